@@ -1,0 +1,66 @@
+"""Write the table of shipped results into README.md, between its two markers.
+
+    python benchmarks/readme_table.py
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from gencore import results, runs
+from gencore.config import HEADLINE
+
+README = Path(__file__).resolve().parent.parent / "README.md"
+COLUMNS = {
+    "fd": "fd", "precision": "precision", "recall": "recall", "coverage": "coverage",
+    "label accuracy": "conditional_accuracy", "variety in class": "worst_within_class_variance",
+}  # fmt: skip
+
+
+def figure(value: float | None, digits: int = 3) -> str:
+    return "–" if value is None else f"{value:.{digits}g}"
+
+
+def row(found: results.Results) -> str:
+    fd = found.metrics["fd"]
+    ratio = fd.value / fd.floor if fd.value is not None and fd.floor else None
+    seconds, speed = found.value("training_seconds"), found.value("samples_per_second_100")
+    cells = [
+        found.label,
+        *(figure(found.value(name)) for name in COLUMNS.values()),
+        figure(ratio),
+        "–" if seconds is None else f"{seconds / 60:.0f} min",
+        figure(speed),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def table() -> str:
+    members = [one for preset in HEADLINE if (one := runs.run(f"mnist-{preset}").load_results())]
+    first = members[0]
+    floors = [figure(first.metrics[name].floor) if name in first.metrics else "–" for name in COLUMNS.values()]
+    titles = ["", *COLUMNS, "fd ÷ floor", "30 epochs took", "samples/s"]
+    where, measured = first.origins["training"], first.origins["evaluation"]
+    return "\n".join([
+        f"| {' | '.join(titles)} |",
+        "|" + " --- |" * len(titles),
+        *map(row, members),
+        f"| *real images (floor)* | {' | '.join(floors)} | 1 | | |",
+        "",
+        f"One training seed ({first.seed}); {first.metrics['fd'].samples:,} images from averaged weights against the "
+        f"{first.reference}. Trained by `gencore train` with {where.threads} CPU thread a model on {where.device}, two "
+        f"models and other work at once on two cores, so the minutes are an upper bound; "
+        f"measured by `gencore evaluate` on {measured.device}, {measured.threads} threads; torch {measured.versions['torch']}.",
+    ])  # fmt: skip
+
+
+def main() -> None:
+    text = README.read_text()
+    marked = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
+    assert marked.search(text), "README.md has lost its markers"
+    README.write_text(marked.sub(lambda m: m[1] + table() + "\n" + m[2], text))
+
+
+if __name__ == "__main__":
+    main()

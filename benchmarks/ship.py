@@ -1,0 +1,86 @@
+"""Make trained runs the shipped ones: averaged weights, a thinned event log, fresh results.
+
+    export GENCORE_HOME=elsewhere; gencore features mnist; gencore features digits
+    for model in vae gan cgan ddpm; do gencore train $model --threads 1; done; unset GENCORE_HOME
+    python benchmarks/ship.py elsewhere features-mnist mnist-vae mnist-gan mnist-cgan mnist-ddpm
+    git add --force results checkpoints
+
+The results are measured on the weights that ship, on this machine, by `gencore evaluate`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from gencore import events, results, runs
+from gencore.checkpoints import load_checkpoint, save_checkpoint
+from gencore.cli import main as gencore
+from gencore.evaluation import Reference
+from gencore.results import Origin, Results
+from gencore.runs import Run
+
+PROGRESS_KEPT = 400
+
+
+def thinned(history: list[events.Event]) -> list[events.Event]:
+    """The history as it counts, with at most about PROGRESS_KEPT evenly spaced progress events."""
+    history = events.without_void(history)
+    progress = [event for event in history if isinstance(event, events.Progress)]
+    kept = {id(event) for event in progress[:: max(1, len(progress) // PROGRESS_KEPT)]} | {id(progress[-1])}
+    return [event for event in history if not isinstance(event, events.Progress) or id(event) in kept]
+
+
+def ship(source: Run, target: Run) -> None:
+    """Copy what pages and sampling need of a finished run."""
+    if source.status() != "finished":
+        raise SystemExit(f"{source.name} is {source.status()}; only finished runs ship")
+    for folder in (target.results, target.checkpoints):
+        shutil.rmtree(folder, ignore_errors=True)
+    results.save(target.config_path, source.config())
+    for event in thinned(events.tail(source.events_path).events):
+        events.append(target.events_path, event)
+    if (source.results / "sheets").exists():
+        shutil.copytree(source.results / "sheets", target.results / "sheets")
+    final = load_checkpoint(source.checkpoints / "final.safetensors")
+    averaged = {name: tensor for name, tensor in final.tensors.items() if name.startswith("average.")}
+    save_checkpoint(target.checkpoints / "final.safetensors", averaged, final.metadata)
+    (target.results / "shipped").write_text("Trained before delivery; see results.json for where.\n")
+
+
+def as_shipped(origin: Origin) -> Origin:
+    return origin.model_copy(update={"kind": "shipped"})
+
+
+def run_command(*words: str) -> None:
+    try:
+        gencore(list(words))
+    except SystemExit as end:
+        if end.code:
+            raise
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("home", type=Path, help="folder that holds results/ and checkpoints/ of the trained runs")
+    parser.add_argument("names", nargs="+", help="feature classifiers first")
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        target = runs.run(name)
+        ship(runs.run(name, arguments.home), target)
+        if name.startswith("features-"):
+            run_command("features", target.config().data.dataset, "--resume")
+            path = target.results / "reference.json"
+            reference = results.load(path, Reference)
+            results.save(path, reference.model_copy(update={"origin": as_shipped(reference.origin)}))
+            continue
+        run_command("evaluate", name)
+        found = target.load_results()
+        assert isinstance(found, Results)
+        origins = {kind: as_shipped(origin) for kind, origin in found.origins.items()}
+        results.save(target.results_path, found.model_copy(update={"origins": origins}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""The Train form, drawn from the config models: bounds, help, defaults and choices are theirs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Literal, NamedTuple, get_args, get_origin
+
+import annotated_types
+import streamlit as st
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from dashboard.words import plain
+from gencore import commands
+from gencore.commands import Option
+from gencore.config import PRESETS, RunConfig
+from gencore.results import explain
+
+FIRST = commands.ALWAYS_SHOWN
+PARTS = {"model": "Model", "training": "Training", "data": "Data"}
+
+
+class Order(NamedTuple):
+    """What the form asks for."""
+
+    preset: str
+    config: RunConfig
+
+
+def train_form(availability: Mapping[str, str]) -> Order | None:
+    """The form's present state; None while its fields contradict each other, which it says itself.
+
+    `availability` says by data set whether it is at hand.
+    """
+    preset = st.selectbox(
+        "Model",
+        list(PRESETS),
+        format_func=_preset_name,
+        key="train.preset",
+        help=_about_presets(),
+        persist_state="session",
+    )
+    options = commands.options(PRESETS[preset])
+    answers: dict[tuple[str, str], object] = {}
+    for option in options:
+        if option.name in FIRST:
+            answers[option.part, option.name] = _ask(option, preset, availability)
+    with st.expander("All options", icon=":material/tune:"):
+        for part, title in PARTS.items():
+            st.caption(f"**{title}**")
+            for option in options:
+                if option.part == part and option.name not in FIRST:
+                    answers[option.part, option.name] = _ask(option, preset, availability)
+    try:
+        return Order(preset, configured(preset, answers))
+    except ValidationError as error:
+        st.error(plain(explain(error)), icon=":material/edit:")
+        return None
+
+
+def configured(preset: str, answers: Mapping[tuple[str, str], object]) -> RunConfig:
+    """The preset with `answers` by (part, field) in place of its values. Raises ValidationError."""
+    whole = PRESETS[preset].model_dump()
+    for (part, name), answer in answers.items():
+        whole[part][name] = answer
+    return RunConfig.model_validate(whole)
+
+
+def _preset_name(preset: str) -> str:
+    config = PRESETS[preset]
+    return config.label + (" · plain MLP" if getattr(config.model, "network", "conv") == "mlp" else "")
+
+
+def _about_presets() -> str:
+    families = {config.label: type(config.model).__doc__ or "" for config in PRESETS.values()}
+    return "\n".join(f"- **{label}**: {about}" for label, about in families.items())
+
+
+class Bounds(NamedTuple):
+    """What a number may be, inclusive; exclusive bounds are left to the config's own validation."""
+
+    low: float | None
+    high: float | None
+    multiple_of: float | None
+
+
+def bounds(field: FieldInfo) -> Bounds:
+    low = high = multiple_of = None
+    for rule in field.metadata:
+        match rule:
+            case annotated_types.Ge(ge=low) | annotated_types.Gt(gt=low):
+                pass
+            case annotated_types.Le(le=high) | annotated_types.Lt(lt=high):
+                pass
+            case annotated_types.MultipleOf(multiple_of=multiple_of):
+                pass
+    return Bounds(low, high, multiple_of)
+
+
+def kind(field: FieldInfo) -> type:
+    """bool, int, float or, for a choice, Literal; of an optional field the kind of its value."""
+    for part in (field.annotation, *get_args(field.annotation)):
+        if get_origin(part) is Literal:
+            return Literal
+        if part in (bool, int, float):
+            return part
+    raise TypeError(f"no input for a field of type {field.annotation}; add one here")
+
+
+def _ask(option: Option, preset: str, availability: Mapping[str, str]) -> object:
+    """One widget, its key a preset's own, so that each preset keeps its defaults and its user's changes."""
+    name, field, value = option.name, option.field, option.value
+    label = name.replace("_", " ").capitalize()
+    key = f"train.{preset}.{name}" if name not in FIRST else f"train.{name}"
+    match kind(field):
+        case t if t is Literal:
+            choices = list(get_args(field.annotation))
+            known = availability if name == "dataset" else {}
+            return st.selectbox(
+                label, choices, index=choices.index(value), key=key, help=field.description,
+                persist_state="session",
+                format_func=lambda choice: f"{choice} · {known[choice]}" if choice in known else choice,
+            )  # fmt: skip
+        case t if t is bool:
+            return st.toggle(label, value, key=key, help=field.description, persist_state="session")
+        case number:
+            low, high, multiple_of = bounds(field)
+            return st.number_input(
+                label, key=key, help=field.description, persist_state="session",
+                min_value=None if low is None else number(low),
+                max_value=None if high is None else number(high),
+                value=value, step=number(multiple_of or _step(number, value)), placeholder="none",
+                format=None if number is int else "%g",
+            )  # fmt: skip
+
+
+def _step(number: type, value: object) -> float:
+    """1 for whole numbers, else a tenth of the value's own order."""
+    if number is int or not isinstance(value, float) or value <= 0:
+        return 1
+    return 10 ** (math.floor(math.log10(value)) - 1) if value < 1 else 0.1

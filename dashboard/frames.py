@@ -1,0 +1,180 @@
+"""Event logs and results as pandas frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from dashboard.catalog import Entry
+from gencore import events
+from gencore.events import Ended, Event, Progress, QuickDistance, Resumed, Sheet, Started
+from gencore.scores import quality_parts
+
+MAX_POINTS = 2000
+
+
+@dataclass(frozen=True)
+class History:
+    """A run's event log as far as it was read."""
+
+    events: list[Event] = field(default_factory=list)
+    offset: int = 0
+    unreadable: int = 0
+
+
+def follow(path: Path, history: History) -> History:
+    """`history` and what was written since; from the start where the log was begun anew."""
+    size = path.stat().st_size if path.exists() else 0
+    known = history if size >= history.offset else History()
+    news = events.tail(path, known.offset)
+    return History(known.events + news.events, news.offset, known.unreadable + news.unreadable)
+
+
+def curves(history: Sequence[Event]) -> pd.DataFrame:
+    """One figure a row: `kind` (loss, gradient norm, images/s, quick fd), `series`, `step`, `epoch`, `value`.
+
+    What a resume took back is left out; a value that was not finite is NaN; at most 2,000 points a curve.
+    """
+    rows: list[tuple[str, str, int, float, float | None]] = []
+    for event in events.without_void(list(history)):
+        if isinstance(event, Progress):
+            at = event.step, event.epoch
+            rows += [("loss", name, *at, value) for name, value in event.losses.items()]
+            rows += [("gradient norm", name, *at, value) for name, value in event.gradient_norms.items()]
+            rows.append(("images/s", "", *at, event.images_per_second))
+        elif isinstance(event, QuickDistance):
+            rows.append(("quick fd", "", event.step, event.epoch, event.fd))
+    frame = pd.DataFrame(rows, columns=["kind", "series", "step", "epoch", "value"]).astype({"value": float})
+    parts = [downsample(part) for _, part in frame.groupby(["kind", "series"], sort=False)]
+    return pd.concat(parts, ignore_index=True) if parts else frame
+
+
+def downsample(curve: pd.DataFrame, limit: int = MAX_POINTS) -> pd.DataFrame:
+    """At most `limit` of the points: both ends, and the extremes of each stretch, so no spike is lost."""
+    if len(curve) <= limit:
+        return curve
+    values = curve["value"].to_numpy()
+    stretches = np.array_split(np.arange(1, len(curve) - 1), (limit - 2) // 2)
+    lowest = [part[np.where(np.isnan(values[part]), np.inf, values[part]).argmin()] for part in stretches]
+    highest = [part[np.where(np.isnan(values[part]), -np.inf, values[part]).argmax()] for part in stretches]
+    return curve.iloc[sorted({0, len(curve) - 1, *lowest, *highest})]
+
+
+def sheets(history: Sequence[Event]) -> list[Sheet]:
+    """The sample sheets that count, by step."""
+    return [event for event in events.without_void(list(history)) if isinstance(event, Sheet)]
+
+
+@dataclass(frozen=True)
+class Course:
+    """Where a training stands."""
+
+    step: int
+    total_steps: int
+    epoch: float
+    seconds: float
+    images_per_second: float | None
+    seconds_left: float | None
+    device: str
+    best_fd: float | None
+    ended: Ended | None
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.step / self.total_steps) if self.total_steps else 0.0
+
+
+def course(history: Sequence[Event]) -> Course | None:
+    """None until the log says that the training has started."""
+    counted = events.without_void(list(history))
+    started = next((e for e in reversed(counted) if isinstance(e, Started)), None)
+    if started is None:
+        return None
+    reached = next((e for e in reversed(counted) if isinstance(e, Progress | Sheet | QuickDistance)), None)
+    figures = next((e for e in reversed(counted) if isinstance(e, Progress)), None)
+    distances = [e.fd for e in counted if isinstance(e, QuickDistance) and e.fd is not None]
+    return Course(
+        step=reached.step if reached else 0,
+        total_steps=started.total_steps,
+        epoch=reached.epoch if reached else 0.0,
+        seconds=figures.seconds if figures else 0.0,
+        images_per_second=figures.images_per_second if figures else None,
+        seconds_left=_seconds_left(counted, started.total_steps),
+        device=started.device,
+        best_fd=min(distances, default=None),
+        ended=counted[-1] if isinstance(counted[-1], Ended) else None,
+    )
+
+
+def _seconds_left(counted: Sequence[Event], total_steps: int, window: int = 50) -> float | None:
+    """By the clock of the last progress events, so that evaluation and sheets between them are in it."""
+    begun = max((place for place, e in enumerate(counted) if isinstance(e, Started | Resumed)), default=0)
+    recent = [e for e in counted[begun:] if isinstance(e, Progress)][-window:]
+    if len(recent) < 2 or recent[-1].step <= recent[0].step:
+        return None
+    pace = (recent[-1].time - recent[0].time) / (recent[-1].step - recent[0].step)
+    return pace * (total_steps - recent[-1].step)
+
+
+def quality(entries: Iterable[Entry]) -> pd.DataFrame:
+    """The parts of image quality, one a row: `label`, `run`, `part`, `score` in [0, 1]."""
+    rows = [
+        (one.label, one.run.name, part, score)
+        for one in entries
+        if one.results
+        for part, score in quality_parts(one.results).items()
+    ]
+    return pd.DataFrame(rows, columns=["label", "run", "part", "score"])
+
+
+COLUMNS = {
+    "fd": "fd",
+    "fd ÷ floor": "fd",
+    "recall": "recall",
+    "coverage": "coverage",
+    "training": "training_seconds",
+    "images/s": "samples_per_second_100",
+}
+"""Columns of the score table and the metric that each is made of."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One number of the score table; `remark` is the reason where there is none, or a warning about it."""
+
+    value: float | None
+    remark: str = ""
+
+
+def table(entries: Iterable[Entry]) -> list[tuple[Entry, dict[str, Cell]]]:
+    """The score table: a row a run, its cells by column."""
+    return [(one, {column: _cell(one, column) for column in COLUMNS}) for one in entries]
+
+
+def _cell(one: Entry, column: str) -> Cell:
+    if one.results is None:
+        return Cell(None, f"not evaluated yet: gencore evaluate {one.run.name}")
+    metric = one.results.metrics.get(COLUMNS[column])
+    if metric is None:
+        return Cell(None, f"{COLUMNS[column]} is not in this run's results")
+    if metric.value is None or column != "fd ÷ floor":
+        return Cell(metric.value, metric.reason or metric.warning or "")
+    return (
+        Cell(metric.value / metric.floor, metric.warning or "")
+        if metric.floor
+        else Cell(None, "no floor was measured")
+    )
+
+
+def floors(entries: Iterable[Entry]) -> dict[str, float | None]:
+    """What real pictures score, by column: the same for all models of a data set, so the first found."""
+    metrics = [one.results.metrics for one in entries if one.results]
+    measured = {
+        column: next((m[name].floor for m in metrics if name in m and m[name].floor is not None), None)
+        for column, name in COLUMNS.items()
+    }
+    return measured | {"fd ÷ floor": 1.0 if measured["fd"] else None}

@@ -1,0 +1,62 @@
+"""Sample sheets: gapless PNG grids of native-size images, cut up and drawn large with sharp pixels."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+COLUMNS = ROWS = 10
+MAX_SIDE = 10 * 256
+GAP = 1
+"""Native pixels between two pictures; transparent, so that the page's own colour shows."""
+
+
+class SheetError(ValueError):
+    """A file that is no sample sheet; the message names it and says why."""
+
+
+def read(path: Path) -> np.ndarray:
+    """The pictures of a sheet, uint8 (ROWS, COLUMNS, height, width, 3). Raises SheetError."""
+    try:
+        with Image.open(path) as image:
+            if max(image.size) > MAX_SIDE or image.width % COLUMNS or image.height % ROWS:
+                raise SheetError(
+                    f"{path.name} is {image.width} × {image.height}; a sheet is {COLUMNS} × {ROWS} pictures "
+                    f"of equal size, at most {MAX_SIDE} pixels a side"
+                )
+            pixels = np.asarray(image.convert("RGB"))
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise SheetError(f"{path.name} is not readable as a picture: {error}") from error
+    height, width = pixels.shape[0] // ROWS, pixels.shape[1] // COLUMNS
+    return pixels.reshape(ROWS, height, COLUMNS, width, 3).swapaxes(1, 2)
+
+
+def draw(pictures: Sequence[np.ndarray] | np.ndarray, columns: int, scale: int) -> bytes:
+    """A PNG of `pictures`, each uint8 (height, width, 3), in `columns`, every pixel `scale` pixels wide."""
+    height, width = pictures[0].shape[:2]
+    rows = -(-len(pictures) // columns)
+    canvas = np.zeros((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 4), np.uint8)
+    for place, picture in enumerate(pictures):
+        top, left = place // columns * (height + GAP), place % columns * (width + GAP)
+        canvas[top : top + height, left : left + width, :3] = picture
+        canvas[top : top + height, left : left + width, 3] = 255
+    large = canvas.repeat(scale, axis=0).repeat(scale, axis=1)
+    content = io.BytesIO()
+    Image.fromarray(large, "RGBA").save(content, "PNG", compress_level=3)
+    return content.getvalue()
+
+
+def draw_sheet(path: Path, scale: int = 4) -> bytes:
+    """The whole sheet. Raises SheetError."""
+    pictures = read(path)
+    return draw(pictures.reshape(-1, *pictures.shape[2:]), COLUMNS, scale)
+
+
+def draw_ten(path: Path, conditional: bool, columns: int = 5, scale: int = 6) -> bytes:
+    """Ten pictures, not chosen: the sheet's first row, or the first of each class. Raises SheetError."""
+    pictures = read(path)
+    return draw(pictures[:, 0] if conditional else pictures[0], columns, scale)

@@ -1,0 +1,286 @@
+"""Live: trainings as they happen, read from their logs once a second while something runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import pandas as pd
+import streamlit as st
+
+from dashboard import catalog, charts, frames, sheets
+from dashboard.catalog import Entry
+from dashboard.frames import Course, History
+from dashboard.sidebar import jobs, log_tail, start_again
+from dashboard.words import duration, figure, plain
+from gencore import commands, runs
+from gencore.events import Notice, Sheet
+
+MAX_SHOWN = 6
+STATES = {
+    "starting": (":material/hourglass_top:", "gray"),
+    "preparing": (":material/hourglass_top:", "gray"),
+    "running": (":material/play_circle:", "primary"),
+    "evaluating": (":material/straighten:", "primary"),
+    "finished": (":material/check_circle:", "gray"),
+    "stopped": (":material/stop_circle:", "gray"),
+    "diverged": (":material/trending_up:", "red"),
+    "failed": (":material/error:", "red"),
+    "died": (":material/heart_broken:", "red"),
+    "unreadable": (":material/broken_image:", "red"),
+    "new": (":material/fiber_new:", "gray"),
+}
+MOVING = {"starting", "preparing", "running", "evaluating"}
+RESUMABLE = {"stopped", "died", "failed"}
+KINDS = {
+    "loss": "loss",
+    "gradient norm": "gradient norm",
+    "quick fd": "fd along the way",
+    "images/s": "images a second",
+}
+
+
+class Followed(NamedTuple):
+    """A run on this page with all that is known of it now."""
+
+    entry: Entry
+    history: History
+    course: Course | None
+    state: str
+
+    @property
+    def name(self) -> str:
+        return self.entry.run.name
+
+
+def main() -> None:
+    st.title("Live", anchor=False)
+    known = [one.run.name for one in catalog.generative_runs()]
+    names = list(dict.fromkeys([*(job.run.name for job in jobs().alive()), *known]))
+    if not names:
+        st.info(
+            "No training yet. Choose a model on the left and press **Start**: curves and samples grow here.",
+            icon=":material/rocket_launch:",
+        )
+        return
+    chosen = _choose(names)
+    moving = any(_follow(name).state in MOVING for name in chosen)
+    st.fragment(_watch, run_every=1.0 if moving else None)(chosen, moving)
+
+
+def _choose(names: list[str]) -> list[str]:
+    """The runs in the address; where it names none, the newest that runs, else the newest.
+
+    The widget is not bound to the address: Streamlit lets no link or button set what is bound.
+    """
+    asked = [name for name in st.query_params.get_all("run") if name in names]
+    if not asked:
+        asked = [next((name for name in names if runs.run(name).process()), names[0])]
+        st.query_params["run"] = asked
+    st.session_state["live.runs"] = asked[:MAX_SHOWN]
+    return st.multiselect(
+        "Runs",
+        names,
+        key="live.runs",
+        on_change=_remember_choice,
+        max_selections=MAX_SHOWN,
+        placeholder=f"Choose up to {MAX_SHOWN} runs",
+        label_visibility="collapsed",
+    )
+
+
+def _remember_choice() -> None:
+    st.query_params["run"] = st.session_state["live.runs"]
+
+
+def _follow(name: str) -> Followed:
+    """The run's files as they are now; its log from where the session last read it."""
+    one = catalog.entry(runs.run(name))
+    version = one.run.config_path.stat().st_mtime_ns if one.run.exists else 0
+    key = f"history.{name}.{version}"
+    history = st.session_state[key] = frames.follow(one.run.events_path, st.session_state.get(key, History()))
+    course = frames.course(history.events)
+    return Followed(one, history, course, _state(one, course))
+
+
+def _state(one: Entry, course: Course | None) -> str:
+    if one.run.name in {job.run.name for job in jobs().starting()}:
+        return "starting"
+    status = one.run.status()
+    if status == "running" and course is None:
+        return "preparing"
+    if status == "finished" and one.run.name in {job.run.name for job in jobs().alive()}:
+        return "evaluating"
+    return status
+
+
+def _watch(names: list[str], moving: bool) -> None:
+    """The whole page below the choice. Not nested; the timer goes once nothing moves any more."""
+    followed = [_follow(name) for name in names]
+    if moving != any(one.state in MOVING for one in followed):
+        st.rerun()
+    colours = charts.run_colours({one.name: one.entry.label for one in followed})
+    for one in followed:
+        _header(one, colours[one.name])
+    readable = [one for one in followed if one.entry.config]
+    if any(one.course for one in readable):
+        left, right = st.columns([4, 5], gap="large")
+        with left:
+            _samples(readable)
+        with right:
+            _curves(readable, colours)
+    for one in readable:
+        _log(one)
+
+
+def _header(one: Followed, shade: str) -> None:
+    icon, tone = STATES[one.state]
+    with st.container(border=True, gap="small"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(
+                f"{charts.mark(shade)} **{plain(one.entry.label)}** {plain(one.name)}", width="content"
+            )
+            st.badge(one.state, icon=icon, color=tone)
+            st.markdown(f":gray[{plain(_summary(one))}]", width="stretch")
+            _buttons(one)
+        if one.state in MOVING:
+            st.progress(one.course.share if one.course else 0.0)
+        _trouble(one)
+
+
+def _summary(one: Followed) -> str:
+    course = one.course
+    if course is None or one.entry.config is None:
+        return ""
+    parts = [f"epoch {course.epoch:.1f} of {one.entry.config.training.epochs}"]
+    if one.state == "running":
+        left = "estimating" if course.seconds_left is None else f"{duration(course.seconds_left)} left"
+        parts += [left, f"{figure(course.images_per_second)} images/s"]
+    else:
+        parts += [f"trained for {duration(course.seconds)}", f"on {course.device}"]
+    if course.best_fd is not None:
+        parts.append(f"best fd {figure(course.best_fd)}")
+    return " · ".join(parts)
+
+
+def _buttons(one: Followed) -> None:
+    if one.state in {"preparing", "running"}:
+        help = "Saves a checkpoint first; Resume goes on from there."
+        if st.button("Stop", key=f"stop.{one.name}", icon=":material/stop:", help=help):
+            with st.spinner("Stopping …", show_time=True):
+                one.entry.run.stop()
+            st.rerun()
+    elif one.state in RESUMABLE and one.entry.config:
+        if st.button("Resume", key=f"resume.{one.name}", icon=":material/play_arrow:", type="primary"):
+            start_again(one.entry.run, commands.resume(one.name, one.entry.config))
+
+
+def _trouble(one: Followed) -> None:
+    for fault in one.entry.faults:
+        st.error(plain(fault), icon=":material/broken_image:")
+    if one.state == "died":
+        st.error(
+            "The process ended without a last word. This is the end of its log:",
+            icon=":material/heart_broken:",
+        )
+        st.code(log_tail(one.entry.run, lines=8), language=None, wrap_lines=True)
+    elif one.state in {"diverged", "failed"} and one.course and one.course.ended:
+        st.error(plain(one.course.ended.reason), icon=STATES[one.state][0])
+    if one.history.unreadable:
+        st.warning(
+            f"{one.history.unreadable} lines of its log are unreadable and left out.", icon=":material/rule:"
+        )
+
+
+def _samples(followed: list[Followed]) -> None:
+    drawn = {one.name: frames.sheets(one.history.events) for one in followed}
+    steps = sorted({sheet.step for sheets_of_run in drawn.values() for sheet in sheets_of_run})
+    if not steps:
+        st.info("Samples appear here as soon as the first are drawn.", icon=":material/image:")
+        return
+    step = _chosen_step(steps) if len(steps) > 1 else steps[0]
+    for one in followed:
+        reached = [sheet for sheet in drawn[one.name] if sheet.step <= step]
+        if reached:
+            _sheet(one, reached[-1])
+
+
+def _chosen_step(steps: list[int]) -> int:
+    """The newest until the slider is touched, then what it was set to."""
+    asked = st.query_params.get("step", "")
+    if asked.isdecimal() and int(asked) in steps:
+        st.session_state["sheet.step"] = int(asked)
+    else:
+        st.session_state["sheet.step"] = steps[-1]
+    step = st.select_slider(
+        "Samples of the same noise, by step",
+        steps,
+        key="sheet.step",
+        on_change=_pin,
+        format_func=lambda s: f"{s:,}",
+    )
+    if "step" in st.query_params:
+        st.button(
+            "Follow the newest",
+            key="sheet.follow",
+            icon=":material/skip_next:",
+            on_click=_unpin,
+            type="tertiary",
+        )
+    return step
+
+
+def _pin() -> None:
+    st.query_params["step"] = str(st.session_state["sheet.step"])
+
+
+def _unpin() -> None:
+    del st.query_params["step"]
+
+
+def _sheet(one: Followed, sheet: Sheet) -> None:
+    path = one.entry.run.results / sheet.file
+    try:
+        if not path.resolve().is_relative_to(one.entry.run.results):
+            raise sheets.SheetError(f"{sheet.file} leads out of the run's folder")
+        picture = _drawn(path, path.stat().st_mtime_ns)
+    except (sheets.SheetError, OSError) as fault:
+        st.warning(plain(str(fault)), icon=":material/broken_image:")
+        return
+    st.image(
+        picture, width="stretch", alt=f"A hundred pictures drawn by {one.name} after epoch {sheet.epoch:.1f}"
+    )
+    rows = " · a row a class" if one.entry.is_conditional else ""
+    st.caption(f"{plain(one.name)} after epoch {sheet.epoch:.1f}{rows}")
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _drawn(path: Path, _mtime_ns: int) -> bytes:
+    return sheets.draw_sheet(path)
+
+
+def _curves(followed: list[Followed], colours: dict[str, str]) -> None:
+    points = pd.concat([frames.curves(one.history.events).assign(run=one.name) for one in followed])
+    panels = [
+        (kind, series) for kind in KINDS for series in points.loc[points["kind"] == kind, "series"].unique()
+    ]
+    columns = st.columns(2)
+    for place, (kind, series) in enumerate(panels):
+        panel = points[(points["kind"] == kind) & (points["series"] == series)]
+        title = f"{KINDS[kind]} · {series}" if series else KINDS[kind]
+        with columns[place % 2]:
+            st.altair_chart(
+                charts.curve(panel.drop(columns=["kind", "series"]), title, colours, log=kind == "quick fd"),
+                key=f"curve.{kind}.{series}", alt=f"{title} by epoch",
+            )  # fmt: skip
+
+
+def _log(one: Followed) -> None:
+    notices = [event.text for event in one.history.events if isinstance(event, Notice)]
+    with st.expander(f"Log of {plain(one.name)}", icon=":material/notes:"):
+        for text in notices[-5:]:
+            st.caption(f":material/info: {plain(text)}")
+        st.code(log_tail(one.entry.run, lines=40), language=None, wrap_lines=True)
+
+
+main()

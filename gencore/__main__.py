@@ -1,0 +1,6 @@
+"""`python -m gencore` is `gencore`."""
+
+from gencore.cli import main
+
+if __name__ == "__main__":
+    main()

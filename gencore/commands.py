@@ -1,0 +1,71 @@
+"""A config as the command line that trains it.
+
+The dashboard's form shows these words and its jobs run them: what is on screen is what is done. Results carry them
+as the origin of a training.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pydantic.fields import FieldInfo
+
+from gencore.config import PRESETS, RunConfig
+
+ALWAYS_SHOWN = ("dataset", "epochs", "seed")
+
+
+class Option(NamedTuple):
+    """One field of a config, with the part (`data`, `model`, `training`) that it stands in."""
+
+    part: str
+    name: str
+    value: object
+    field: FieldInfo
+
+    @property
+    def words(self) -> list[str]:
+        flag = self.name.replace("_", "-")
+        if isinstance(self.value, bool):
+            return [f"--{flag}" if self.value else f"--no-{flag}"]
+        return [f"--{flag}", str(self.value)]
+
+
+def options(config: RunConfig) -> list[Option]:
+    """Every choice in `config`, flat and in its order; the family is no choice but the preset's."""
+    return [
+        Option(part, name, getattr(section, name), field)
+        for part, section in config
+        for name, field in type(section).model_fields.items()
+        if name != "family"
+    ]
+
+
+def train(preset: str, name: str, config: RunConfig) -> list[str]:
+    """The words after `gencore` that train `config`: the preset, and what differs from it."""
+    given = {option.name: option.value for option in options(PRESETS[preset])}
+    words = ["train", preset, "--name", name]
+    for option in options(config):
+        if option.name in ALWAYS_SHOWN or option.value != given[option.name]:
+            words += option.words
+    return words
+
+
+def nearest_preset(config: RunConfig) -> str:
+    """The preset of the family that differs in the fewest fields. Raises ValueError where there is none."""
+    same_family = [name for name, preset in PRESETS.items() if preset.model.family == config.model.family]
+    if not same_family:
+        raise ValueError(f"no preset trains a {config.model.family}; presets: {', '.join(PRESETS)}")
+    return min(same_family, key=lambda name: len(PRESETS[name].difference(config)))
+
+
+def resume(name: str, config: RunConfig) -> list[str]:
+    """The words that go on with a run where its newest checkpoint left it."""
+    return [*train(nearest_preset(config), name, config), "--resume"]
+
+
+def shown(words: Sequence[str]) -> str:
+    """As one would type it."""
+    return shlex.join(["gencore", *words])

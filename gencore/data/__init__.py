@@ -1,0 +1,1 @@
+"""Data sets: what there is (`registry`), as tensors (`sources`), as an endless row of batches (`batches`)."""

@@ -1,0 +1,74 @@
+"""Batches as a pure function of (seed, step), over data that already lies on the device as uint8.
+
+There is no loader process and no state to save: resuming at a step is calling `batch(step)`.
+This is also the edge where pixels 0..255 become floats in [-1, 1], and back.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gencore.data.sources import ImageData
+
+
+def dequantise(pixels: Tensor) -> Tensor:
+    """uint8 pixels, any shape, as float32 in [-1, 1]."""
+    return pixels.float() / 127.5 - 1
+
+
+def quantise(images: Tensor) -> Tensor:
+    """Images in [-1, 1], any shape, as the nearest uint8 pixels, clamped: undoes `dequantise`."""
+    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+class Batch(NamedTuple):
+    images: Tensor
+    """float32 (B, C, H, W) in [-1, 1]"""
+    labels: Tensor
+    """int64 (B,)"""
+
+
+class Batches:
+    """Shuffled batches of one size, epoch after epoch, without end.
+
+    The incomplete tail of an epoch is dropped: a captured CUDA graph needs fixed shapes, and as every epoch
+    is shuffled anew, it drops other images each time. Raises ValueError where not even one batch fits.
+    """
+
+    def __init__(self, data: ImageData, batch_size: int, seed: int) -> None:
+        count = len(data.images)
+        if not 1 <= batch_size <= count:
+            raise ValueError(
+                f"batch_size is {batch_size}, but {data.spec.title} has {count} images here; use 1 to {count}"
+            )
+        self.data = data
+        self.batch_size = batch_size
+        self.seed = seed
+        self.steps_per_epoch = count // batch_size
+        self._epoch = -1
+        self._order = torch.empty(0)
+
+    def batch(self, step: int) -> Batch:
+        """The batch of optimisation step `step`, counted from 0. Never makes the host wait for a GPU."""
+        epoch, position = divmod(step, self.steps_per_epoch)
+        if epoch != self._epoch:
+            self._epoch, self._order = epoch, self._shuffled(epoch)
+        chosen = self._order[position * self.batch_size : (position + 1) * self.batch_size]
+        return Batch(dequantise(self.data.images[chosen]), self.data.labels[chosen])
+
+    def _shuffled(self, epoch: int) -> Tensor:
+        """The order of one epoch, int64 (N,), on the data's device; the same order on every kind of device.
+
+        torch's CPU generator keeps only the low 32 bits of its seed, so (seed, epoch) are hashed down to 32
+        (numpy's SeedSequence) rather than packed into 64, where one of the two would have no effect.
+        """
+        mixed = int(np.random.SeedSequence(self.seed, spawn_key=(epoch,)).generate_state(1)[0])
+        order = torch.randperm(len(self.data.images), generator=torch.Generator().manual_seed(mixed))
+        device = self.data.images.device
+        if device.type == "cuda":  # a copy from pinned memory is queued; any other makes the host wait
+            order = order.pin_memory()
+        return order.to(device, non_blocking=True)

@@ -1,0 +1,303 @@
+"""What a trained model is worth: images drawn from its averaged weights, against the test split.
+
+Beside each figure stands its floor, the same figure for real training images, and pure noise as the other end. Both
+are measured once a data set, when its feature classifier is made.
+"""
+
+from __future__ import annotations
+
+import shlex
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Generator, Tensor
+
+from gencore import commands, devices, events, results
+from gencore.config import RunConfig
+from gencore.data.sources import ImageData
+from gencore.data.sources import load as load_data
+from gencore.features import Extracted, FeatureExtractor, MissingFeaturesError, features_run, load_extractor
+from gencore.files import write_atomically
+from gencore.metrics.classes import (
+    class_coverage,
+    class_shares,
+    class_total_variation,
+    classifier_score,
+    conditional_accuracy,
+    confusion_matrix,
+    within_class_variance,
+)
+from gencore.metrics.corruptions import pure_noise
+from gencore.metrics.frechet import frechet_distance, moments, sample_size_warning
+from gencore.metrics.manifold import Manifold, manifold_figures
+from gencore.models.base import GenerativeModel
+from gencore.results import Metric, Origin, Results
+from gencore.runs import Run
+from gencore.sampling import draw_sheet, generate, load_model
+
+SAMPLES = 10_000
+FLOOR_DRAWS = 8
+TIMED_BATCHES = (1, 16, 100, 1000)
+_TIMED_REPEATS = 5
+_MANIFOLD_METRICS = ("precision", "recall", "density", "coverage", "f1")
+_FLAGS = {"sampler": "sampler", "sampling_steps": "steps", "prior": "prior", "guidance": "guidance"}
+NO_LABELS = "the model takes no labels"
+
+
+class Floor(BaseModel):
+    """A metric between real images: mean and spread over draws."""
+
+    model_config = ConfigDict(frozen=True)
+    value: float
+    standard_deviation: float
+    samples: int
+    draws: int
+
+
+class Reference(BaseModel):
+    """What the real images of a data set look like through its classifier; `reference.json` beside it."""
+
+    model_config = ConfigDict(frozen=True)
+    dataset: str
+    extractor_digest: str
+    test_accuracy: float
+    confusion: list[list[int]] = Field(description="Test split; rows: true class, columns: recognised class.")
+    class_shares: list[float] = Field(description="Of the test split, by its labels.")
+    within_class_variance: list[float] = Field(description="Of the test split's features, by class.")
+    floors: dict[str, Floor] = Field(description="Random training images against the test split.")
+    half_floors: dict[str, Floor] = Field(description="One random half of the test split against the other.")
+    fd_of_noise: float = Field(description="Uniform pixel noise against the test split.")
+    origin: Origin
+
+
+def measure_reference(run: Run, device: torch.device, data_folder: Path | None, say: Callable[[str], None]) -> Reference:
+    """Measure the floors of a data set through the classifier that `run` trained, and store them beside it."""
+    dataset = run.config().data.dataset
+    extractor = load_extractor(dataset, device, run.results.parent.parent)
+    test, train = (load_data(dataset, split, data_folder).to(device) for split in ("test", "train"))
+    say(f"features of {len(test.images) + len(train.images)} real images")
+    seen, classes = extractor(test.images), len(test.spec.class_names)
+    noise = pure_noise(tuple(test.images.shape), Generator(device).manual_seed(0))
+    confusion = confusion_matrix(test.labels, seen.predicted, classes)
+    reference = Reference(
+        dataset=dataset,
+        extractor_digest=extractor.digest,
+        test_accuracy=conditional_accuracy(confusion).mean,
+        confusion=confusion.tolist(),
+        class_shares=class_shares(test.labels, classes).tolist(),
+        within_class_variance=within_class_variance(seen.features, test.labels, classes).tolist(),
+        floors=_floors(seen.features, extractor(train.images).features, say),
+        half_floors=_floors(seen.features, None, say),
+        fd_of_noise=frechet_distance(moments(extractor(noise).features), moments(seen.features)),
+        origin=_origin_here(device, ["features", dataset]),
+    )
+    results.save(run.results / "reference.json", reference)
+    return reference
+
+
+def _floors(test: Tensor, train: Tensor | None, say: Callable[[str], None]) -> dict[str, Floor]:
+    """Real against real, FLOOR_DRAWS shuffled times: training images against all of test, or halves of test."""
+    rng = torch.Generator(test.device).manual_seed(0)
+    whole = Manifold.of(test) if train is not None else None
+    draws: dict[str, list[float]] = {}
+    for draw in range(FLOOR_DRAWS):
+        say(f"floors, draw {draw + 1} of {FLOOR_DRAWS}, {'test halves' if train is None else 'train against test'}")
+        if train is None:
+            order = torch.randperm(len(test), generator=rng, device=test.device)
+            half = len(test) // 2
+            sample, against = test[order[:half]], test[order[half : 2 * half]]
+        else:
+            count = min(len(test), len(train))
+            sample, against = train[torch.randperm(len(train), generator=rng, device=test.device)[:count]], test
+        figures = manifold_figures(whole or Manifold.of(against), Manifold.of(sample))
+        for name in _MANIFOLD_METRICS:
+            draws.setdefault(name, []).append(getattr(figures, name))
+        draws.setdefault("fd", []).append(frechet_distance(moments(sample), moments(against)))
+    return {
+        name: Floor(
+            value=statistics.fmean(values), standard_deviation=statistics.stdev(values), samples=len(sample), draws=FLOOR_DRAWS
+        )
+        for name, values in draws.items()
+    }
+
+
+def load_reference(dataset: str, extractor: FeatureExtractor, folder: Path) -> Reference:
+    """Raises MissingFeaturesError where it was never measured, or was measured with another classifier."""
+    path = features_run(dataset, folder).results / "reference.json"
+    if not path.exists():
+        raise MissingFeaturesError(f"no floors for {dataset} yet; run `gencore features {dataset}` first")
+    reference = results.load(path, Reference)
+    if reference.extractor_digest != extractor.digest:
+        raise MissingFeaturesError(
+            f"the floors of {dataset} belong to another classifier; run `gencore features {dataset} --overwrite`"
+        )
+    return reference
+
+
+def evaluate(
+    run: Run,
+    device: torch.device,
+    samples: int = SAMPLES,
+    seed: int = 0,
+    changes: dict[str, object] | None = None,
+    data_folder: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Results:
+    """Measure `run`, write results.json and samples.png, and return what was measured.
+
+    `changes` as in `load_model` (another sampler, say). Raises MissingFeaturesError, CheckpointError, DataError.
+    """
+    config = run.config()
+    folder = run.results.parent.parent
+    model, checkpoint = load_model(run, device, changes=changes)
+    extractor = load_extractor(config.data.dataset, device, folder)
+    reference = load_reference(config.data.dataset, extractor, folder)
+    test, train = (load_data(config.data.dataset, split, data_folder).to(device) for split in ("test", "train"))
+    dtype = devices.precision(config.training.precision, device)
+
+    say(f"drawing {samples} images: {model.sampling}")
+    asked = _like_training(train, samples, seed)
+    images = generate(model, samples, asked if model.conditional else None, seed, dtype)
+    say("features")
+    drawn, real = extractor(images), extractor(test.images)
+    say("distances")
+    classes = len(test.spec.class_names)
+    metrics = _image_metrics(drawn, real, reference, samples, classes)
+    confusion = confusion_matrix(asked, drawn.predicted, classes) if model.conditional else None
+    metrics |= _label_metrics(drawn, asked, confusion, reference, classes)
+    say("speed")
+    metrics |= _speed_metrics(model, dtype)
+    training_origin, training_metrics = _training_metrics(run, config, model)
+    words = ["evaluate", run.name, "--samples", str(samples), "--seed", str(seed)]
+    words += [f"--{_FLAGS[name]}={value}" for name, value in (changes or {}).items()]
+    found = Results(
+        run=run.name,
+        label=config.label,
+        dataset=config.data.dataset,
+        seed=config.training.seed,
+        origins={"evaluation": _origin_here(device, words), "training": training_origin},
+        checkpoint_digest=checkpoint.digest,
+        extractor=extractor.name,
+        extractor_digest=extractor.digest,
+        reference=f"test split of {test.spec.title}, {len(test.images)} images; the extractor shares its training split with the model",
+        sampler=model.sampling,
+        metrics=metrics | training_metrics,
+        class_names=list(test.spec.class_names),
+        class_shares=class_shares(drawn.predicted, classes).tolist(),
+        confusion=None if confusion is None else confusion.tolist(),
+    )
+    write_atomically(run.results / "samples.png", draw_sheet(model, config.training.seed, dtype))
+    results.save(run.results_path, found)
+    return found
+
+
+def _like_training(train: ImageData, n: int, seed: int) -> Tensor:
+    """n labels drawn as often as the training split holds them: (n,) int64."""
+    rng = Generator(train.labels.device).manual_seed(seed)
+    return train.labels[torch.randint(len(train.labels), (n,), generator=rng, device=train.labels.device)]
+
+
+def _image_metrics(
+    drawn: Extracted, real: Extracted, reference: Reference, samples: int, classes: int
+) -> dict[str, Metric]:
+    """What needs no labels: distance, manifold, classes."""
+    if not bool(drawn.features.isfinite().all()):
+        raise ValueError("the generated images have features that are not finite; the model's weights are broken")
+    few = sample_size_warning(min(samples, len(real.features)), drawn.features.shape[1])
+    figures = manifold_figures(Manifold.of(real.features), Manifold.of(drawn.features))
+    floors = {name: floor.value for name, floor in reference.floors.items()}
+    metrics = {
+        name: Metric(value=getattr(figures, name), floor=floors[name], samples=samples, warning=few)
+        for name in _MANIFOLD_METRICS
+    }
+    fd = frechet_distance(moments(drawn.features), moments(real.features))
+    metrics["fd"] = Metric(value=fd, floor=floors["fd"], samples=samples, warning=few)
+    metrics["fd_of_noise"] = Metric(value=reference.fd_of_noise, samples=len(real.features), warning=few)
+    shares, real_shares = class_shares(drawn.predicted, classes), torch.tensor(reference.class_shares)
+    variation = class_total_variation(shares.cpu(), real_shares, torch.tensor(reference.confusion))
+    metrics["class_total_variation"] = Metric(value=variation, samples=samples)
+    metrics["class_coverage"] = Metric(value=class_coverage(shares.cpu(), real_shares), samples=samples)
+    metrics["classifier_score"] = Metric(
+        value=classifier_score(drawn.logits), floor=classifier_score(real.logits), samples=samples
+    )
+    return metrics
+
+
+def _label_metrics(
+    drawn: Extracted, asked: Tensor, confusion: Tensor | None, reference: Reference, classes: int
+) -> dict[str, Metric]:
+    """Variety within classes (asked for, else recognised), and whether what was asked for came."""
+    by_class = asked if confusion is not None else drawn.predicted
+    ratios = within_class_variance(drawn.features, by_class, classes).cpu() / torch.tensor(reference.within_class_variance)
+    variance = {
+        "within_class_variance": Metric(value=float(ratios.mean()), unit="of real", samples=len(by_class)),
+        "worst_within_class_variance": Metric(value=float(ratios.min()), unit="of real", samples=len(by_class)),
+    }
+    if confusion is None:
+        return variance | {
+            name: Metric(value=None, reason=NO_LABELS) for name in ("conditional_accuracy", "worst_class_accuracy")
+        }
+    accuracy = conditional_accuracy(confusion)
+    return variance | {
+        "conditional_accuracy": Metric(value=accuracy.mean, floor=reference.test_accuracy, samples=len(by_class)),
+        "worst_class_accuracy": Metric(value=accuracy.worst, samples=len(by_class)),
+    }
+
+
+def _speed_metrics(model: GenerativeModel, dtype: torch.dtype) -> dict[str, Metric]:
+    """Images a second by batch size: median of repetitions after a warm-up, synchronised."""
+    metrics = {}
+    for n in TIMED_BATCHES:
+        labels = torch.arange(n, device=model.device) % len(model.spec.class_names) if model.conditional else None
+        rates = []
+        for repeat in range(_TIMED_REPEATS + 1):
+            devices.synchronise(model.device)
+            start = time.perf_counter()
+            generate(model, n, labels, repeat, dtype, batch_size=n)
+            devices.synchronise(model.device)
+            rates.append(n / (time.perf_counter() - start))
+        low, median, high = statistics.quantiles(rates[1:], n=4)
+        metrics[f"samples_per_second_{n}"] = Metric(value=median, spread=high - low, unit="images/s", samples=n)
+    return metrics
+
+
+def _training_metrics(run: Run, config: RunConfig, model: GenerativeModel) -> tuple[Origin, dict[str, Metric]]:
+    """What the event log says of the training: where it ran, how long it took."""
+    history = events.without_void(events.tail(run.events_path).events)
+    started = next((e for e in reversed(history) if isinstance(e, events.Started)), None)
+    if started is None:
+        raise results.UnreadableError(f"{run.events_path} says of no training; train the run again")
+    latest = next((e for e in reversed(history) if isinstance(e, events.Ended | events.Progress)), None)
+    origin = Origin(
+        kind="shipped" if run.is_shipped else "measured",
+        command=commands.shown(commands.train(commands.nearest_preset(config), run.name, config)),
+        device=started.device,
+        threads=started.threads,
+        versions=started.versions,
+        unix_time=started.time,
+    )
+    in_training = {"measured_in": "training"}
+    unknown = {"value": None, "reason": "the event log has no figures yet"}
+    peak = {"value": latest.peak_memory_mib} if isinstance(latest, events.Ended) else {"value": None, "reason": "training has not ended"}
+    metrics = {
+        "training_seconds": Metric(**in_training, unit="s", **({"value": latest.seconds} if latest else unknown)),
+        "peak_memory_mib": Metric(**in_training, unit="MiB", **peak),
+        "parameters": Metric(value=float(sum(p.numel() for p in model.parameters())), unit="trained in all"),
+        "sampling_parameters": Metric(value=float(sum(p.numel() for p in model.averaged.parameters())), unit="used to sample"),
+    }
+    return origin, metrics
+
+
+def _origin_here(device: torch.device, words: list[str]) -> Origin:
+    return Origin(
+        kind="measured",
+        command=shlex.join(["gencore", *words]),
+        device=devices.describe(device),
+        threads=torch.get_num_threads(),
+        versions=devices.versions(),
+        unix_time=time.time(),
+    )

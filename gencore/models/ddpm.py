@@ -1,0 +1,112 @@
+"""Denoising diffusion (Ho et al. 2020), with v (Salimans & Ho 2022) and rectified flow (Liu et al. 2023) as options.
+
+The network learns to say what noise an image holds; samplers in `gencore.diffusion` turn that into images.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from gencore import diffusion
+from gencore.config import DDPMConfig
+from gencore.data.batches import Batch
+from gencore.data.registry import DatasetSpec
+from gencore.models.base import GenerativeModel, Parts, Player
+from gencore.networks.unet import UNet
+
+_FLOW_TIME_SCALE = 1000.0  # the U-Net's sinusoids are made for times of this range
+
+
+class DDPM(GenerativeModel):
+    def __init__(self, config: DDPMConfig, spec: DatasetSpec) -> None:
+        super().__init__()
+        self.config, self.spec, self.conditional = config, spec, config.conditional
+        self.null_label = len(spec.class_names)
+        self.unet = UNet(
+            spec.channels, spec.size, config.width, classes=len(spec.class_names) if config.conditional else 0
+        )
+        self.players = {"unet": Player(self.unet, config.learning_rate)}
+        self._schedule = diffusion.linear_schedule(config.timesteps, config.beta_start, config.beta_end)
+
+    @property
+    def schedule(self) -> diffusion.Schedule:
+        """The noise schedule, on the network's device."""
+        if self._schedule.alpha.device != self.device:
+            self._schedule = self._schedule.to(self.device)
+        return self._schedule
+
+    @property
+    def averaged(self) -> nn.Module:
+        return self.unet
+
+    def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
+        """Mean squared error of the prediction at a random time of each image (eq. 14, L_simple)."""
+        x_0, n = batch.images, len(batch.images)
+        eps = torch.randn(x_0.shape, device=x_0.device, generator=rng)
+        if self.config.prediction == "flow":
+            t = diffusion.logit_normal_t(n, rng)
+            x_t, target = diffusion.flow_sample(x_0, t, eps), diffusion.flow_velocity(x_0, eps)
+            t = t * _FLOW_TIME_SCALE
+        else:
+            t = torch.randint(self.config.timesteps, (n,), device=x_0.device, generator=rng)
+            x_t = diffusion.q_sample(self.schedule, x_0, t, eps)
+            target = eps if self.config.prediction == "eps" else diffusion.velocity(self.schedule, x_0, t, eps)
+        label = None
+        if self.conditional:
+            hidden = torch.rand(n, device=x_0.device, generator=rng) < self.config.label_dropout
+            label = batch.labels.masked_fill(hidden, self.null_label)
+        loss = F.mse_loss(self.unet(x_t, t, label).float(), target)
+        return loss, {"mse": loss.detach()}
+
+    def predict(self, x_t: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
+        """The network's prediction, guided where asked: (1 - w) unlabelled + w labelled (Ho & Salimans 2022, eq. 6).
+
+        x_t (B, C, H, W), t (B,) in the network's time, labels (B,) or None -> (B, C, H, W). Ours counts w from 1
+        (no guidance); the paper's weight is w - 1.
+        """
+        if not self.conditional:
+            return self.unet(x_t, t).float()
+        labelled = self.unet(x_t, t, labels).float()
+        if self.config.guidance == 1:
+            return labelled
+        unlabelled = self.unet(x_t, t, torch.full_like(labels, self.null_label)).float()
+        return unlabelled + self.config.guidance * (labelled - unlabelled)
+
+    def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
+        noise = torch.randn(n, self.spec.channels, self.spec.size, self.spec.size, device=self.device, generator=rng)
+        return self.denoise(noise, labels, rng)
+
+    def denoise(self, noise: Tensor, labels: Tensor | None, rng: Generator) -> Tensor:
+        """The images that the configured sampler makes of x_T ~ N(0, I): (B, C, H, W) -> (B, C, H, W) in [-1, 1]."""
+        if self.conditional and labels is None:
+            raise ValueError(f"this model draws what it is asked for; give a label (0 to {self.null_label - 1}) an image")
+        c, model = self.config, partial(self.predict, labels=labels)
+        if c.prediction == "flow":
+            x = diffusion.flow_euler_sample(lambda x_t, t: model(x_t, t * _FLOW_TIME_SCALE), noise, c.sampling_steps)
+            return x.clamp(-1, 1)
+        eps_model = diffusion.eps_from_v(model, self.schedule) if c.prediction == "v" else model
+        if c.sampler == "ddpm":
+            x = diffusion.ddpm_sample(eps_model, noise, self.schedule, rng)
+        elif c.sampler == "ddim":
+            x = diffusion.ddim_sample(eps_model, noise, self.schedule, c.sampling_steps)
+        else:
+            x = diffusion.dpm_solver_pp_sample(eps_model, noise, self.schedule, c.sampling_steps)
+        return x.clamp(-1, 1)
+
+    @property
+    def network_evaluations(self) -> int:
+        """Passes of the U-Net that one image takes."""
+        steps = self.config.timesteps if self.config.sampler == "ddpm" and self.config.prediction != "flow" else self.config.sampling_steps
+        return steps * (2 if self.conditional and self.config.guidance != 1 else 1)
+
+    @property
+    def sampling(self) -> str:
+        c = self.config
+        name = {"ddpm": "ancestral DDPM", "ddim": "DDIM, eta 0", "dpm-solver++": "DPM-Solver++(2M)"}[c.sampler]
+        name = "Euler along the flow" if c.prediction == "flow" else name
+        guidance = f", guidance {c.guidance:g}" if self.conditional and c.guidance != 1 else ""
+        return f"{name}, {self.network_evaluations} network evaluations an image{guidance}"

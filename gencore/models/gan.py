@@ -1,0 +1,77 @@
+"""Generative adversarial network (Goodfellow et al. 2014), non-saturating loss; conditional where asked (Mirza &
+Osindero 2014).
+
+Against the collapse to one picture a class: labels enter as plain one-hot vectors, the discriminator sees the spread
+of its batch, and samples come from averaged weights.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor, nn
+
+from gencore.config import GANConfig
+from gencore.data.batches import Batch
+from gencore.data.registry import DatasetSpec
+from gencore.models.base import GenerativeModel, Parts, Player
+from gencore.networks import dcgan, mlp
+
+
+class GAN(GenerativeModel):
+    def __init__(self, config: GANConfig, spec: DatasetSpec) -> None:
+        super().__init__()
+        self.config, self.spec, self.conditional = config, spec, config.conditional
+        d, k, c, size = config.latent_dim, len(spec.class_names) * config.conditional, spec.channels, spec.size
+        if config.network == "conv":
+            self.generator: nn.Module = dcgan.Decoder(d, k, c, size, config.width)
+            self.discriminator: nn.Module = dcgan.Encoder(c, k, size, 1, config.width, config.minibatch_stddev)
+        else:
+            self.generator = mlp.Decoder(d, k, c, size, hidden=(256, 512, 1024))
+            self.discriminator = mlp.Encoder(c, k, size, 1, hidden=(1024, 512, 256))
+        betas = (config.beta1, 0.999)
+        self.players = {
+            "discriminator": Player(self.discriminator, config.discriminator_learning_rate, betas),
+            "generator": Player(self.generator, config.generator_learning_rate, betas),
+        }
+
+    def generate(self, z: Tensor, condition: Tensor) -> Tensor:
+        """G(z|y): (B, latent_dim), (B, classes or 0) -> (B, C, H, W) in [-1, 1]."""
+        return torch.tanh(self.generator(z, condition).float())
+
+    def judge(self, x: Tensor, condition: Tensor) -> Tensor:
+        """The logit of D(x|y), high for real: (B,)."""
+        return self.discriminator(x, condition).float().squeeze(1)
+
+    @property
+    def averaged(self) -> nn.Module:
+        return self.generator
+
+    def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
+        """The discriminator's cross-entropy (algorithm 1), or the generator's -log D(G(z)) (section 3)."""
+        condition = self.one_hot(len(batch.images), batch.labels)
+        z = torch.randn(len(batch.images), self.config.latent_dim, device=self.device, generator=rng)
+        fake = self.generate(z, condition)
+        if player == "generator":
+            loss = _cross_entropy(self.judge(fake, condition), 1.0)
+            return loss, {"generator": loss.detach()}
+        real_logit = self.judge(batch.images, condition)
+        fake_logit = self.judge(fake.detach(), condition)
+        loss = _cross_entropy(real_logit, self.config.real_label) + _cross_entropy(fake_logit, 0.0)
+        return loss, {
+            "discriminator": loss.detach(),
+            "d_real": real_logit.detach().sigmoid().mean(),
+            "d_fake": fake_logit.detach().sigmoid().mean(),
+        }
+
+    def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
+        z = torch.randn(n, self.config.latent_dim, device=self.device, generator=rng)
+        return self.generate(z, self.one_hot(n, labels))
+
+    @property
+    def sampling(self) -> str:
+        return "z from N(0, I), one pass of the generator"
+
+
+def _cross_entropy(logit: Tensor, target: float) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logit, torch.full_like(logit, target))

@@ -1,0 +1,130 @@
+"""Variational autoencoder (Kingma & Welling 2014) with a Bernoulli decoder.
+
+Sampling from N(0, I) meets codes that no image was encoded to. Drawing them from a Gaussian mixture fitted to the
+training images' codes instead costs nothing in training and is offered beside it.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from sklearn.mixture import GaussianMixture
+from torch import Generator, Tensor, nn
+
+from gencore.config import VAEConfig
+from gencore.data.batches import Batch, dequantise
+from gencore.data.registry import DatasetSpec
+from gencore.data.sources import ImageData
+from gencore.models.base import GenerativeModel, Parts, Player
+from gencore.networks import dcgan, mlp
+
+MIXTURE_COMPONENTS = 100
+FITTED_IMAGES = 20_000
+
+
+class Autoencoder(nn.Module):
+    """Encoder, decoder, and the mixture that stands for the prior once it is fitted (all zeros before)."""
+
+    def __init__(self, config: VAEConfig, spec: DatasetSpec) -> None:
+        super().__init__()
+        d, c, size = config.latent_dim, spec.channels, spec.size
+        if config.network == "conv":
+            self.encoder: nn.Module = dcgan.Encoder(c, 0, size, 2 * d, config.width)
+            self.decoder: nn.Module = dcgan.Decoder(d, 0, c, size, config.width)
+        else:
+            self.encoder = mlp.Encoder(c, 0, size, 2 * d, hidden=(400,))
+            self.decoder = mlp.Decoder(d, 0, c, size, hidden=(400,))
+        k = MIXTURE_COMPONENTS
+        self.register_buffer("mixture_weight", torch.zeros(k))
+        self.register_buffer("mixture_mean", torch.zeros(k, d))
+        self.register_buffer("mixture_cholesky", torch.zeros(k, d, d))
+
+
+class VAE(GenerativeModel):
+    conditional = False
+
+    def __init__(self, config: VAEConfig, spec: DatasetSpec) -> None:
+        super().__init__()
+        self.config, self.spec = config, spec
+        self.autoencoder = Autoencoder(config, spec)
+        self.players = {"autoencoder": Player(self.autoencoder, config.learning_rate)}
+
+    def encode(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and log-variance of q(z|x): (B, C, H, W) in [-1, 1] -> two of (B, latent_dim)."""
+        mu, logvar = self.autoencoder.encoder(x, _no_condition(x)).float().chunk(2, dim=1)
+        return mu, logvar.clamp(-30, 20)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """The Bernoulli means as images in [-1, 1]: (B, latent_dim) -> (B, C, H, W)."""
+        return torch.sigmoid(self.autoencoder.decoder(z, _no_condition(z)).float()) * 2 - 1
+
+    @property
+    def averaged(self) -> nn.Module:
+        return self.autoencoder
+
+    def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
+        """The negative ELBO in nats an image (eq. 10), its KL term weighted by beta."""
+        mu, logvar = self.encode(batch.images)
+        z = reparameterise(mu, logvar, rng)
+        logits = self.autoencoder.decoder(z, _no_condition(z)).float()
+        target = (batch.images + 1) / 2  # BCE wants [0, 1]
+        reconstruction = F.binary_cross_entropy_with_logits(logits, target, reduction="none").sum((1, 2, 3)).mean()
+        kl = kl_divergence(mu, logvar).mean()
+        total = reconstruction + self.config.beta * kl
+        return total, {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
+
+    def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
+        z = torch.randn(n, self.config.latent_dim, device=self.device, generator=rng)
+        if self._has_mixture:
+            z = self._to_mixture(z, rng)
+        return self.decode(z)
+
+    @property
+    def sampling(self) -> str:
+        if self._has_mixture:
+            return f"z from a Gaussian mixture of {MIXTURE_COMPONENTS} components fitted to training codes"
+        unfinished = ", the mixture is fitted when training ends" if self.config.prior == "mixture" else ""
+        return f"z from N(0, I){unfinished}"
+
+    @property
+    def _has_mixture(self) -> bool:
+        return self.config.prior == "mixture" and bool(self.autoencoder.mixture_weight.any())
+
+    def _to_mixture(self, noise: Tensor, rng: Generator) -> Tensor:
+        """Each row of standard normal noise takes its place in a component drawn by weight."""
+        a = self.autoencoder
+        component = torch.multinomial(a.mixture_weight, len(noise), replacement=True, generator=rng)
+        return a.mixture_mean[component] + torch.einsum("nij,nj->ni", a.mixture_cholesky[component], noise)
+
+    @torch.no_grad()
+    def fit_prior(self, data: ImageData, seed: int) -> None:
+        """Fit the mixture, in float64, to codes z ~ q(z|x) of up to FITTED_IMAGES training images."""
+        if self.config.prior != "mixture":
+            return
+        rng = Generator(self.device).manual_seed(seed)
+        chosen = torch.randperm(len(data.images), device=self.device, generator=rng)[:FITTED_IMAGES]
+        codes = torch.cat([
+            reparameterise(*self.encode(dequantise(data.images[part])), rng) for part in chosen.split(1000)
+        ])
+        components = min(MIXTURE_COMPONENTS, len(codes) // (2 * self.config.latent_dim) or 1)
+        mixture = GaussianMixture(components, reg_covar=1e-4, max_iter=50, init_params="k-means++", random_state=seed)
+        mixture.fit(codes.double().cpu().numpy())
+        a = self.autoencoder
+        a.mixture_weight.zero_()[:components] = torch.from_numpy(mixture.weights_)
+        a.mixture_mean[:components] = torch.from_numpy(mixture.means_)
+        a.mixture_cholesky[:components] = torch.linalg.cholesky(torch.from_numpy(mixture.covariances_))
+
+
+def reparameterise(mu: Tensor, logvar: Tensor, rng: Generator) -> Tensor:
+    """z = mu + sigma * eps with eps ~ N(0, I) (section 2.4)."""
+    eps = torch.randn(mu.shape, device=mu.device, generator=rng)
+    return mu + torch.exp(0.5 * logvar) * eps
+
+
+def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
+    """KL(N(mu, diag exp logvar) || N(0, I)) of each row in nats (appendix B): (B, d), (B, d) -> (B,)."""
+    return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1)
+
+
+def _no_condition(x: Tensor) -> Tensor:
+    return x.new_empty(len(x), 0)

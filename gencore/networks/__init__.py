@@ -1,0 +1,1 @@
+"""Layers only: no losses, no sampling, no options read from elsewhere."""

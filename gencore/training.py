@@ -1,0 +1,410 @@
+"""The training loop: a generator of events.
+
+One step lets every player of the model move once, on its own loss, and then averages the weights. Batches, noise and
+order are functions of the seed and the step, so a resumed run on a CPU equals the uninterrupted one bit by bit.
+Nothing in a step waits for the device; figures are read back once a progress event.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.optim import Adam
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from gencore import __version__, devices
+from gencore.checkpoints import Checkpoint, CheckpointError, load_checkpoint, save_checkpoint
+from gencore.config import RunConfig
+from gencore.data.batches import Batch, Batches
+from gencore.data.sources import ImageData
+from gencore.data.sources import load as load_data
+from gencore.events import Ended, Event, Notice, Progress, QuickDistance, Resumed, Saved, Sheet, Started
+from gencore.features import FeatureExtractor, MissingFeaturesError, load_extractor
+from gencore.files import write_atomically
+from gencore.metrics.frechet import Moments, frechet_distance, moments
+from gencore.models import build
+from gencore.models.base import FitsPrior, GenerativeModel, Trainable
+from gencore.runs import Run
+from gencore.sampling import draw_sheet, generate, newest_states
+
+_DIVERGED = "a loss, gradient or weight is not finite; lower the learning rate or set --clip-norm"
+_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "could not create a")  # the last is oneDNN's
+_STATES_KEPT = 2  # if the newest turns out damaged, resume takes the one before it
+
+
+@dataclass
+class State:
+    """All that changes while a run trains, and how it changes in one step."""
+
+    config: RunConfig
+    model: Trainable
+    average: Trainable
+    """A copy of the model whose `averaged` part holds the moving average of weights and buffers."""
+    optimizers: dict[str, Adam]
+    rng: Generator
+    dtype: torch.dtype
+    step: int = 0
+    seconds: float = 0.0
+    window: dict[str, Tensor] = field(default_factory=dict)
+    """Sums of figures since the last progress event."""
+    window_steps: int = 0
+    best: float = math.inf
+    """Smallest quick distance so far, and how many measurements ago it was."""
+    since_best: int = 0
+
+    @classmethod
+    def fresh(cls, config: RunConfig, data: ImageData, device: torch.device) -> State:
+        torch.manual_seed(config.training.seed)
+        model = build(config.model, data.spec).to(device, memory_format=torch.channels_last)
+        optimizers = {
+            name: Adam(p.module.parameters(), lr=p.learning_rate, betas=p.betas, fused=device.type == "cuda")
+            for name, p in model.players.items()
+        }
+        average = copy.deepcopy(model).eval().requires_grad_(False)
+        rng = Generator(device).manual_seed(config.training.seed)
+        return cls(config, model, average, optimizers, rng, devices.precision(config.training.precision, device))
+
+    def advance(self, batch: Batch, learning_rate_factor: float) -> None:
+        """One optimisation step of all players in turn."""
+        self.model.train()
+        for name, player in self.model.players.items():
+            for other in self.model.players.values():
+                other.module.requires_grad_(other is player)
+            optimizer = self.optimizers[name]
+            for group in optimizer.param_groups:
+                group["lr"] = player.learning_rate * learning_rate_factor
+            with devices.autocast(self.rng.device, self.dtype):
+                loss, parts = self.model.loss(name, batch, self.rng)
+            loss.backward()
+            parameters = list(player.module.parameters())
+            norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
+            if self.config.training.clip_norm is not None:
+                clip_grads_with_norm_(parameters, self.config.training.clip_norm, norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            for key, value in {**parts, f"norm.{name}": norm}.items():
+                self.window[key] = self.window[key] + value if key in self.window else value
+        self.step += 1
+        self.window_steps += 1
+        self._average()
+
+    def _average(self) -> None:
+        """Move the averaged weights and buffers towards the current ones; faster at first, when all is new."""
+        decay = min(self.config.training.ema_decay, self.step / (self.step + 9))
+        ours, theirs = self.average.averaged, self.model.averaged
+        move = get_ema_multi_avg_fn(decay)
+        move(list(ours.parameters()), list(theirs.parameters()), self.step)
+        for mean, current in zip(ours.buffers(), theirs.buffers(), strict=True):
+            move([mean], [current], self.step) if mean.is_floating_point() else mean.copy_(current)
+
+    def read_window(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Mean losses and gradient norms since the last call. The one place that waits for the device."""
+        names = list(self.window)
+        means = (torch.stack([self.window[name].float() for name in names]) / self.window_steps).tolist()
+        self.window, self.window_steps = {}, 0
+        figures = dict(zip(names, means, strict=True))
+        norms = {name.removeprefix("norm."): value for name, value in figures.items() if name.startswith("norm.")}
+        return {name: value for name, value in figures.items() if not name.startswith("norm.")}, norms
+
+    def is_finite(self) -> bool:
+        """Whether no weight is infinite or NaN. Waits for the device."""
+        return all(x.isfinite().all() for x in self.model.state_dict().values())
+
+    def weights(self) -> dict[str, Tensor]:
+        """What sampling needs."""
+        return _prefixed("model", self.model.state_dict()) | _prefixed("average", self.average.averaged.state_dict())
+
+    def save(self, path: Path) -> None:
+        """All that resuming needs, as a checkpoint."""
+        tensors = self.weights() | _prefixed("window", self.window) | {"rng": self.rng.get_state()}
+        for name, optimizer in self.optimizers.items():
+            for index, entries in optimizer.state_dict()["state"].items():
+                tensors |= _prefixed(f"optimizer.{name}.{index}", entries)
+        numbers = {name: repr(getattr(self, name)) for name in ("seconds", "window_steps", "best", "since_best")}
+        save_checkpoint(path, tensors, _metadata(self.config, self.step) | numbers)
+
+    def restore(self, path: Path) -> None:
+        """Become the state in `path`. Raises CheckpointError, or ValueError where it is whole but of another making."""
+        checkpoint = load_checkpoint(path)
+        try:
+            self._take(checkpoint, path)
+        except (KeyError, RuntimeError) as error:  # names or shapes of another version, or not a state at all
+            detail = str(error).partition("\n")[0]
+            raise ValueError(f"{path} is no state of this model ({detail}); remove it, or train anew with --overwrite") from error
+
+    def _take(self, checkpoint: Checkpoint, path: Path) -> None:
+        theirs = RunConfig.model_validate_json(checkpoint.metadata["config"])
+        if difference := self.config.difference(theirs):
+            raise ValueError(f"{path} was saved with another config: " + "; ".join(difference))
+        self.model.load_state_dict(checkpoint.section("model"))
+        self.average.averaged.load_state_dict(checkpoint.section("average"))
+        for name, optimizer in self.optimizers.items():
+            entries: dict[int, dict[str, Tensor]] = {}
+            for key, tensor in checkpoint.section(f"optimizer.{name}").items():
+                index, entry = key.split(".", 1)
+                entries.setdefault(int(index), {})[entry] = tensor
+            optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
+        self.rng.set_state(checkpoint.tensors["rng"])
+        self.window = {name: tensor.to(self.rng.device) for name, tensor in checkpoint.section("window").items()}
+        numbers = checkpoint.metadata
+        self.step, self.seconds, self.best = int(numbers["step"]), float(numbers["seconds"]), float(numbers["best"])
+        self.window_steps, self.since_best = int(numbers["window_steps"]), int(numbers["since_best"])
+
+
+def prepare(
+    config: RunConfig, device: torch.device, folder: Path, data_folder: Path | None = None, data: ImageData | None = None
+) -> Batches:
+    """The batches that `config` trains on, and with them the proof that it can be trained here; writes nothing.
+
+    Raises DataError, ValueError (batch larger than the data), MissingFeaturesError (early stopping without a feature
+    classifier under `folder`).
+    """
+    if config.training.patience is not None:
+        load_extractor(config.data.dataset, device, folder)
+    data = (data or load_data(config.data.dataset, "train", data_folder)).to(device)
+    return Batches(data, config.data.batch_size, config.training.seed)
+
+
+def train(
+    run: Run,
+    device: torch.device,
+    resume: bool = False,
+    should_stop: Callable[[], str | None] = lambda: None,
+    data_folder: Path | None = None,
+    data: ImageData | None = None,
+) -> Iterator[Event]:
+    """Train `run` by its config, yielding events as they happen; the last one is Ended.
+
+    `should_stop` is asked after every step and gives the reason to stop, or None. `data` replaces the data set's
+    training split (for tests). Raises as `prepare` does, and ValueError when resuming another config. A full disk or
+    memory is no exception: it ends the run as failed.
+    """
+    config = run.config()
+    batches = prepare(config, device, run.results.parent.parent, data_folder, data)
+    total = config.training.epochs * batches.steps_per_epoch
+    state = None
+    try:
+        state = State.fresh(config, batches.data, device)
+        yield Started(
+            total_steps=total,
+            steps_per_epoch=batches.steps_per_epoch,
+            device=devices.describe(device),
+            threads=torch.get_num_threads(),
+            precision=str(state.dtype).removeprefix("torch."),
+            parameters={name: sum(x.numel() for x in p.module.parameters()) for name, p in state.model.players.items()},
+            versions=devices.versions(),
+        )
+        if resume:
+            yield from _restore_newest(run, state)
+        yield from _Training(run, state, batches, total, should_stop).events()
+    except (OSError, MemoryError, RuntimeError) as error:
+        step, seconds = (state.step, state.seconds) if state else (0, 0.0)
+        peak = devices.peak_memory_mib(device)
+        yield Ended(status="failed", reason=_fault(error), step=step, seconds=seconds, peak_memory_mib=peak)
+
+
+def _fault(error: OSError | MemoryError | RuntimeError) -> str:
+    """What the machine lacked, and what to do. Raises `error` again where it is none of that."""
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}: {error.filename or 'a file of the run'}"
+    if is_out_of_memory(error):
+        text = str(error).partition("\n")[0]
+        return f"out of memory ({text}); lower --batch-size or --width"
+    raise error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the machine's or the GPU's memory was too small. On a CPU torch has no type for it, only words."""
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
+
+
+class _Training:
+    """The course of one run from its state's step to its end."""
+
+    def __init__(self, run: Run, state: State, batches: Batches, total: int, should_stop: Callable[[], str | None]) -> None:
+        self.run, self.state, self.batches, self.data, self.total = run, state, batches, batches.data, total
+        self.should_stop = should_stop
+        self.device = state.rng.device
+        self.settings = state.config.training
+        self.sheet_steps = {
+            # squares, so that the early steps, when most changes, are seen more often
+            max(1, round(total * ((i + 1) / self.settings.sheets) ** 2))
+            for i in range(self.settings.sheets)
+        }
+        self.judge: tuple[FeatureExtractor, Moments] | None = None
+        self.clock = time.perf_counter()
+        self.last_progress = (state.step, state.seconds)
+
+    def events(self) -> Iterator[Event]:
+        state, settings, per_epoch = self.state, self.settings, self.batches.steps_per_epoch
+        yield from self._meet_the_judge()
+        self.clock = time.perf_counter()
+        while state.step < self.total:
+            state.advance(self.batches.batch(state.step), self._learning_rate_factor())
+            epoch_ends = state.step % per_epoch == 0
+            if state.step % settings.progress_every == 0 or epoch_ends:
+                progress, finite = self._progress()
+                yield progress
+                if not (finite and (not epoch_ends or state.is_finite())):
+                    yield self._ended("diverged", _DIVERGED)
+                    return
+            if reason := self.should_stop():
+                if not state.is_finite():  # figures unread so far; such a state must not displace a good checkpoint
+                    yield self._ended("diverged", _DIVERGED)
+                    return
+                yield from self._save_state()
+                yield self._ended("stopped", reason)
+                return
+            if state.step in self.sheet_steps:
+                yield from self._draw_sheet()
+            if epoch_ends:
+                epoch = state.step // per_epoch
+                if settings.fd_every and epoch % settings.fd_every == 0:
+                    yield from self._measure()
+                    if settings.patience is not None and state.since_best >= settings.patience:
+                        yield from self._finish(f"no better quick distance in {settings.patience} measurements")
+                        return
+                if epoch % settings.checkpoint_every == 0 and state.step < self.total:
+                    yield from self._save_state()
+        yield from self._finish(f"{settings.epochs} epochs done")
+
+    def _learning_rate_factor(self) -> float:
+        if self.settings.schedule == "constant":
+            return 1.0
+        warmup = max(1, self.total // 20)
+        return min((self.state.step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * self.state.step / self.total)))
+
+    def _progress(self) -> tuple[Progress, bool]:
+        losses, norms = self.state.read_window()
+        self._pause()
+        step, seconds = self.last_progress
+        images = (self.state.step - step) * self.batches.batch_size
+        self.last_progress = (self.state.step, self.state.seconds)
+        finite = all(map(math.isfinite, [*losses.values(), *norms.values()]))
+        progress = Progress(
+            step=self.state.step,
+            epoch=self.state.step / self.batches.steps_per_epoch,
+            seconds=self.state.seconds,
+            images_per_second=images / max(self.state.seconds - seconds, 1e-9),
+            losses=losses,
+            gradient_norms=norms,
+        )
+        return progress, finite
+
+    def _pause(self) -> None:
+        """Add the time since the clock was last set to the training time."""
+        devices.synchronise(self.device)
+        now = time.perf_counter()
+        self.state.seconds += now - self.clock
+        self.clock = now
+
+    def _meet_the_judge(self) -> Iterator[Event]:
+        """Load the feature classifier for quick distances, if the data set has one."""
+        if not self.settings.fd_every or not isinstance(self.state.model, GenerativeModel):
+            return
+        try:
+            extractor = load_extractor(self.data.spec.name, self.device, self.run.results.parent.parent)
+        except MissingFeaturesError as error:
+            yield Notice(text=f"no Fréchet distances during training: {error}")
+            return
+        real = self.data.images[: 5 * self.settings.fd_samples]
+        self.judge = (extractor, moments(extractor(real).features))
+
+    def _measure(self) -> Iterator[Event]:
+        """A quick Fréchet distance of the averaged weights on fixed noise; keeps the best weights."""
+        if self.judge is None:
+            return
+        extractor, reference = self.judge
+        n, seed = self.settings.fd_samples, self.settings.seed
+        labels = self.data.labels[torch.arange(n, device=self.device) % len(self.data.labels)]
+        images = generate(self.state.average, n, labels, seed, self.state.dtype)
+        features = extractor(images).features
+        finite = bool(features.isfinite().all())
+        distance = frechet_distance(moments(features), reference) if finite else math.inf
+        yield QuickDistance(
+            step=self.state.step,
+            epoch=self.state.step / self.batches.steps_per_epoch,
+            fd=distance if finite else None,
+            samples=n,
+            extractor_digest=extractor.digest,
+        )
+        self.state.since_best += 1
+        if distance < self.state.best:
+            self.state.best, self.state.since_best = distance, 0
+            self._save_weights("best.safetensors")
+        self.clock = time.perf_counter()
+
+    def _draw_sheet(self) -> Iterator[Event]:
+        assert isinstance(self.state.average, GenerativeModel)
+        self._pause()
+        name = f"sheets/step-{self.state.step:08d}.png"
+        write_atomically(self.run.results / name, draw_sheet(self.state.average, self.settings.seed, self.state.dtype))
+        yield Sheet(step=self.state.step, epoch=self.state.step / self.batches.steps_per_epoch, file=name)
+        self.clock = time.perf_counter()
+
+    def _save_state(self) -> Iterator[Event]:
+        self._pause()
+        path = self.run.checkpoints / f"step-{self.state.step:08d}.safetensors"
+        self.state.save(path)
+        for old in newest_states(self.run)[_STATES_KEPT:]:
+            old.unlink()
+        yield Saved(step=self.state.step, file=path.name)
+        self.clock = time.perf_counter()
+
+    def _save_weights(self, name: str) -> None:
+        save_checkpoint(self.run.checkpoints / name, self.state.weights(), _metadata(self.state.config, self.state.step))
+
+    def _finish(self, reason: str) -> Iterator[Event]:
+        if self.settings.patience is not None and self.state.best < math.inf:
+            try:
+                best = load_checkpoint(self.run.checkpoints / "best.safetensors")
+                self.state.model.load_state_dict(best.section("model"))
+                self.state.average.averaged.load_state_dict(best.section("average"))
+            except (CheckpointError, FileNotFoundError) as error:
+                yield Notice(text=f"{error}; keeping the last weights instead of the best")
+        if isinstance(self.state.average, FitsPrior):
+            self.clock = time.perf_counter()
+            self.state.average.fit_prior(self.data, self.settings.seed)
+            self._pause()
+        self._save_weights("final.safetensors")
+        yield Saved(step=self.state.step, file="final.safetensors")
+        yield self._ended("finished", reason)
+
+    def _ended(self, status: str, reason: str) -> Ended:
+        return Ended(
+            status=status,
+            reason=reason,
+            step=self.state.step,
+            seconds=self.state.seconds,
+            peak_memory_mib=devices.peak_memory_mib(self.device),
+        )
+
+
+def _restore_newest(run: Run, state: State) -> Iterator[Event]:
+    """Restore the newest state that is whole; damaged ones are named and passed over."""
+    for path in newest_states(run):
+        try:
+            state.restore(path)
+        except CheckpointError as error:
+            yield Notice(text=f"{error}; taking the checkpoint before it")
+            continue
+        yield Resumed(step=state.step, file=path.name)
+        return
+    yield Notice(text="no checkpoint to resume from; starting at step 0")
+    yield Resumed(step=0, file="")
+
+
+def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": tensor for name, tensor in tensors.items()}
+
+
+def _metadata(config: RunConfig, step: int) -> dict[str, str]:
+    return {"config": config.model_dump_json(), "step": str(step), "gencore": __version__}

@@ -1,0 +1,97 @@
+"""A visitor's way through the dashboard in a real browser, with a real training on the bundled digits."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+
+from visiting import Server, Visitor
+
+from gencore import events, runs
+from gencore.events import Progress
+
+
+def wait_until(true: Callable[[], object], seconds: float = 120) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
+
+
+def test_the_first_visit_shows_samples_spheres_scores_and_what_is_broken(visitor: Visitor) -> None:
+    visitor.visit("/")
+    for model in ("VAE", "GAN", "cGAN", "DDPM"):
+        picture = visitor.see(f"img[alt^='Ten pictures drawn by the {model} ']")
+        assert picture.evaluate("picture => picture.naturalWidth") >= 5 * 28 * 3
+    visitor.see(".js-plotly-plot .gl-container canvas")
+    visitor.see("text=digits-bad")
+    assert visitor.tab.locator("img[src='x']").count() == 0
+
+
+def test_a_training_is_started_watched_stopped_adopted_and_resumed(visitor: Visitor, server: Server) -> None:
+    visitor.visit("/live")
+    _choose(visitor, "Model", "VAE · plain MLP")
+    _choose(visitor, "Dataset", "digits")
+    _fill(visitor, "Epochs", 3000)
+    visitor.tab.get_by_text("All options").click()
+    _fill(visitor, "Sheets", 1000)
+    visitor.see("[data-testid=stSidebar] input[placeholder='digits-vae-mlp']")
+    visitor.tab.get_by_role("button", name="Start").dblclick()
+    visitor.tab.wait_for_url("**/live?run=digits-vae-mlp")
+    run = runs.run("digits-vae-mlp", server.home)
+
+    visitor.see("[data-testid=stMain] [data-testid=stVegaLiteChart] svg")
+    visitor.see("img[alt^='A hundred pictures drawn by digits-vae-mlp']")
+    epoch = _shown_epoch(visitor)
+    wait_until(lambda: _shown_epoch(visitor) > epoch)
+    assert not runs.run("digits-vae-mlp-2", server.home).results.exists(), (
+        "the double click made a second run"
+    )
+
+    server.kill()
+    before = _steps(run)
+    wait_until(lambda: _steps(run) > before)
+    server.start()
+    visitor.visit("/live?run=digits-vae-mlp")
+    visitor.see("[data-testid=stMain] >> text=running")
+
+    visitor.tab.get_by_role("button", name="Stop").click()
+    visitor.see("[data-testid=stMain] >> text=stopped")
+    assert run.status() == "stopped" and run.process() is None
+
+    at = _steps(run)
+    visitor.tab.get_by_role("button", name="Resume").click()
+    wait_until(lambda: _steps(run) > at)
+    visitor.see("[data-testid=stMain] >> text=running")
+    run.stop()
+    visitor.see("[data-testid=stMain] >> text=stopped")
+
+
+def test_a_link_restores_its_page(visitor: Visitor) -> None:
+    visitor.visit("/live?run=mnist-cgan&step=12")
+    visitor.see("text=mnist-cgan after epoch 1.0")
+    visitor.visit("/?view=own+place")
+    assert visitor.see("button[aria-checked=true] >> text=own place")
+
+
+def _choose(visitor: Visitor, label: str, option: str) -> None:
+    visitor.tab.get_by_role("combobox", name=label).click()
+    visitor.tab.get_by_role("option", name=re.compile(f"^{option}")).first.click()
+    visitor.tab.wait_for_selector("[data-test-script-state=notRunning]")
+
+
+def _fill(visitor: Visitor, label: str, number: int) -> None:
+    visitor.tab.get_by_role("spinbutton", name=label).fill(str(number))
+    visitor.tab.keyboard.press("Enter")
+    visitor.tab.wait_for_selector("[data-test-script-state=notRunning]")
+
+
+def _shown_epoch(visitor: Visitor) -> float:
+    text = visitor.see("[data-testid=stMain] >> text=/epoch [0-9.]+ of/").inner_text()
+    return float(text.split("epoch ")[1].split(" of")[0])
+
+
+def _steps(run: runs.Run) -> int:
+    reached = [event.step for event in events.tail(run.events_path).events if isinstance(event, Progress)]
+    return max(reached, default=0)

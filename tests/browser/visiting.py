@@ -1,0 +1,83 @@
+"""A dashboard that can be killed and started again, and a tab that notes what must never happen."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+PATIENCE_MS = 120_000
+
+
+@dataclass
+class Server:
+    """A dashboard on runs of its own, which can be killed and started again."""
+
+    home: Path
+    port: int
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "streamlit", "run", "dashboard/Home.py", "--server.headless=true"]
+        self.process = subprocess.Popen(
+            [*command, f"--server.port={self.port}"],
+            cwd=REPOSITORY,
+            env=os.environ | {"GENCORE_HOME": str(self.home), "PYTHONPATH": str(REPOSITORY)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.STDOUT,
+        )
+        deadline = time.monotonic() + 90
+        while not self._answers():
+            assert time.monotonic() < deadline and self.process.poll() is None, "the dashboard did not start"
+            time.sleep(0.2)
+
+    def _answers(self) -> bool:
+        try:
+            return urllib.request.urlopen(f"{self.url}/_stcore/health", timeout=2).status == 200
+        except OSError:
+            return False
+
+    def kill(self) -> None:
+        assert self.process
+        self.process.kill()
+        self.process.wait()
+
+
+class Visitor:
+    """A tab that notes what must never happen: a page error, a request to the outside, a dialog."""
+
+    def __init__(self, browser: object, server: Server) -> None:
+        self.tab = browser.new_page(viewport={"width": 1280, "height": 900})
+        self.tab.set_default_timeout(PATIENCE_MS)
+        self.url = server.url
+        self.wrongs: list[str] = []
+        self.tab.on("pageerror", lambda error: self.wrongs.append(f"page error: {error}"))
+        self.tab.on("request", lambda request: self._note_outside(request.url))
+        self.tab.on("dialog", lambda dialog: self.wrongs.append(f"dialog: {dialog.message}"))
+
+    def _note_outside(self, url: str) -> None:
+        if not url.startswith((self.url, self.url.replace("http", "ws"), "data:", "blob:")):
+            self.wrongs.append(f"outside: {url}")
+
+    def visit(self, path: str) -> None:
+        self.tab.goto(self.url + path)
+        self.tab.wait_for_selector("[data-test-connection-state=CONNECTED]")
+        self.tab.wait_for_selector("[data-test-script-state=notRunning]")
+
+    def see(self, selector: str) -> object:
+        found = self.tab.locator(selector).first
+        found.wait_for(state="visible")
+        return found
+
+    def check(self) -> None:
+        assert self.tab.locator("[data-testid=stException]").count() == 0, "an exception box is on the page"
+        assert self.wrongs == []

@@ -1,0 +1,420 @@
+"""The command line: exit codes, one line for bad input, signals, and figures as strict JSON."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import Result, record, tiny_config, wait_until
+from PIL import Image
+
+from gencore import events
+from gencore.checkpoints import load_checkpoint
+from gencore.data.sources import ImageData
+from gencore.events import Ended, Progress, Started
+from gencore.runs import run
+from gencore.sampling import newest_states
+
+Gencore = Callable[..., Result]
+Start = Callable[..., subprocess.Popen[str]]
+
+QUICK = "--dataset digits --batch-size 500 --fd-every 0 --sheets 0 --precision float32 --threads 1".split()
+VAE = [*"train vae-mlp --latent-dim 4 --prior normal --epochs 2".split(), *QUICK]
+ENDLESS = [*VAE, "--epochs", "100000", "--checkpoint-every", "100000", "--name", "x"]
+
+
+def files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def last_line(text: str) -> str:
+    assert "Traceback" not in text, text
+    return text.strip().splitlines()[-1]
+
+
+# ---------------------------------------------------------------- bad input
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        ("", "train"),
+        ("nosuch", "train"),
+        ("train nosuch", "vae"),
+        ("train vae --dataset nosuch", "emnist-digits"),
+        ("train vae --nosuch 3", "--nosuch"),
+        ("train vae --epochs 0", "greater than or equal to 1"),
+        ("train vae --epochs many", "many"),
+        ("train vae --learning-rate -1", "greater than 0"),
+        ("train vae --width 12", "multiple of 8"),
+        ("train vae --patience 1 --fd-every 0", "set fd_every to 1 or more"),
+        ("train vae --dataset digits --patience 1", "gencore features digits"),
+        ("train vae --dataset digits --batch-size 2000", "use 1 to 1500"),
+        ("train ddpm --timesteps 10 --sampling-steps 11", "lower sampling_steps"),
+        ("train ddpm --beta-start 0.5 --beta-end 0.1", "swap them"),
+        ("train ddpm --prediction flow", "use sampler ddim"),
+        ("train vae --dataset digits --name ../x", "is not allowed"),
+        ("train vae --dataset digits --name a\0", "is not allowed"),
+        ("train vae --dataset digits --name CON", "is not allowed"),
+        ("train vae --dataset digits --name " + "x" * 300, "is not allowed"),
+        ("train vae --dataset digits --device nosuch", "use auto, cpu or cuda"),
+        ("train vae --dataset digits --threads 0", "use 1 or more"),
+        ("compare --dataset digits --samples 1", "--samples is 1"),
+        ("compare --dataset digits --epochs 0", "greater than or equal to 1"),
+        ("evaluate", "at least one run"),
+        ("evaluate nosuch", "no run named nosuch"),
+        ("evaluate nosuch --samples 0", "--samples is 0"),
+        ("sample nosuch", "no run named nosuch"),
+        ("sample ../x", "is not allowed"),
+        ("sample x --out x.gif", ".npz"),
+        ("sample x --count 0", "--count is 0"),
+        ("stop nosuch", "no run named nosuch"),
+        ("features nosuch", "kmnist"),
+    ],
+    ids=lambda value: value[:60].replace("\0", "NUL"),
+)
+def test_bad_input_is_one_line_that_names_what_is_allowed_code_2_and_nothing_written(
+    gencore: Gencore, home: Path, words: str, names: str
+) -> None:
+    result = gencore(*words.split(" ") if words else ())
+    assert result.code == 2 and result.out == ""
+    assert names in result.complaint
+    assert list(home.iterdir()) == []
+
+
+def test_a_data_set_that_is_not_there_without_a_network_is_an_error_with_the_ways_out(
+    gencore: Gencore, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GENCORE_DATA_MIRROR", "http://127.0.0.1:9/nothing-listens-here")
+    result = gencore("train", "vae", "--name", "x")
+    assert result.code == 2 and "Traceback" not in result.err
+    for way_out in ("train-images-idx3-ubyte.gz", "--data-dir", "GENCORE_DATA", "--dataset digits"):
+        assert way_out in result.err
+    assert not (home / "results").exists() and not (home / "checkpoints").exists() and files(home) == []
+
+
+def test_the_name_of_a_run_that_exists_is_refused_unless_it_is_resumed_or_overwritten(gencore: Gencore, home: Path) -> None:
+    one = run("x")
+    assert gencore(*VAE, "--name", "x").code == 0
+    before = {path: path.read_bytes() for path in files(home)}
+    for words, names in (
+        (VAE, "a run named x exists; use --resume, --overwrite or another --name"),
+        ([*VAE, "--resume"], "run x has finished"),
+        ([*VAE, "--resume", "--seed", "7"], "another config: training.seed: 7 here, 42 there"),
+    ):
+        result = gencore(*words, "--name", "x")
+        assert result.code == 2 and names in result.complaint
+        assert {path: path.read_bytes() for path in files(home)} == before
+    assert gencore(*VAE, "--name", "x", "--overwrite", "--seed", "7").code == 0
+    assert one.config().training.seed == 7 and one.status() == "finished"
+    assert sum(isinstance(event, Started) for event in events.tail(one.events_path).events) == 1
+
+
+def test_a_config_with_an_unknown_key_is_named(gencore: Gencore, judged: Path) -> None:
+    path = run("vae").config_path
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"colour": "red"}))
+    for words in (("sample", "vae"), ("evaluate", "vae"), ("stop", "vae")):
+        result = gencore(*words)
+        assert result.code == 2 and "vae/config.json" in result.complaint and "unknown key colour; known keys: data" in result.complaint
+
+
+def test_a_damaged_checkpoint_is_named(gencore: Gencore, judged: Path) -> None:
+    path = run("vae").checkpoints / "final.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    for words in (("sample", "vae", "--out", judged / "x.png"), ("evaluate", "vae")):
+        result = gencore(*words)
+        assert result.code == 2 and str(path) in result.complaint
+    assert not (judged / "x.png").exists() and not run("vae").results_path.exists()
+
+
+def test_a_pickle_in_place_of_a_checkpoint_is_refused(gencore: Gencore, judged: Path) -> None:
+    path = run("vae").checkpoints / "final.safetensors"
+    path.write_bytes(pickle.dumps({"model": [1, 2, 3]}))
+    result = gencore("sample", "vae", "--out", judged / "x.png")
+    assert result.code == 2 and f"{path} is not a checkpoint" in result.complaint
+
+
+def test_a_checkpoint_of_another_network_is_named(gencore: Gencore, judged: Path) -> None:
+    judge = run("features-digits").checkpoints / "final.safetensors"
+    path = run("vae").checkpoints / "final.safetensors"
+    path.write_bytes(judge.read_bytes())
+    result = gencore("sample", "vae", "--out", judged / "x.png")
+    assert result.code == 2 and "checkpoint of run vae does not fit its config" in last_line(result.err.partition("\n")[0])
+
+
+def test_missing_features_and_missing_floors_are_named_with_the_command_that_makes_them(gencore: Gencore, judged: Path) -> None:
+    judge = run("features-digits")
+    (judge.results / "reference.json").rename(judged / "reference.json")
+    result = gencore("evaluate", "vae")
+    assert result.code == 2 and "no floors for digits yet; run `gencore features digits` first" in result.complaint
+    (judge.checkpoints / "final.safetensors").unlink()
+    result = gencore("evaluate", "vae")
+    assert result.code == 2 and "no feature classifier for digits yet; run `gencore features digits` first" in result.complaint
+    assert not run("vae").results_path.exists()
+
+
+def test_a_run_that_cannot_be_read_is_listed_with_the_reason_beside_the_others(gencore: Gencore, judged: Path) -> None:
+    for name, file, content in (
+        ("foreign-results", "results.json", '{"rows": []}'),
+        ("broken-config", "config.json", '{"model": {"family": "vae"'),
+        ("nan-results", "results.json", '{"run": NaN}'),
+    ):
+        run(name).create(run("vae").config())
+        (run(name).results / file).write_text(content)
+    result = gencore("runs", "--json")
+    assert result.code == 0
+    rows = {row["name"]: row for row in result.json}
+    assert rows["vae"]["status"] == "finished" and rows["vae"]["model"] == "VAE" and rows["vae"]["step"] == 16
+    for name, file in (("foreign-results", "results.json"), ("broken-config", "config.json"), ("nan-results", "results.json")):
+        assert rows[name]["status"] == "unreadable" and f"{name}/{file}" in rows[name]["problem"]
+    assert gencore("runs").out.count("\n") == 1 + len(rows)
+
+
+# ---------------------------------------------------------------- faults in training
+
+
+def test_a_hopeless_learning_rate_ends_with_code_3(gencore: Gencore, home: Path) -> None:
+    result = gencore(*VAE, "--name", "x", "--learning-rate", "1e20", "--epochs", "50")
+    assert result.code == 3 and "diverged" in last_line(result.err) and "lower the learning rate" in last_line(result.err)
+    assert run("x").status() == "diverged"
+
+
+def test_an_output_folder_that_cannot_be_written_fails_before_the_first_step(gencore: Gencore, home: Path) -> None:
+    (home / "file").write_text("in the way")
+    result = gencore(*VAE, "--name", "x", "--output-dir", home / "file" / "below")
+    assert result.code == 1 and "Not a directory" in result.complaint and str(home / "file") in result.complaint
+    assert files(home) == [home / "file"]
+
+
+def test_a_full_disk_at_a_checkpoint_is_one_line_code_1_and_harms_no_file(
+    gencore: Gencore, start: Start, home: Path
+) -> None:
+    one = run("x")
+
+    def fill_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+
+    process = start("-m", "gencore", *VAE, "--name", "x", "--checkpoint-every", "1", preexec_fn=fill_disk)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 1 and out == ""
+    assert f"failed, File too large: {one.checkpoints / 'step-00000003.safetensors'}" in last_line(err)
+    assert list(one.checkpoints.iterdir()) == [] and one.status() == "failed"
+    assert gencore(*VAE, "--name", "x", "--checkpoint-every", "1", "--resume").code == 0
+
+
+HUNGRY = """
+import resource, sys
+import psutil, sklearn.datasets, sklearn.model_selection, torchvision, tqdm
+import gencore.training
+from gencore.cli import main
+limit = psutil.Process().memory_info().vms + int(sys.argv.pop(1)) * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+main(sys.argv[1:])
+"""
+
+
+def test_want_of_memory_while_sampling_is_one_line_and_code_1(start: Start, judged: Path) -> None:
+    process = start("-c", HUNGRY, 100, "sample", "vae", "--count", "1000000", "--out", judged / "x.npz", "--threads", "1")
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 1 and out == ""
+    assert last_line(err).startswith("gencore: out of memory") and "fewer images" in last_line(err)
+    assert not (judged / "x.npz").exists()
+
+
+def test_want_of_memory_is_one_line_with_what_to_lower_and_code_1(start: Start, home: Path) -> None:
+    words = ["train", "vae", *QUICK, "--batch-size", "1500", "--width", "128", "--name", "x"]
+    process = start("-c", HUNGRY, 400, *words)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 1 and out == ""
+    assert "failed, out of memory" in last_line(err) and "lower --batch-size or --width" in last_line(err)
+    assert run("x").status() == "failed"
+    assert run("x").config().data.batch_size == 1500, "it changed the batch size in silence"
+
+
+TWENTY_STARTS = """
+import os, sys
+import sklearn.datasets, sklearn.model_selection, tqdm
+import gencore.training
+from gencore.cli import main
+reading, writing = os.pipe()
+children = []
+for seed in range(20):
+    if (child := os.fork()) == 0:
+        os.close(writing)
+        os.read(reading, 1)  # all wait here until the pipe is closed
+        main([*sys.argv[1:], "--seed", str(seed)])
+    children.append(child)
+os.close(writing)
+print(*[os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+"""
+
+
+def test_of_twenty_starts_of_one_run_at_once_exactly_one_wins(start: Start, home: Path) -> None:
+    out, err = start("-c", TWENTY_STARTS, *VAE, "--name", "x").communicate(timeout=300)
+    codes = [int(code) for code in out.split()]
+    assert Counter(codes) == {0: 1, 2: 19}, err
+    one = run("x")
+    log = events.tail(one.events_path)
+    assert log.unreadable == 0 and Counter(event.type for event in log.events)["started"] == 1
+    assert one.status() == "finished" and one.config().training.seed == codes.index(0)
+    final = load_checkpoint(one.checkpoints / "final.safetensors")
+    assert json.loads(final.metadata["config"])["training"]["seed"] == codes.index(0)
+    assert err.count("x is already being trained") + err.count("a run named x exists") == 19 and "Traceback" not in err
+
+
+# ---------------------------------------------------------------- signals
+
+
+def in_training(start: Start, *words: str) -> subprocess.Popen[str]:
+    process = start("-m", "gencore", *words)
+    wait_until(lambda: isinstance(events.last(run("x").events_path), Progress), process)
+    return process
+
+
+def assert_stopped_in_order(reason: str) -> None:
+    one = run("x")
+    ended = events.last(one.events_path)
+    assert isinstance(ended, Ended) and (ended.status, ended.reason) == ("stopped", reason)
+    (state,) = newest_states(one)
+    assert load_checkpoint(state).metadata["step"] == str(ended.step)
+    assert one.status() == "stopped" and not (one.results / "process.json").exists()
+
+
+def test_gencore_stop_ends_a_training_within_ten_seconds_with_a_checkpoint_and_code_143(start: Start, home: Path) -> None:
+    process = in_training(start, *ENDLESS)
+    began = time.monotonic()
+    stopper = start("-m", "gencore", "stop", "x")
+    assert stopper.communicate(timeout=30)[0] == "x stopped\n" and stopper.returncode == 0
+    assert process.wait(timeout=1) == 143 and time.monotonic() - began < 10
+    assert_stopped_in_order("stopped by SIGTERM")
+    assert "stopped by SIGTERM" in last_line(process.stderr.read())
+
+
+def test_ctrl_c_saves_a_checkpoint_and_ends_with_code_130(start: Start, home: Path) -> None:
+    process = in_training(start, *ENDLESS)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 130
+    assert_stopped_in_order("stopped by Ctrl-C")
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
+def test_a_second_signal_ends_a_busy_training_at_once(start: Start, home: Path, second: signal.Signals) -> None:
+    """Busy with a sheet of samples that takes minutes, in which nobody asks whether to stop."""
+    slow = "--timesteps 10000 --sampling-steps 10000 --sampler ddpm --width 16 --batch-size 8 --sheets 1000".split()
+    process = in_training(start, "train", "ddpm", *QUICK, *slow, "--progress-every", "1", "--name", "x")
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(timeout=1)
+    process.send_signal(second)
+    assert process.wait(timeout=5) == -second
+    assert run("x").status() == "died"
+
+
+def test_a_training_that_is_running_can_be_neither_started_again_nor_overwritten(
+    gencore: Gencore, start: Start, home: Path
+) -> None:
+    process = in_training(start, *ENDLESS)
+    for words in ([], ["--resume"], ["--overwrite"]):
+        result = gencore(*ENDLESS, *words)
+        assert result.code == 2 and "already being trained; `gencore stop x` first" in result.complaint
+    assert process.poll() is None
+
+
+# ---------------------------------------------------------------- what comes out
+
+
+def test_an_interrupted_run_resumed_from_the_command_line_equals_the_uninterrupted_one(gencore: Gencore, home: Path) -> None:
+    words = [*VAE, "--epochs", "3", "--checkpoint-every", "1"]
+    assert gencore(*words, "--name", "whole").code == 0
+    assert gencore(*words, "--name", "cut").code == 0
+    cut = run("cut")
+    (cut.checkpoints / "final.safetensors").unlink()
+    lines = cut.events_path.read_bytes().splitlines(keepends=True)
+    saved = next(i for i, line in enumerate(lines) if b"step-00000003.safetensors" in line)
+    cut.events_path.write_bytes(b"".join(lines[: saved + 1]) + b'{"type": "progr')  # as after a power cut
+    (cut.checkpoints / "step-00000006.safetensors").write_bytes(b"torn")
+    result = gencore(*words, "--name", "cut", "--resume")
+    assert result.code == 0 and "step-00000006.safetensors" in result.err and "taking the checkpoint before it" in result.err
+    whole, resumed = (load_checkpoint(run(name).checkpoints / "final.safetensors") for name in ("whole", "cut"))
+    assert whole.digest == resumed.digest
+    assert events.tail(cut.events_path).unreadable == 0
+
+
+def test_evaluate_prints_and_writes_the_same_strict_json_with_an_origin(gencore: Gencore, judged: Path) -> None:
+    result = gencore("evaluate", "vae", "--samples", 300, "--json")
+    assert result.code == 0
+    (found,) = result.json
+    assert found == json.loads(run("vae").results_path.read_text())
+    assert found["run"] == "vae" and found["dataset"] == "digits"
+    assert found["checkpoint_digest"] == load_checkpoint(run("vae").checkpoints / "final.safetensors").digest
+    assert found["metrics"]["fd"]["value"] > 0 and found["metrics"]["fd"]["floor"] > 0
+    for name, metric in found["metrics"].items():
+        assert (metric["value"] is None) == (metric["reason"] is not None), name
+        assert metric["measured_in"] in found["origins"]
+    assert found["metrics"]["conditional_accuracy"]["value"] is None
+    assert gencore("runs", "--json").json[0]["fd"] is not None
+    again = gencore("evaluate", "vae", "--samples", 300, "--json").json[0]
+    assert again["metrics"]["fd"] == found["metrics"]["fd"]
+
+
+def test_samples_are_written_as_arrays_of_bytes_with_the_labels_that_were_asked_for(
+    gencore: Gencore, home: Path, few_digits: ImageData
+) -> None:
+    for name in ("cgan", "vae"):
+        run(name).create(tiny_config(name, epochs=1))
+        record(run(name), few_digits)
+    out = home / "new folder" / "x.npz"
+    assert gencore("sample", "cgan", "--count", 25, "--out", out).code == 0
+    first = dict(np.load(out))
+    assert first["images"].shape == (25, 28, 28) and first["images"].dtype == np.uint8
+    assert first["labels"].tolist() == [i % 10 for i in range(25)]
+    assert gencore("sample", "cgan", "--count", 25, "--out", out).code == 0
+    assert (np.load(out)["images"] == first["images"]).all()
+    assert gencore("sample", "cgan", "--count", 25, "--out", out, "--seed", 1).code == 0
+    assert (np.load(out)["images"] != first["images"]).any()
+    assert gencore("sample", "cgan", "--count", 4, "--out", out, "--digit", 7).code == 0
+    assert np.load(out)["labels"].tolist() == [7] * 4
+    assert gencore("sample", "vae", "--count", 3, "--out", out).code == 0
+    assert set(np.load(out)) == {"images"} and np.load(out)["images"].shape == (3, 28, 28)
+    sheet = out.with_suffix(".png")
+    assert gencore("sample", "vae", "--count", 25, "--out", sheet).code == 0
+    assert Image.open(sheet).size == (10 * 28, 3 * 28)
+    for words, names in (
+        (["vae", "--digit", 3], "vae takes no labels"),
+        (["cgan", "--digit", 10], "cgan draws classes 0 to 9"),
+        (["cgan", "--digit", -1], "cgan draws classes 0 to 9"),
+        (["vae", "--sampler", "ddim"], "VAE has no option sampler"),
+        (["vae", "--guidance", 2], "VAE has no option guidance"),
+    ):
+        result = gencore("sample", *words, "--out", home / "refused.npz")
+        assert result.code == 2 and names in result.complaint
+    assert not (home / "refused.npz").exists()
+
+
+def test_doctor_says_in_strict_json_what_is_at_hand(gencore: Gencore, judged: Path) -> None:
+    result = gencore("doctor", "--json", "--device", "cpu")
+    assert result.code == 0
+    facts = result.json
+    assert facts["kind"] == "cpu" and facts["datasets"]["digits"] == "bundled" and facts["datasets"]["mnist"] == "would be downloaded"
+    assert facts["features"] == {name: name == "digits" for name in facts["features"]}
+    assert facts["versions"]["torch"] == torch.__version__.partition("+")[0] or facts["versions"]["torch"] == torch.__version__
+    assert facts["threads"] == torch.get_num_threads()
+
+
+def test_help_names_every_command_and_needs_no_torch(home: Path) -> None:
+    program = "import sys; from gencore.cli import main\ntry: main(['--help'])\nfinally: print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.endswith("False\n")
+    for command in ("train", "compare", "evaluate", "sample", "features", "runs", "stop", "doctor"):
+        assert command in done.stdout

@@ -1,0 +1,593 @@
+"""The dashboard without a browser: its figures, its jobs, and its pages in every state."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+import streamlit as st
+from browser.made_runs import STEPS_PER_EPOCH, config, four, measured, trained
+from PIL import Image
+from streamlit.testing.v1 import AppTest
+
+from dashboard import catalog, charts, forms, frames, sheets, sidebar, words
+from dashboard.device import Doctor, Report
+from dashboard.jobs import Jobs, TooManyRunsError
+from gencore import commands, events
+from gencore.config import PRESETS, RunConfig, TrainingConfig, VAEConfig
+from gencore.events import Progress, Resumed
+from gencore.runs import Run, RunBusyError, run
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+# ---------------------------------------------------------------- figures
+
+
+def test_a_sphere_passes_through_its_models_own_place() -> None:
+    model = charts.Place("VAE", "r", (0.4, 0.7, 0.9), "measured")
+    surface, _ = charts._shell(model)
+    distances = np.sqrt((surface.x - 1) ** 2 + (surface.y - 1) ** 2 + (surface.z - 1) ** 2)
+    assert model.radius == pytest.approx(np.sqrt(0.36 + 0.09 + 0.01))
+    np.testing.assert_allclose(distances, model.radius)
+
+
+def test_in_their_own_places_models_stand_where_their_scores_are() -> None:
+    places = [
+        charts.Place("VAE", "a", (0.4, 0.7, 0.9), "measured"),
+        charts.Place("GAN", "b", (0.8, 0.8, 0.8), "shipped"),
+    ]
+    figure = charts.performance_space(places, "own place")
+    balls = {trace.name: trace for trace in figure.data if trace.type == "surface"}
+    for model in places:
+        ball = balls[model.label]
+        middle = [(axis.min() + axis.max()) / 2 for axis in (ball.x, ball.y, ball.z)]
+        np.testing.assert_allclose(middle, model.point, atol=2e-3)
+
+
+def test_hover_names_model_scores_zone_and_origin_and_escapes_them() -> None:
+    hover = charts.Place("<b>x", "run", (0.85, 0.9, 0.95), "shipped").hover
+    assert "&lt;b&gt;x" in hover and "realism 0.85" in hover and "elite" in hover and "shipped" in hover
+
+
+def test_a_model_without_all_coordinates_has_no_place(tmp_path: Path) -> None:
+    results = measured(tmp_path, "digits-vae", config("vae"), 0.7).load_results()
+    kept = {name: metric for name, metric in results.metrics.items() if name != "precision"}
+    assert charts.place(results) is not None
+    assert charts.place(results.model_copy(update={"metrics": kept})) is None
+
+
+def test_each_model_has_a_colour_of_its_own_and_runs_of_one_model_are_told_apart() -> None:
+    assert len({charts.colour(config.label) for config in PRESETS.values()}) == len(
+        {c.label for c in PRESETS.values()}
+    )
+    colours = charts.run_colours({"a": "VAE", "b": "GAN", "c": "VAE"})
+    assert colours["a"] == charts.COLOURS["VAE"] and colours["b"] == charts.COLOURS["GAN"]
+    assert len(set(colours.values())) == 3
+
+
+# ---------------------------------------------------------------- frames
+
+
+def progress(step: int, loss: float | None) -> Progress:
+    return Progress(
+        time=float(step),
+        step=step,
+        epoch=step / 10,
+        seconds=step,
+        images_per_second=100,
+        losses={"g": loss},
+        gradient_norms={},
+    )
+
+
+def test_curves_leave_out_what_a_resume_took_back() -> None:
+    history = [
+        progress(1, 1.0),
+        progress(2, 2.0),
+        progress(3, 9.0),
+        Resumed(step=2, file="f"),
+        progress(3, 3.0),
+    ]
+    curve = frames.curves(history)
+    assert curve.loc[curve["kind"] == "loss", "value"].tolist() == [1.0, 2.0, 3.0]
+
+
+def test_a_loss_that_was_not_finite_is_a_gap() -> None:
+    curve = frames.curves([progress(1, 1.0), progress(2, None)])
+    assert np.isnan(curve.loc[(curve["kind"] == "loss") & (curve["step"] == 2), "value"]).all()
+
+
+@pytest.mark.parametrize("length", [10, 2000, 2001, 50_000])
+def test_downsampling_keeps_ends_and_extremes_within_the_limit(length: int) -> None:
+    values = np.random.default_rng(0).normal(size=length)
+    values[length // 3], values[length // 2], values[7] = 99, -99, np.nan
+    thin = frames.downsample(pd.DataFrame({"step": range(length), "value": values}))
+    assert len(thin) <= 2000 and thin["step"].is_monotonic_increasing
+    assert thin["step"].iloc[0] == 0 and thin["step"].iloc[-1] == length - 1
+    assert thin["value"].max() == 99 and thin["value"].min() == -99
+
+
+def test_a_log_is_read_from_where_it_was_left_and_anew_when_it_is_shorter(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    events.append(path, progress(1, 1.0))
+    first = frames.follow(path, frames.History())
+    events.append(path, progress(2, 1.0))
+    with path.open("ab") as file:
+        file.write(b'{"type": "progress", "st')
+    second = frames.follow(path, first)
+    assert [e.step for e in second.events] == [1, 2] and second.unreadable == 0
+    path.write_bytes(b"")
+    assert frames.follow(path, second).events == []
+
+
+def test_the_course_knows_progress_time_left_and_end(tmp_path: Path) -> None:
+    made = trained(tmp_path, "half", config("gan", epochs=4), until=0.5, end=None)
+    course = frames.course(events.tail(made.events_path).events)
+    assert course.share == pytest.approx(0.5) and course.ended is None
+    assert course.seconds_left == pytest.approx(2 * STEPS_PER_EPOCH)  # the made log has a step a second
+    assert frames.course([]) is None
+
+
+def test_absent_metrics_are_dashes_with_their_reason(tmp_path: Path) -> None:
+    measured(tmp_path, "digits-ddpm", config("ddpm"), 0.9)
+    trained(tmp_path, "digits-vae", config("vae"))
+    rows = {one.run.name: cells for one, cells in frames.table(catalog.generative_runs(tmp_path))}
+    assert rows["digits-ddpm"]["recall"] == frames.Cell(None, "left out to show <b>a</b> dash")
+    assert rows["digits-ddpm"]["fd ÷ floor"].value == pytest.approx(rows["digits-ddpm"]["fd"].value / 2.0)
+    assert "not evaluated" in rows["digits-vae"]["fd"].remark
+    assert "is not in" in rows["digits-ddpm"]["images/s"].remark or rows["digits-ddpm"]["images/s"].value
+
+
+def test_the_headline_run_stands_for_its_model_unless_the_newest_is_asked_for(tmp_path: Path) -> None:
+    four(tmp_path, "digits")
+    newer = measured(tmp_path, "another", config("vae"), 0.5, kind="measured")
+    os.utime(newer.config_path, (2e9, 2e9))
+    trained(tmp_path, "features-digits", config("vae"))
+    entries = catalog.generative_runs(tmp_path)
+    assert [one.run.name for one in catalog.one_a_label(entries, "digits")] == [
+        f"digits-{p}" for p in ("vae", "gan", "cgan", "ddpm")
+    ]
+    assert catalog.one_a_label(entries, "digits", newest=True)[0].run.name == "another"
+
+
+def test_a_sheet_is_cut_into_its_pictures_and_drawn_with_sharp_pixels(tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (10, 10, 4, 4, 3), np.uint8)
+    grid = pictures.swapaxes(1, 2).reshape(40, 40, 3)
+    Image.fromarray(grid).save(tmp_path / "sheet.png")
+    np.testing.assert_array_equal(sheets.read(tmp_path / "sheet.png"), pictures)
+    ten = np.asarray(
+        Image.open(io.BytesIO(sheets.draw_ten(tmp_path / "sheet.png", conditional=True, columns=5, scale=3)))
+    )
+    np.testing.assert_array_equal(ten[:12:3, :12:3, :3], pictures[0, 0])
+    np.testing.assert_array_equal(ten[1:12:3, 1:12:3, :3], pictures[0, 0])
+    np.testing.assert_array_equal(
+        ten[15:27:3, :12:3, :3], pictures[5, 0]
+    )  # the sixth is the first of class 5
+
+
+@pytest.mark.parametrize("content", [b"no picture", b""])
+def test_what_is_no_sheet_is_refused_by_name(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "sheet.png").write_bytes(content)
+    with pytest.raises(sheets.SheetError, match="sheet.png"):
+        sheets.read(tmp_path / "sheet.png")
+
+
+def test_foreign_text_cannot_act_as_markdown() -> None:
+    assert words.plain("<b>*x*</b>\n# y") == r"\<b\>\*x\*\<\/b\> \# y"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "—"), (0.0, "0.00"), (1.999, "2.00"), (19.53, "19.5"), (1234.5, "1,230"), (0.00012, "1.20e-04")],
+)
+def test_figures_have_three_digits(value: float | None, shown: str) -> None:
+    assert words.figure(value) == shown
+
+
+# ---------------------------------------------------------------- forms and commands
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_field_of_every_preset_has_an_input_and_a_flag_of_its_own(preset: str) -> None:
+    options = commands.options(PRESETS[preset])
+    flags = [option.words[0].removeprefix("--no-").removeprefix("--") for option in options]
+    assert len(set(flags)) == len(flags)
+    fields = {name for _, part in PRESETS[preset] for name in type(part).model_fields} - {"family"}
+    assert {option.name for option in options} == fields
+    for option in options:
+        assert forms.kind(option.field) and option.field.description
+
+
+def test_bounds_come_from_the_config() -> None:
+    assert forms.bounds(VAEConfig.model_fields["width"]) == (8, 512, 8)
+    assert forms.bounds(TrainingConfig.model_fields["ema_decay"]) == (0, 1, None)
+
+
+def test_the_command_names_what_differs_from_the_preset() -> None:
+    changed = forms.configured(
+        "cgan", {("model", "conditional"): False, ("training", "patience"): 3, ("data", "dataset"): "digits"}
+    )
+    line = commands.shown(commands.train("cgan", "x", changed))
+    assert (
+        line
+        == "gencore train cgan --name x --dataset digits --no-conditional --epochs 30 --seed 42 --patience 3"
+    )
+
+
+def test_a_run_is_resumed_with_its_own_config() -> None:
+    plan = RunConfig(model=VAEConfig(network="mlp", latent_dim=3))
+    words_ = commands.resume("mine", plan)
+    assert words_[:4] == ["train", "vae-mlp", "--name", "mine"]
+    assert words_[-1] == "--resume" and words_[words_.index("--latent-dim") + 1] == "3"
+
+
+def test_the_engine_reads_the_command_as_the_config_it_was_made_from() -> None:
+    from gencore.cli import _parse
+
+    plan = forms.configured(
+        "ddpm", {("model", "timesteps"): 50, ("training", "clip_norm"): None, ("model", "conditional"): True}
+    )
+    assert _parse(commands.train("ddpm", "x", plan)).config == plan
+
+
+# ---------------------------------------------------------------- jobs
+
+TRAINER = textwrap.dedent(
+    """
+    import signal, sys, time
+    from gencore import events, runs
+    from gencore.config import PRESETS
+    name = sys.argv[sys.argv.index("--name") + 1]
+    mine = runs.run(name)
+    if "broken" in name:
+        sys.exit("no such data set")
+    if not mine.exists:
+        mine.create(PRESETS["vae"])
+    with mine.claim():
+        events.append(mine.events_path, events.Started(
+            total_steps=100, steps_per_epoch=10, device="cpu", threads=2, precision="float32", parameters={},
+            versions={}))
+        stopped = []
+        signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
+        print("ready; arguments:", sys.argv[1:], flush=True)
+        while not stopped:
+            time.sleep(0.02)
+        events.append(mine.events_path, events.Ended(
+            status="stopped", reason="SIGTERM", step=5, seconds=1, peak_memory_mib=1))
+    """
+)
+"""A stand-in for `gencore train` that claims its run, as the engine does, and needs no torch."""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GENCORE_HOME", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    return tmp_path
+
+
+@pytest.fixture
+def jobs(home: Path) -> Iterator[Jobs]:
+    script = home / "trainer.py"
+    script.write_text(TRAINER)
+    keeper = Jobs([sys.executable, str(script)])
+    yield keeper
+    for job in keeper._jobs.values():
+        job.process.kill()
+
+
+def start(jobs: Jobs, name: str) -> Run:
+    one = run(name)
+    jobs.start(one, commands.train("vae", name, PRESETS["vae"]))
+    return one
+
+
+def test_of_twenty_starts_at_once_exactly_one_wins(jobs: Jobs) -> None:
+    def outcome(_: int) -> str:
+        try:
+            start(jobs, "same")
+        except RunBusyError:
+            return "busy"
+        return "started"
+
+    with ThreadPoolExecutor(20) as pool:
+        outcomes = list(pool.map(outcome, range(20)))
+    assert outcomes.count("started") == 1 and outcomes.count("busy") == 19
+    wait_until(lambda: run("same").status() == "running")
+    assert run("same").log_path.read_text().count("ready") <= 1
+
+
+def test_a_double_click_under_the_next_free_name_makes_no_second_run(jobs: Jobs) -> None:
+    start(jobs, "mnist-vae")
+    with pytest.raises(RunBusyError, match="still starting"):
+        start(jobs, "mnist-vae-2")
+
+
+def test_a_job_is_detached_and_its_words_reach_it_without_a_shell(jobs: Jobs) -> None:
+    one = run("plain")
+    jobs.start(one, ["train", "vae", "--name", "plain", "$(touch pwned); `id`"])
+    wait_until(lambda: one.process() is not None and "ready" in one.log_path.read_text())
+    pid = one.process().pid
+    assert os.getsid(pid) == pid != os.getsid(0)
+    assert "$(touch pwned); `id`" in one.log_path.read_text()
+
+
+def test_more_trainings_than_the_limit_are_refused_by_number(jobs: Jobs) -> None:
+    for name in ("one", "two"):
+        started = start(jobs, name)
+        wait_until(lambda started=started: started.process() is not None)
+    with pytest.raises(TooManyRunsError, match="the limit is 2"):
+        start(jobs, "three")
+
+
+def test_a_restarted_server_sees_its_training_and_stops_it(jobs: Jobs) -> None:
+    one = start(jobs, "orphan")
+    wait_until(lambda: one.process() is not None and "ready" in one.log_path.read_text())
+    after_restart = Jobs(jobs._program)
+    with pytest.raises(RunBusyError):
+        start(after_restart, "orphan")
+    assert one.stop() and one.status() == "stopped"
+
+
+def test_a_training_that_outlives_its_server_goes_on(home: Path) -> None:
+    (home / "trainer.py").write_text(TRAINER)
+    server = (
+        "import sys, time; from dashboard.jobs import Jobs; from gencore.runs import run\n"
+        f"jobs = Jobs([sys.executable, {str(home / 'trainer.py')!r}])\n"
+        "jobs.start(run('survivor'), ['--name', 'survivor']); time.sleep(60)"
+    )
+    process = subprocess.Popen([sys.executable, "-c", server])
+    one = run("survivor")
+    wait_until(lambda: one.process() is not None)
+    process.kill()
+    process.wait()
+    time.sleep(0.3)
+    assert one.status() == "running"
+    assert one.stop() and one.status() == "stopped"
+
+
+def test_a_killed_training_has_died_and_leaves_no_zombie(jobs: Jobs) -> None:
+    one = start(jobs, "victim")
+    wait_until(lambda: one.process() is not None and one.exists and events.last(one.events_path) is not None)
+    one.process().kill()
+    wait_until(lambda: one.status() == "died")
+    wait_until(lambda: not [c for c in psutil.Process().children() if c.status() == psutil.STATUS_ZOMBIE])
+
+
+def test_a_job_that_fails_before_it_begins_is_reported_with_its_log(jobs: Jobs) -> None:
+    start(jobs, "broken")
+    wait_until(lambda: bool(jobs.stillborn()))
+    [job] = jobs.stillborn()
+    assert sidebar.log_tail(job.run, 5) == "no such data set"
+    jobs.forget(job)
+    assert jobs.stillborn() == [] and jobs.starting() == []
+
+
+def test_the_machine_is_known_or_the_reason_is() -> None:
+    report = {
+        "device": "cpu",
+        "threads": 2,
+        "memory_gib": 8,
+        "datasets": {"digits": "bundled"},
+        "kind": "cpu",
+    }
+    known, unknown = (
+        Doctor([sys.executable, "-c", code])
+        for code in (f"print({json.dumps(report)!r})", "raise SystemExit('no torch')")
+    )
+    wait_until(lambda: known.answer is not None and unknown.answer is not None)
+    assert isinstance(known.answer, Report) and known.answer.datasets == {"digits": "bundled"}
+    assert unknown.answer == "gencore doctor ended with code 1: no torch"
+
+
+# ---------------------------------------------------------------- pages
+
+
+@pytest.fixture
+def page(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
+    report = {"device": "cpu", "threads": 2, "memory_gib": 8, "datasets": {"digits": "bundled"}}
+    quick = partial(Doctor, [sys.executable, "-c", f"print({json.dumps(report)!r})"])
+    monkeypatch.setattr(sidebar, "Doctor", quick)
+    st.cache_resource.clear()
+
+    def show(name: str = "home", **address: str) -> AppTest:
+        app = AppTest.from_file(str(REPOSITORY / "dashboard/Home.py"), default_timeout=30)
+        for key, value in address.items():
+            app.query_params[key] = value
+        app.switch_page(f"views/{name}.py").run()
+        assert not app.exception, [e.value for e in app.exception]
+        return app
+
+    yield show
+    st.cache_resource.clear()
+
+
+def text_of(app: AppTest) -> str:
+    kinds = ("title", "markdown", "caption", "error", "warning", "info", "code", "subheader", "badge")
+    return "\n".join(
+        str(element.value) for kind in kinds for element in app.get(kind) if hasattr(element, "value")
+    )
+
+
+def test_home_without_runs_says_what_to_do(page: Callable[..., AppTest]) -> None:
+    app = page()
+    assert "press **Start**" in text_of(app)
+    assert app.sidebar.selectbox(key="train.preset").options == [forms._preset_name(name) for name in PRESETS]
+
+
+def test_home_shows_pictures_scores_spheres_and_origins_of_the_four(
+    page: Callable[..., AppTest], home: Path
+) -> None:
+    four(home)
+    app = page()
+    assert len(app.get("image")) == 4
+    assert len(app.get("plotly_chart")) == 1
+    shown = text_of(app)
+    for label in catalog.HEADLINE_LABELS:
+        assert label in shown
+    assert "shipped" in shown and "—" in shown
+
+
+def test_home_lets_choose_among_data_sets(page: Callable[..., AppTest], home: Path) -> None:
+    four(home, "mnist")
+    measured(home, "digits-vae", config("vae"), 0.5)
+    app = page(dataset="digits")
+    assert len(app.get("image")) == 1
+
+
+def test_home_goes_on_when_one_run_is_corrupt(page: Callable[..., AppTest], home: Path) -> None:
+    four(home)
+    run("mnist-gan").results_path.write_text('{"schema_version": 99}')
+    run("mnist-vae").config_path.write_text("{")
+    (run("mnist-cgan").results / "samples.png").write_bytes(b"no picture")
+    shown = text_of(page())
+    assert shown.count("is unreadable") == 2
+    assert "samples" in shown and "DDPM" in shown
+
+
+def test_live_without_runs_says_what_to_do(page: Callable[..., AppTest]) -> None:
+    assert "No training yet" in text_of(page("live"))
+
+
+def test_live_shows_a_finished_run_with_curves_and_samples(page: Callable[..., AppTest], home: Path) -> None:
+    trained(home, "digits-gan", config("gan"))
+    app = page("live")
+    assert "finished" in text_of(app)
+    assert len(app.get("vega_lite_chart")) == 6  # two losses, two gradient norms, fd, images a second
+    assert len(app.get("image")) == 1
+    assert not [button for button in app.main.button if button.label in {"Stop", "Resume"}]
+
+
+def test_live_follows_the_newest_samples_until_the_slider_is_touched(
+    page: Callable[..., AppTest], home: Path
+) -> None:
+    made = trained(home, "digits-gan", config("gan"), until=0.5, end=None)
+    with made.claim():
+        app = page("live")
+        assert app.main.select_slider(key="sheet.step").value == 24
+        _draw_another(made, 36)
+        app.run()
+        assert app.main.select_slider(key="sheet.step").value == 36
+        app.main.select_slider(key="sheet.step").set_value(12).run()
+        _draw_another(made, 48)
+        app.run()
+        assert app.main.select_slider(key="sheet.step").value == 12
+        app.main.button(key="sheet.follow").click().run()
+        assert app.main.select_slider(key="sheet.step").value == 48
+
+
+def _draw_another(made: Run, step: int) -> None:
+    (made.results / f"sheets/step-{step:08d}.png").write_bytes(
+        (made.results / "sheets/step-00000012.png").read_bytes()
+    )
+    events.append(
+        made.events_path, events.Sheet(step=step, epoch=step / 12, file=f"sheets/step-{step:08d}.png")
+    )
+
+
+def test_live_shows_a_running_run_with_stop_and_time_left(page: Callable[..., AppTest], home: Path) -> None:
+    made = trained(home, "digits-vae", config("vae"), until=0.5, end=None)
+    with made.claim():
+        app = page("live")
+        assert "running" in text_of(app) and "left" in text_of(app)
+        assert [button.label for button in app.main.button] == ["Stop"]
+
+
+def test_live_shows_a_died_run_with_its_last_words_and_resume(
+    page: Callable[..., AppTest], home: Path
+) -> None:
+    trained(home, "digits-vae", config("vae"), until=0.5, end=None).log_path.write_text(
+        "step 7\n<b>Killed</b>\n"
+    )
+    app = page("live")
+    assert "died" in text_of(app) and "<b>Killed</b>" in app.main.code[0].value
+    assert "Resume" in [button.label for button in app.main.button]
+
+
+def test_live_shows_an_unreadable_run_with_the_reason_beside_one_that_works(
+    page: Callable[..., AppTest], home: Path
+) -> None:
+    trained(home, "good", config("vae"))
+    trained(home, "bad", config("vae")).config_path.write_text('{"model": {"family": "<i>x</i>"}}')
+    app = page("live", run="bad")
+    assert "unreadable" in text_of(app) and len(app.main.error) == 1
+    app = page("live", run="good")
+    assert len(app.get("image")) == 1 and not app.main.error
+
+
+def test_live_survives_a_log_of_rubbish_and_a_sheet_that_leads_out(
+    page: Callable[..., AppTest], home: Path
+) -> None:
+    made = trained(home, "digits-vae", config("vae"))
+    with made.events_path.open("ab") as log:
+        log.write(b"rubbish\n\xff\xfe\n{}\n")
+    events.append(made.events_path, events.Sheet(step=999, epoch=99, file="../../../secret.png"))
+    shown = text_of(page("live"))
+    assert "3 lines" in shown and "leads out" in words.plain(shown).replace("\\", "")
+
+
+def test_start_in_the_sidebar_runs_what_the_form_says(
+    page: Callable[..., AppTest], home: Path, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidebar, "jobs", lambda: jobs)
+    app = page()
+    app.sidebar.selectbox(key="train.preset").set_value("cgan").run()
+    app.sidebar.selectbox(key="train.dataset").set_value("digits").run()
+    app.sidebar.number_input(key="train.epochs").set_value(2).run()
+    command = app.sidebar.code[0].value
+    assert command == "gencore train cgan --name digits-cgan --dataset digits --epochs 2 --seed 42"
+    next(button for button in app.sidebar.button if button.label == "Start").click().run()
+    wait_until(lambda: "'--epochs', '2'" in run("digits-cgan").log_path.read_text())
+    assert not app.exception
+
+
+def test_a_run_started_on_the_live_page_is_the_one_it_then_shows(
+    page: Callable[..., AppTest], home: Path, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sidebar, "jobs", lambda: jobs)
+    trained(home, "older", config("vae"))
+    app = page("live", run="older")
+    next(button for button in app.sidebar.button if button.label == "Start").click().run()
+    assert not app.exception
+    assert app.main.multiselect(key="live.runs").value == ["mnist-vae"]
+
+
+def test_the_form_says_what_contradicts_itself_and_does_not_start(page: Callable[..., AppTest]) -> None:
+    app = page()
+    app.sidebar.selectbox(key="train.preset").set_value("ddpm").run()
+    app.sidebar.number_input(key="train.ddpm.timesteps").set_value(5).run()
+    assert "lower" in app.sidebar.error[0].value
+    assert next(button for button in app.sidebar.button if button.label == "Start").disabled
+
+
+def test_a_name_that_leads_out_is_refused_in_words(page: Callable[..., AppTest]) -> None:
+    app = page()
+    app.sidebar.text_input(key="train.name").set_value("../x").run()
+    next(button for button in app.sidebar.button if button.label == "Start").click().run()
+    assert "not allowed" in app.sidebar.error[0].value
+
+
+def test_pages_that_list_and_follow_load_no_torch() -> None:
+    code = "import sys, runpy; import dashboard.sidebar, dashboard.charts; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0

@@ -1,0 +1,77 @@
+"""The floors of the house: who may import whom."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FLOORS = [
+    {"files", "config"},
+    {"events", "results", "commands"},
+    {"scores", "runs"},
+    {"devices", "data.registry"},
+    {"data.sources"},
+    {"data.batches", "diffusion", "metrics", "networks"},
+    {"metrics.frechet", "metrics.manifold", "metrics.classes", "metrics.corruptions"},
+    {"networks.mlp", "networks.dcgan", "networks.unet", "networks.classifier"},
+    {"models.base"},
+    {"models.vae", "models.gan", "models.ddpm", "models.classifier"},
+    {"models", "checkpoints"},
+    {"features", "sampling"},
+    {"training", "evaluation"},
+    {"cli"},
+    {"__main__"},
+]
+"""Modules of gencore from the ground up; a module imports only from floors below its own."""
+GROUND = ["config", "commands", "events", "results", "scores", "runs", "data.registry"]
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in (ROOT / "gencore").rglob("*.py"):
+        parts = path.relative_to(ROOT / "gencore").with_suffix("").parts
+        found[".".join(part for part in parts if part != "__init__")] = path
+    return found
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names of everything imported anywhere in a file, also inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def test_every_module_imports_only_from_lower_floors() -> None:
+    level = {name: i for i, floor in enumerate(FLOORS) for name in floor}
+    for name, path in modules().items():
+        if name in {"", "data"}:
+            continue
+        assert name in level, f"gencore.{name} has no floor yet; give it one in FLOORS"
+        below = {n.removeprefix("gencore.") for n in imported(path)} & set(level)
+        for other in below - {name}:
+            assert level[other] < level[name], f"gencore.{name} imports gencore.{other}, which is not below it"
+
+
+def test_the_engine_knows_no_screen() -> None:
+    for name, path in modules().items():
+        roots = {n.split(".")[0] for n in imported(path)}
+        assert not roots & {"streamlit", "dashboard", "plotly", "altair"}, f"gencore.{name} imports a screen"
+
+
+@pytest.mark.parametrize("name", GROUND)
+def test_the_ground_floor_loads_without_torch_or_streamlit(name: str) -> None:
+    code = f"import sys, gencore.{name}; sys.exit(bool({{'torch', 'streamlit'}} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_the_dashboard_imports_no_torch_and_no_training() -> None:
+    for path in (ROOT / "dashboard").rglob("*.py"):
+        forbidden = {"torch", "gencore.training", "gencore.models", "gencore.evaluation", "gencore.sampling"}
+        assert not imported(path) & forbidden, f"{path.name} imports the engine's heavy rooms"

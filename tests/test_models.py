@@ -1,0 +1,204 @@
+"""One contract for every row of MODELS, and the closed forms of each family."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Generator
+
+from gencore.config import ClassifierConfig, DDPMConfig, GANConfig, ModelConfig, VAEConfig
+from gencore.data.batches import Batch, dequantise
+from gencore.data.registry import DATASETS, DatasetSpec
+from gencore.data.sources import load
+from gencore.models import MODELS, build
+from gencore.models.base import GenerativeModel
+from gencore.models.classifier import jitter
+from gencore.models.vae import VAE, kl_divergence, reparameterise
+
+VARIANTS: dict[str, ModelConfig] = {
+    "vae": VAEConfig(latent_dim=8, width=16),
+    "vae-mlp": VAEConfig(latent_dim=8, network="mlp"),
+    "gan": GANConfig(latent_dim=16, width=16),
+    "gan-mlp": GANConfig(latent_dim=16, network="mlp"),
+    "cgan": GANConfig(latent_dim=16, width=16, conditional=True, real_label=0.9),
+    "cgan-mlp": GANConfig(latent_dim=16, network="mlp", conditional=True),
+    "ddpm": DDPMConfig(width=16, sampling_steps=3),
+    "cddpm": DDPMConfig(width=16, sampling_steps=3, conditional=True, guidance=2.0),
+    "ddpm-v": DDPMConfig(width=16, sampling_steps=3, prediction="v", sampler="ddim"),
+    "ddpm-flow": DDPMConfig(width=16, sampling_steps=3, prediction="flow", sampler="ddim"),
+    "classifier": ClassifierConfig(width=8, feature_dim=16),
+}
+DIGITS = DATASETS["digits"]
+SPECS = {"grey 28": DIGITS, "colour 32": replace(DIGITS, channels=3, size=32)}
+GENERATIVE = [name for name in VARIANTS if name != "classifier"]
+
+
+def rng(seed: int = 0) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+def batch_for(spec: DatasetSpec, n: int = 8) -> Batch:
+    shape = (n, spec.channels, spec.size, spec.size)
+    return Batch(torch.rand(shape, generator=rng()) * 2 - 1, torch.arange(n) % len(spec.class_names))
+
+
+def fresh(name: str, spec: DatasetSpec = DIGITS):
+    torch.manual_seed(0)
+    return build(VARIANTS[name], spec)
+
+
+def test_every_config_in_the_table_is_under_contract() -> None:
+    assert {type(config) for config in VARIANTS.values()} == set(MODELS)
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_each_players_loss_is_finite_and_moves_that_player_alone(name: str, spec: DatasetSpec) -> None:
+    model, batch = fresh(name, spec), batch_for(spec)
+    owned = [id(x) for player in model.players.values() for x in player.module.parameters()]
+    assert len(owned) == len(set(owned)), "two players own one weight"
+    assert set(owned) == {id(x) for x in model.parameters()}, "a weight that no player trains"
+    for turn, player in model.players.items():
+        for other in model.players.values():
+            other.module.requires_grad_(other is player)
+        model.zero_grad()
+        loss, parts = model.loss(turn, batch, rng())
+        assert loss.ndim == 0 and math.isfinite(loss.item())
+        assert parts and all(part.ndim == 0 and not part.requires_grad for part in parts.values())
+        loss.backward()
+        gradients = [x.grad for x in player.module.parameters() if x.grad is not None]
+        assert gradients and any(g.abs().sum() > 0 for g in gradients)
+        for other in model.players.values():
+            assert other is player or all(x.grad is None for x in other.module.parameters())
+
+
+@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
+@pytest.mark.parametrize("name", GENERATIVE)
+def test_samples_have_the_images_shape_and_range(name: str, spec: DatasetSpec) -> None:
+    model = fresh(name, spec).eval()
+    labels = torch.arange(5) if model.conditional else None
+    with torch.no_grad():
+        images = model.sample(5, labels, rng())
+    assert images.shape == (5, spec.channels, spec.size, spec.size) and images.dtype == torch.float32
+    assert images.isfinite().all() and images.min() >= -1 and images.max() <= 1
+
+
+@pytest.mark.parametrize("name", GENERATIVE)
+def test_the_same_seed_draws_the_same_samples_and_another_seed_others(name: str) -> None:
+    model = fresh(name).eval()
+    for player in model.players.values():  # zero-initialised output layers would hide the seed
+        for x in player.module.parameters():
+            torch.nn.init.normal_(x, 0, 0.1, generator=rng(1))
+    labels = torch.arange(4) if model.conditional else None
+    with torch.no_grad():
+        first, again, other = (model.sample(4, labels, rng(seed)) for seed in (1, 1, 2))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("name", [name for name in GENERATIVE if name.startswith("c")])
+def test_a_conditional_model_refuses_to_draw_without_labels(name: str) -> None:
+    with pytest.raises(ValueError, match="give a label"):
+        fresh(name).eval().sample(2, None, rng())
+
+
+@pytest.mark.parametrize("name", ["vae", "vae-mlp", "ddpm", "cddpm", "ddpm-v", "ddpm-flow", "classifier"])
+def test_a_model_with_one_loss_overfits_eight_images(name: str) -> None:
+    data = load("digits", "train")
+    model, batch = fresh(name), Batch(dequantise(data.images[:8]), data.labels[:8])
+    (turn,) = model.players
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    losses = []
+    for step in range(120):
+        loss, _ = model.loss(turn, batch, rng(step))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    least = grey_entropy(batch) if isinstance(model, VAE) else 0.0
+    assert sum(losses[-10:]) / 10 - least < 0.4 * (sum(losses[:10]) / 10 - least)
+
+
+def grey_entropy(batch: Batch) -> float:
+    """The least binary cross-entropy that grey pixels allow, in nats an image."""
+    p = (batch.images + 1) / 2
+    return (torch.special.entr(p) + torch.special.entr(1 - p)).sum((1, 2, 3)).mean().item()
+
+
+@pytest.mark.parametrize("name", ["gan", "gan-mlp", "cgan", "cgan-mlp"])
+def test_a_discriminator_alone_learns_to_tell_eight_images_from_fakes(name: str) -> None:
+    data = load("digits", "train")
+    model, batch = fresh(name), Batch(dequantise(data.images[:8]), data.labels[:8])
+    optimizer = torch.optim.Adam(model.discriminator.parameters(), lr=1e-3)
+    for step in range(60):
+        loss, parts = model.loss("discriminator", batch, rng(step))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    assert parts["d_real"] > 0.75 and parts["d_fake"] < 0.25
+
+
+def test_kl_divergence_agrees_with_torch_distributions() -> None:
+    mu, logvar = torch.randn(5, 7, generator=rng(1)), torch.randn(5, 7, generator=rng(2))
+    q = torch.distributions.Normal(mu, (0.5 * logvar).exp())
+    p = torch.distributions.Normal(torch.zeros_like(mu), torch.ones_like(mu))
+    torch.testing.assert_close(kl_divergence(mu, logvar), torch.distributions.kl_divergence(q, p).sum(1))
+
+
+def test_kl_divergence_of_the_prior_with_itself_is_zero() -> None:
+    assert kl_divergence(torch.zeros(3, 4), torch.zeros(3, 4)).tolist() == [0, 0, 0]
+
+
+def test_reparameterised_codes_have_the_mean_and_deviation_asked_for() -> None:
+    mu, logvar = torch.full((20_000, 1), 3.0), torch.full((20_000, 1), math.log(0.25))
+    z = reparameterise(mu, logvar, rng())
+    assert abs(z.mean().item() - 3) < 0.02 and abs(z.std().item() - 0.5) < 0.02
+
+
+def test_a_vae_draws_from_its_mixture_once_that_is_fitted_and_says_so() -> None:
+    model = fresh("vae").eval()
+    assert isinstance(model, VAE) and "N(0, I)" in model.sampling
+    before = model.sample(6, None, rng())
+    model.fit_prior(load("digits", "train"), seed=0)
+    assert "mixture" in model.sampling and model.autoencoder.mixture_weight.sum().item() == pytest.approx(1, abs=1e-5)
+    assert not torch.equal(before, model.sample(6, None, rng()))
+
+
+def test_a_fitted_mixture_has_the_mean_of_the_codes_it_was_fitted_to() -> None:
+    model, data = fresh("vae").eval(), load("digits", "train")
+    model.fit_prior(data, seed=0)
+    a = model.autoencoder
+    with torch.no_grad():
+        mu, _ = model.encode(dequantise(data.images))
+    mixture_mean = (a.mixture_weight[:, None] * a.mixture_mean).sum(0)
+    torch.testing.assert_close(mixture_mean, mu.mean(0), atol=0.15, rtol=0)
+
+
+def test_guidance_of_one_is_the_labelled_prediction_and_more_extrapolates() -> None:
+    torch.manual_seed(0)
+    plain, guided = (build(DDPMConfig(width=16, conditional=True, guidance=w), DIGITS) for w in (1.0, 3.0))
+    for x in plain.parameters():
+        torch.nn.init.normal_(x, 0, 0.1)
+    guided.load_state_dict(plain.state_dict())
+    x_t, t, labels = torch.randn(2, 1, 28, 28), torch.tensor([10, 500]), torch.tensor([3, 8])
+    with torch.no_grad():
+        labelled, unlabelled = plain.predict(x_t, t, labels), plain.predict(x_t, t, torch.full_like(labels, 10))
+        torch.testing.assert_close(guided.predict(x_t, t, labels), unlabelled + 3 * (labelled - unlabelled))
+
+
+def test_networks_refuse_sides_they_cannot_halve_twice() -> None:
+    for name in ("vae", "ddpm"):
+        with pytest.raises(ValueError, match="image size is 30.*28 or 32"):
+            fresh(name, replace(DIGITS, size=30))
+
+
+def test_jitter_with_no_range_changes_nothing_and_keeps_black_black() -> None:
+    x = dequantise(load("digits", "train").images[:4])
+    torch.testing.assert_close(jitter(x, rng(), degrees=0, scale=0, shift=0), x, atol=1e-5, rtol=0)
+    black = torch.full_like(x, -1.0)
+    torch.testing.assert_close(jitter(black, rng()), black, atol=1e-5, rtol=0)
+
+
+def test_a_generative_model_is_what_the_table_says() -> None:
+    for name in GENERATIVE:
+        assert isinstance(fresh(name), GenerativeModel)

@@ -1,0 +1,153 @@
+"""Results on disk: strict JSON, every number with its origin or its reason; and the scores made of them."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from gencore import results
+from gencore.results import Metric, Origin, Results, UnreadableError
+from gencore.scores import distance_to_ideal, geometric_mean, log_score, quality_parts, zone
+
+ORIGIN = Origin(kind="measured", command="gencore evaluate x", device="cpu", threads=1, versions={"torch": "2"}, unix_time=1.5)
+
+
+def made(**metrics: Metric) -> Results:
+    return Results(
+        run="x",
+        label="VAE",
+        dataset="digits",
+        seed=42,
+        origins={"evaluation": ORIGIN},
+        checkpoint_digest="0" * 64,
+        extractor="e",
+        extractor_digest="1" * 64,
+        reference="test split",
+        sampler="z from N(0, I)",
+        metrics=metrics,
+        class_names=["0", "1"],
+        class_shares=[0.25, 0.75],
+    )
+
+
+def strict(path: Path) -> dict:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    return json.loads(path.read_text(), parse_constant=refuse)
+
+
+def test_results_come_back_as_they_were_saved(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    given = made(fd=Metric(value=1.5, floor=0.5, spread=0.1, samples=10), recall=Metric(value=None, reason="not asked for"))
+    results.save(path, given)
+    assert results.load(path, Results) == given
+    assert given.value("fd") == 1.5 and given.value("recall") is None and given.value("unheard of") is None
+
+
+@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf, np.float32("nan"), np.float64("inf")], ids=repr)
+def test_a_value_that_is_not_finite_is_null_with_the_reason_in_strict_json(tmp_path: Path, broken: float) -> None:
+    path = tmp_path / "results.json"
+    results.save(path, made(fd=Metric(value=broken), recall=Metric(value=1.0, floor=broken, spread=broken)))
+    written = strict(path)["metrics"]
+    assert written["fd"]["value"] is None and written["fd"]["reason"] == f"came out as {broken}"
+    assert written["recall"]["value"] == 1.0 and written["recall"]["floor"] is None and written["recall"]["spread"] is None
+    assert results.load(path, Results) == made(fd=Metric(value=broken), recall=Metric(value=1.0))
+
+
+def test_a_value_that_json_spells_nan_is_never_taken_for_a_number(tmp_path: Path) -> None:
+    assert Metric.model_validate_json('{"value": NaN}') == Metric(value=None, reason="came out as nan")
+    with pytest.raises(ValidationError, match="finite"):
+        Metric.model_validate_json('{"value": "NaN"}')
+    with pytest.raises(ValidationError, match="finite"):
+        Results.model_validate(made().model_dump() | {"class_shares": [0.5, math.nan]})
+
+
+def test_a_metric_has_a_value_or_a_reason_and_never_both() -> None:
+    with pytest.raises(ValidationError, match="either a value or the reason"):
+        Metric(value=None)
+    with pytest.raises(ValidationError, match="either a value or the reason"):
+        Metric(value=1.0, reason="but why")
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"", "EOF"),
+        (b'{"run": "x", "lab', "EOF"),
+        (b"\xff\xfe", "Invalid JSON"),
+        (b"[1, 2]", "object"),
+        (b'{"rows": 3}', "rows: Extra inputs"),
+        (b'{"schema_version": 2}', "schema_version: Input should be 1"),
+    ],
+)
+def test_a_file_that_is_no_results_is_named_with_the_fault_in_one_line(tmp_path: Path, content: bytes, fault: str) -> None:
+    path = tmp_path / "results.json"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableError, match="not readable as Results") as failure:
+        results.load(path, Results)
+    assert str(path) in str(failure.value) and fault in str(failure.value) and "\n" not in str(failure.value)
+
+
+def test_results_that_are_absent_are_not_unreadable(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        results.load(tmp_path / "results.json", Results)
+
+
+def test_the_log_score_is_1_at_good_and_0_at_bad_and_half_at_their_geometric_mean() -> None:
+    assert log_score(2, good=2, bad=200) == 1 and log_score(200, good=2, bad=200) == 0
+    assert log_score(20, good=2, bad=200) == pytest.approx(0.5)
+    assert log_score(0.1, good=2, bad=200) == 1 and log_score(1e9, good=2, bad=200) == 0
+
+
+@pytest.mark.parametrize(("good", "bad"), [(0, 1), (-1, 1), (2, 2), (3, 2)])
+def test_anchors_out_of_order_are_refused(good: float, bad: float) -> None:
+    with pytest.raises(ValueError, match="anchors"):
+        log_score(1, good, bad)
+
+
+def test_quality_parts_are_measured_against_the_floors() -> None:
+    parts = quality_parts(
+        made(
+            fd=Metric(value=20, floor=2),
+            fd_of_noise=Metric(value=200),
+            precision=Metric(value=0.6, floor=0.8),
+            coverage=Metric(value=0.97, floor=0.95),
+            class_total_variation=Metric(value=0.1),
+        )
+    )
+    assert parts == pytest.approx({"realism": 0.5, "fidelity": 0.75, "coverage": 1.0, "balance": 0.9})
+
+
+def test_what_was_not_measured_is_absent_from_the_quality_parts() -> None:
+    assert quality_parts(made()) == {}
+    partly = made(
+        fd=Metric(value=20, floor=2),
+        precision=Metric(value=None, floor=0.8, reason="not asked for"),
+        coverage=Metric(value=0.5),
+        class_total_variation=Metric(value=2.0),
+    )
+    assert quality_parts(partly) == {"balance": 0.0}
+
+
+def test_the_geometric_mean_of_scores_is_0_as_soon_as_one_is() -> None:
+    assert geometric_mean([0.25, 1.0]) == pytest.approx(0.5)
+    assert geometric_mean([1.0, 0.0, 1.0]) == 0
+    with pytest.raises(ValueError, match="no values"):
+        geometric_mean([])
+
+
+def test_the_ideal_is_no_distance_away_and_the_origin_is_the_diagonal_away() -> None:
+    assert distance_to_ideal((1.0, 1.0, 1.0)) == 0
+    assert distance_to_ideal((0.0, 0.0, 0.0)) == pytest.approx(math.sqrt(3))
+
+
+def test_the_weakest_score_decides_the_zone_and_bounds_belong_to_it() -> None:
+    assert [zone((1.0, 1.0, bound)) for bound in (0.8, 0.79, 0.6, 0.59, 0.4, 0.39)] == [
+        "elite", "excellent", "excellent", "good", "good", "developing",
+    ]  # fmt: skip

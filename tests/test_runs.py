@@ -1,0 +1,230 @@
+"""A run on disk: names, claims, identity of processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from conftest import wait_until
+
+from gencore import events, results
+from gencore.config import PRESETS
+from gencore.events import Ended, Notice
+from gencore.runs import Run, RunBusyError, RunExistsError, all_runs, run
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+from gencore.config import PRESETS
+from gencore.runs import run
+one = run("x", Path(sys.argv[1]))
+with one.claim():
+    if not one.exists:
+        one.create(PRESETS["vae"])
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process, which has claimed and created the run `x`."""
+    with subprocess.Popen([sys.executable, "-c", HOLDER, tmp_path], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+@pytest.fixture
+def stranger() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that has nothing to do with any run."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as process:
+        yield process
+        process.kill()
+
+
+def created(folder: Path, name: str = "x") -> Run:
+    one = run(name, folder)
+    one.create(PRESETS["vae"])
+    return one
+
+
+def end(one: Run, status: str) -> None:
+    events.append(one.events_path, Ended(status=status, reason="r", step=1, seconds=1, peak_memory_mib=1))
+
+
+@pytest.mark.parametrize("name", ["x", "mnist-vae", "a.b_c-D9", "9", "x" * 64])
+def test_an_ordinary_name_is_allowed(tmp_path: Path, name: str) -> None:
+    assert run(name, tmp_path).results == tmp_path / "results" / name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", ".", "..", "../x", "/a", "a/b", "a\\b", "a\0", "a\n", "a b", ".hidden", "-x", "a.", "é", "x" * 65, "x" * 300,
+        "CON", "con.txt", "Aux", "lpt1", "$(touch y)", "a;b", "<b>", "~", "%2e%2e",
+    ],
+)  # fmt: skip
+def test_a_name_off_the_allow_list_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="is not allowed; use 1 to 64 letters") as refusal:
+        run(name, tmp_path)
+    assert "\n" not in str(refusal.value) and "\0" not in str(refusal.value) and len(str(refusal.value)) < 250
+
+
+@pytest.mark.parametrize("kind", ["results", "checkpoints"])
+def test_a_link_that_leads_out_of_the_folder_is_refused_by_its_resolved_path(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "home" / kind).mkdir(parents=True)
+    (tmp_path / "home" / kind / "x").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ValueError, match="leads out of"):
+        run("x", tmp_path / "home")
+
+
+def test_a_home_folder_that_is_itself_a_link_is_no_way_out(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert created(tmp_path / "link").config() == PRESETS["vae"]
+
+
+def test_a_name_that_is_taken_is_refused_and_the_first_config_stays(tmp_path: Path) -> None:
+    one = created(tmp_path)
+    with pytest.raises(RunExistsError, match="--resume, --overwrite or another --name"):
+        one.create(PRESETS["gan"])
+    assert one.config() == PRESETS["vae"]
+
+
+def test_a_run_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no run named x"):
+        run("x", tmp_path).config()
+
+
+def test_a_config_with_an_unknown_key_or_a_value_out_of_bounds_is_named(tmp_path: Path) -> None:
+    one = created(tmp_path)
+    content = json.loads(one.config_path.read_text())
+    content["training"]["epoch"] = 3
+    one.config_path.write_text(json.dumps(content))
+    with pytest.raises(results.UnreadableError, match=r"config\.json.*unknown key epoch; known keys: epochs, seed"):
+        one.config()
+    del content["training"]["epoch"]
+    content["training"]["epochs"] = 0
+    one.config_path.write_text(json.dumps(content))
+    with pytest.raises(results.UnreadableError, match=r"training\.epochs: .*greater than or equal to 1 \(got 0\)"):
+        one.config()
+    assert one.status() == "unreadable"
+
+
+def test_status_follows_from_the_last_event(tmp_path: Path) -> None:
+    one = created(tmp_path)
+    assert one.status() == "new"
+    events.append(one.events_path, Notice(text="training"))
+    assert one.status() == "died"
+    for status in ("finished", "stopped", "diverged", "failed"):
+        end(one, status)
+        assert one.status() == status
+    with one.claim():
+        assert one.status() == "running"
+    assert one.status() == "failed"
+
+
+def test_a_run_held_by_another_process_is_busy_and_says_running(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    one = run("x", tmp_path)
+    assert one.status() == "running" and one.process().pid == holder.pid
+    with pytest.raises(RunBusyError, match="already being trained"), one.claim():
+        pass
+    assert one.process().pid == holder.pid, "the refused claim took the holder's place"
+
+
+def test_after_kill_9_the_run_has_died_and_its_stale_lock_is_no_hindrance(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    one = run("x", tmp_path)
+    events.append(one.events_path, Notice(text="training"))
+    (one.checkpoints / ".step-00000001.safetensors.abc.partial").write_bytes(b"torn")
+    holder.kill()
+    holder.wait()
+    assert one.status() == "died" and (one.results / "process.json").exists() and (one.results / ".lock").exists()
+    assert one.stop() is False
+    with one.claim():
+        assert one.process().pid == os.getpid()
+        assert list(one.checkpoints.iterdir()) == [], "what the killed process left half-written"
+    assert one.process() is None
+
+
+def test_a_process_that_ended_but_was_not_waited_for_is_not_running(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
+    one = run("x", tmp_path)
+    holder.kill()
+    wait_until(lambda: psutil.Process(holder.pid).status() == psutil.STATUS_ZOMBIE)
+    assert one.process() is None and one.status() == "new"
+
+
+def test_a_stranger_that_was_given_the_process_id_is_not_running_and_never_signalled(
+    tmp_path: Path, stranger: subprocess.Popen[bytes]
+) -> None:
+    one = created(tmp_path)
+    events.append(one.events_path, Notice(text="training"))
+    born = psutil.Process(stranger.pid).create_time()
+    claim = one.results / "process.json"
+    claim.write_text(json.dumps({"pid": stranger.pid, "started": born - 100}))
+    assert one.process() is None and one.status() == "died"
+    assert one.stop(patience_seconds=0.1) is False
+    time.sleep(0.1)
+    assert stranger.poll() is None
+    claim.write_text(json.dumps({"pid": stranger.pid, "started": born}))
+    assert one.process().pid == stranger.pid, "with the right start time it would be ours, so this test shows something"
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"pid": "x"}', '{"pid": 4194305, "started": 1}', '{"pid": -1, "started": 1}'])
+def test_a_claim_that_names_no_process_is_no_claim(tmp_path: Path, content: str) -> None:
+    one = created(tmp_path)
+    (one.results / "process.json").write_text(content)
+    assert one.process() is None and one.status() == "new" and one.stop() is False
+
+
+def test_stop_asks_first_and_then_makes_a_process_end(tmp_path: Path) -> None:
+    stubborn = HOLDER.replace("import sys", "import signal, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nimport sys", 1)
+    for program, code in ((HOLDER, -signal.SIGTERM), (stubborn, -signal.SIGKILL)):
+        with subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout.readline() == "held\n"
+            stopper = "import sys; from pathlib import Path; from gencore.runs import run; sys.exit(run('x', Path(sys.argv[1])).stop(1) - 1)"
+            start = time.monotonic()
+            assert subprocess.run([sys.executable, "-c", stopper, tmp_path]).returncode == 0
+            assert time.monotonic() - start < 5, "it waited for a process that had ended"
+            assert process.wait(timeout=5) == code
+
+
+def test_clearing_a_run_leaves_the_lock_the_claim_and_the_log(tmp_path: Path) -> None:
+    one = created(tmp_path)
+    end(one, "finished")
+    (one.results / "sheets").mkdir()
+    (one.results / "sheets" / "a.png").write_bytes(b"x")
+    (one.checkpoints / "final.safetensors").write_bytes(b"x")
+    one.log_path.write_text("what this process printed")
+    with one.claim():
+        one.clear()
+        assert {path.name for path in one.results.iterdir()} == {".lock", "process.json", "log.txt"}
+        assert not one.exists and not one.checkpoints.exists()
+        assert one.process().pid == os.getpid()
+        one.create(PRESETS["gan"])
+    assert one.config() == PRESETS["gan"] and one.status() == "new"
+
+
+def test_all_runs_are_listed_newest_first_and_foreign_folders_passed_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for age, name in enumerate(["newest", "middle", "oldest"]):
+        one = created(tmp_path, name)
+        os.utime(one.config_path, (1000 - age, 1000 - age))
+    (tmp_path / "results" / "middle" / "config.json").write_text("{")
+    os.utime(tmp_path / "results" / "middle" / "config.json", (999, 999))
+    (tmp_path / "results" / "not a run").mkdir()
+    (tmp_path / "results" / "not a run" / "config.json").write_text("{}")
+    (tmp_path / "results" / "empty").mkdir()
+    listed = all_runs(tmp_path)
+    assert [(one.name, one.status()) for one in listed] == [("newest", "new"), ("middle", "unreadable"), ("oldest", "new")]
+    assert "not a run" in capsys.readouterr().err

@@ -1,0 +1,76 @@
+"""What comes with the repository: whole, measured as it lies there, and told truly in the README."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from gencore import events, runs, sampling
+from gencore.checkpoints import load_checkpoint
+from gencore.config import HEADLINE, PRESETS
+from gencore.evaluation import load_reference
+from gencore.features import load_extractor
+
+ROOT = Path(__file__).resolve().parent.parent
+CPU = torch.device("cpu")
+SHIPPED = [f"mnist-{preset}" for preset in HEADLINE]
+
+sys.path.insert(0, str(ROOT))
+
+
+@pytest.fixture(params=SHIPPED)
+def run(request: pytest.FixtureRequest) -> runs.Run:
+    return runs.run(request.param, ROOT)
+
+
+def test_a_shipped_run_trained_its_preset_to_the_end(run: runs.Run) -> None:
+    assert run.is_shipped and run.status() == "finished"
+    assert run.config().difference(PRESETS[run.name.removeprefix("mnist-")]) == []
+
+
+def test_its_results_were_measured_on_the_weights_that_lie_here(run: runs.Run) -> None:
+    found = run.load_results()
+    assert found is not None
+    assert found.checkpoint_digest == load_checkpoint(run.checkpoints / "final.safetensors").digest
+    assert found.extractor_digest == load_extractor("mnist", CPU, ROOT).digest
+    assert {origin.kind for origin in found.origins.values()} == {"shipped"}
+    assert found.metrics["fd"].samples == 10_000
+
+
+def test_its_training_time_is_the_event_logs(run: runs.Run) -> None:
+    found, last = run.load_results(), events.last(run.events_path)
+    assert found is not None and isinstance(last, events.Ended)
+    assert found.value("training_seconds") == last.seconds
+
+
+def test_it_draws_images_that_are_neither_black_nor_alike(run: runs.Run) -> None:
+    model, _ = sampling.load_model(run, CPU)
+    labels = torch.arange(4) if model.conditional else None
+    images = sampling.generate(model, 4, labels, seed=1, dtype=torch.float32).float()
+    assert images.std() > 30 and images.std(dim=0).mean() > 10
+
+
+def test_its_sheets_lie_where_its_events_say(run: runs.Run) -> None:
+    drawn = [e for e in events.tail(run.events_path).events if isinstance(e, events.Sheet)]
+    assert drawn and all((run.results / e.file).exists() for e in drawn)
+
+
+@pytest.mark.parametrize(("dataset", "least"), [("mnist", 0.994), ("digits", 0.97)])
+def test_a_shipped_feature_classifier_is_good_and_its_floors_are_its_own(dataset: str, least: float) -> None:
+    extractor = load_extractor(dataset, CPU, ROOT)
+    reference = load_reference(dataset, extractor, ROOT)  # raises where the digests differ
+    assert reference.test_accuracy >= least
+    assert 0 < reference.floors["fd"].value < reference.fd_of_noise
+
+
+def test_all_shipped_weights_together_stay_under_40_megabytes() -> None:
+    names = [*SHIPPED, "features-mnist", "features-digits"]
+    files = [path for name in names for path in (ROOT / "checkpoints" / name).iterdir()]
+    assert sum(path.stat().st_size for path in files) < 40e6
+
+
+def test_the_readmes_table_is_what_its_command_writes() -> None:
+    from benchmarks.readme_table import table
+
+    assert table() in (ROOT / "README.md").read_text()
