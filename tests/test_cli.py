@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Result, record, tiny_config, wait_until
+from support import Result, record, tiny_config, wait_until
 from PIL import Image
 
 from gencore import events

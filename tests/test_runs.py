@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import wait_until
+from support import wait_until
 
 from gencore import events, results
 from gencore.config import PRESETS

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import STEPS_PER_EPOCH, TINY, record, tiny_config, wait_until
+from support import STEPS_PER_EPOCH, TINY, record, tiny_config, wait_until
 from test_files import largest_file
 
 from gencore import events
@@ -96,7 +96,7 @@ def newest_step(one: Run) -> int:
 
 KILLED = """
 import sys
-from conftest import record
+from support import record
 from dataclasses import replace
 import torch
 from gencore.data.sources import load
