@@ -143,6 +143,9 @@ def _running_line(one: catalog.Entry) -> None:
         if course is None:
             st.progress(0.0, text="preparing")
             return
+        if one.run.status() == "evaluating":
+            st.progress(1.0, text="measuring")
+            return
         left = f"{duration(course.seconds_left)} left" if course.seconds_left is not None else "estimating"
         st.progress(course.share, text=f"{left} · {figure(course.images_per_second)} images/s")
 

@@ -112,8 +112,8 @@ class Compare(Places):
     """Seed of weights, batches and noise."""
     patience: int | None = None
     """Stop each model early after this many quick Fréchet distances without a better one."""
-    samples: int = 10_000
-    """Generated images to measure on."""
+    samples: int | None = None
+    """Generated images to measure on [10000, or ten for each test image if that is fewer]."""
     name: str | None = None
     """Prefix of the runs' names [DATASET]."""
     vae: VAEConfig = field(default_factory=lambda: PRESETS["vae"].model)
@@ -158,8 +158,8 @@ class Evaluate(Places):
     """Measure trained runs against the test split and write their results."""
 
     names: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="RUN...")]
-    samples: int = 10_000
-    """Generated images to measure on."""
+    samples: int | None = None
+    """Generated images to measure on [10000, or ten for each test image if that is fewer]."""
     seed: int = 0
     """Seed of the generated images."""
     sampler: Sampler | None = None
@@ -409,8 +409,8 @@ def _flag(match: re.Match[str]) -> str:
     return f"--{match[1].strip().replace('_', '-')}: " if match[1] else ""
 
 
-def _check_samples(samples: int) -> None:
-    if not 2 <= samples <= 1_000_000:
+def _check_samples(samples: int | None) -> None:
+    if samples is not None and not 2 <= samples <= 1_000_000:
         raise ValueError(f"--samples is {samples}; use 2 to 1000000 (10000 for a figure to publish)")
 
 
@@ -423,7 +423,7 @@ def _refuse_if_taken(run: Run, config: RunConfig, resume: bool, overwrite: bool)
     if not run.exists:
         return
     if (process := run.process()) and process.pid != os.getpid():
-        raise runs.RunBusyError(f"run {run.name} is already being trained; `gencore stop {run.name}` first")
+        raise runs.RunBusyError(f"another process is training or measuring run {run.name}; `gencore stop {run.name}` first")
     if resume and (difference := config.difference(run.config())):
         raise ValueError(f"run {run.name} has another config: {'; '.join(difference)}; repeat its options or use --overwrite")
     if not (resume or overwrite):
@@ -516,12 +516,13 @@ def _say(text: str) -> None:
 
 
 def _evaluate(
-    run: Run, places: Places, samples: int = 10_000, seed: int = 0, changes: dict[str, object] | None = None
+    run: Run, places: Places, samples: int | None = None, seed: int = 0, changes: dict[str, object] | None = None
 ) -> results.Results:
     device = places.pick_device()
     from gencore.evaluation import evaluate
 
-    return evaluate(run, device, samples, seed, changes, places.data_dir, say=lambda text: _say(f"{run.name}: {text}"))
+    with run.claim():
+        return evaluate(run, device, samples, seed, changes, places.data_dir, say=lambda text: _say(f"{run.name}: {text}"))
 
 
 def _make_features(
@@ -537,7 +538,8 @@ def _make_features(
     if not (resume and run.exists and run.status() == "finished"):
         if code := train_run(run, config, places):
             return code
-    reference = measure_reference(run, device, places.data_dir, say=_say)
+    with run.claim():
+        reference = measure_reference(run, device, places.data_dir, say=_say)
     if as_json:
         print(reference.model_dump_json(indent=1))
     else:

@@ -40,6 +40,7 @@ from gencore.runs import Run
 from gencore.sampling import draw_sheet, generate, load_model
 
 SAMPLES = 10_000
+SAMPLES_PER_TEST_IMAGE = 10  # where the test split is small, more say little more
 FLOOR_DRAWS = 8
 TIMED_BATCHES = (1, 16, 100, 1000)
 _TIMED_REPEATS = 5
@@ -141,7 +142,7 @@ def load_reference(dataset: str, extractor: FeatureExtractor, folder: Path) -> R
 def evaluate(
     run: Run,
     device: torch.device,
-    samples: int = SAMPLES,
+    samples: int | None = None,
     seed: int = 0,
     changes: dict[str, object] | None = None,
     data_folder: Path | None = None,
@@ -149,7 +150,8 @@ def evaluate(
 ) -> Results:
     """Measure `run`, write results.json and samples.png, and return what was measured.
 
-    `changes` as in `load_model` (another sampler, say). Raises MissingFeaturesError, CheckpointError, DataError.
+    `samples` is SAMPLES where not given, fewer for a small test split. `changes` as in `load_model` (another sampler,
+    say). Raises MissingFeaturesError, CheckpointError, DataError.
     """
     config = run.config()
     folder = run.results.parent.parent
@@ -159,6 +161,7 @@ def evaluate(
     test, train = (load_data(config.data.dataset, split, data_folder).to(device) for split in ("test", "train"))
     dtype = devices.precision(config.training.precision, device)
 
+    samples = samples or min(SAMPLES, SAMPLES_PER_TEST_IMAGE * len(test.images))
     say(f"drawing {samples} images: {model.sampling}")
     asked = _like_training(train, samples, seed)
     images = generate(model, samples, asked if model.conditional else None, seed, dtype)

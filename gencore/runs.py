@@ -25,7 +25,7 @@ from gencore import events, results
 from gencore.config import RunConfig
 from gencore.files import write_atomically
 
-Status = Literal["new", "running", "finished", "stopped", "diverged", "failed", "died", "unreadable"]
+Status = Literal["new", "running", "evaluating", "finished", "stopped", "diverged", "failed", "died", "unreadable"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LOCK = ".lock"
@@ -63,7 +63,7 @@ class RunExistsError(ValueError):
 
 
 class RunBusyError(ValueError):
-    """Another process is training this run."""
+    """Another process is training or measuring this run."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class Run:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise RunBusyError(f"run {self.name} is already being trained by another process") from None
+            raise RunBusyError(f"another process is training or measuring run {self.name}") from None
         try:
             write_atomically(self._process_path, _Process.this().model_dump_json().encode())
             for torn in self.checkpoints.glob(".*.partial"):  # of a process killed in mid-save
@@ -157,26 +157,26 @@ class Run:
             lock.release()
 
     def process(self) -> psutil.Process | None:
-        """The process that is training this run now."""
+        """The process that is training or measuring this run now."""
         try:
             return results.load(self._process_path, _Process).find()
         except (FileNotFoundError, results.UnreadableError):
             return None
 
     def status(self) -> Status:
+        newest = events.last(self.events_path)
         if self.process():
-            return "running"
+            return "evaluating" if isinstance(newest, events.Ended) and newest.status == "finished" else "running"
         try:
             self.config()
         except (results.UnreadableError, OSError):
             return "unreadable"
-        newest = events.last(self.events_path)
         if newest is None:
             return "new"
         return newest.status if isinstance(newest, events.Ended) else "died"
 
     def stop(self, patience_seconds: float = 10.0) -> bool:
-        """End the training: asked first (it saves a checkpoint), made to after `patience_seconds`.
+        """End the training or measuring: asked first (a training saves a checkpoint), made to after `patience_seconds`.
 
         Returns False where nothing was running.
         """

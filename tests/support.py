@@ -11,7 +11,15 @@ from dataclasses import dataclass
 import torch
 
 from gencore import events
-from gencore.config import DataConfig, DDPMConfig, GANConfig, ModelConfig, RunConfig, TrainingConfig, VAEConfig
+from gencore.config import (
+    DataConfig,
+    DDPMConfig,
+    GANConfig,
+    ModelConfig,
+    RunConfig,
+    TrainingConfig,
+    VAEConfig,
+)
 from gencore.data.sources import ImageData
 from gencore.events import Event
 from gencore.runs import Run

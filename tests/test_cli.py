@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from support import Result, record, tiny_config, wait_until
 from PIL import Image
+from support import Result, record, tiny_config, wait_until
 
 from gencore import events
 from gencore.checkpoints import load_checkpoint
@@ -270,7 +270,7 @@ def test_of_twenty_starts_of_one_run_at_once_exactly_one_wins(start: Start, home
     assert one.status() == "finished" and one.config().training.seed == codes.index(0)
     final = load_checkpoint(one.checkpoints / "final.safetensors")
     assert json.loads(final.metadata["config"])["training"]["seed"] == codes.index(0)
-    assert err.count("x is already being trained") + err.count("a run named x exists") == 19 and "Traceback" not in err
+    assert err.count("training or measuring run x") + err.count("a run named x exists") == 19 and "Traceback" not in err
 
 
 # ---------------------------------------------------------------- signals
@@ -327,8 +327,17 @@ def test_a_training_that_is_running_can_be_neither_started_again_nor_overwritten
     process = in_training(start, *ENDLESS)
     for words in ([], ["--resume"], ["--overwrite"]):
         result = gencore(*ENDLESS, *words)
-        assert result.code == 2 and "already being trained; `gencore stop x` first" in result.complaint
+        assert result.code == 2 and "training or measuring run x; `gencore stop x` first" in result.complaint
     assert process.poll() is None
+
+
+def test_measuring_is_seen_by_others_keeps_them_out_and_can_be_stopped(gencore: Gencore, start: Start, judged: Path) -> None:
+    process = start("-m", "gencore", "evaluate", "vae", "--samples", "1000000", "--threads", "1")
+    wait_until(lambda: run("vae").status() == "evaluating", process)
+    assert "training or measuring run vae" in gencore("evaluate", "vae").complaint
+    assert gencore("stop", "vae").out == "vae stopped\n"
+    assert process.wait(timeout=30) == -signal.SIGTERM and run("vae").status() == "finished"
+    assert not run("vae").results_path.exists()
 
 
 # ---------------------------------------------------------------- what comes out

@@ -131,13 +131,15 @@ def test_status_follows_from_the_last_event(tmp_path: Path) -> None:
         assert one.status() == status
     with one.claim():
         assert one.status() == "running"
-    assert one.status() == "failed"
+        end(one, "finished")
+        assert one.status() == "evaluating"
+    assert one.status() == "finished"
 
 
 def test_a_run_held_by_another_process_is_busy_and_says_running(tmp_path: Path, holder: subprocess.Popen[str]) -> None:
     one = run("x", tmp_path)
     assert one.status() == "running" and one.process().pid == holder.pid
-    with pytest.raises(RunBusyError, match="already being trained"), one.claim():
+    with pytest.raises(RunBusyError, match="training or measuring"), one.claim():
         pass
     assert one.process().pid == holder.pid, "the refused claim took the holder's place"
 

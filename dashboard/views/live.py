@@ -109,8 +109,6 @@ def _state(one: Entry, course: Course | None) -> str:
     status = one.run.status()
     if status == "running" and course is None:
         return "preparing"
-    if status == "finished" and one.run.name in {job.run.name for job in jobs().alive()}:
-        return "evaluating"
     return status
 
 
@@ -164,8 +162,8 @@ def _summary(one: Followed) -> str:
 
 
 def _buttons(one: Followed) -> None:
-    if one.state in {"preparing", "running"}:
-        help = "Saves a checkpoint first; Resume goes on from there."
+    if one.state in {"preparing", "running", "evaluating"}:
+        help = "A training saves a checkpoint first; Resume goes on from there."
         if st.button("Stop", key=f"stop.{one.name}", icon=":material/stop:", help=help):
             with st.spinner("Stopping …", show_time=True):
                 one.entry.run.stop()
