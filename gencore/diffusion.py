@@ -104,6 +104,16 @@ def logit_normal_t(n: int, rng: Generator) -> Tensor:
     return torch.randn(n, generator=rng, device=rng.device).sigmoid()
 
 
+def logit_normal_timesteps(schedule: Schedule, n: int, rng: Generator) -> Tensor:
+    """Timesteps (n,) int64 on rng's device at the noise levels of `logit_normal_t`: log SNR is N(0, 2^2).
+
+    `schedule` is on that device. Evenly drawn timesteps of the linear schedule spend nearly half of the training
+    where the image is all but gone.
+    """
+    sigma = torch.sigmoid(2 * torch.randn(n, generator=rng, device=rng.device)).sqrt()  # SNR = (1 - sigma^2) / sigma^2
+    return torch.searchsorted(schedule.sigma, sigma).clamp(max=schedule.timesteps - 1)
+
+
 # Samplers: noise x_T (B, ...) → images x_0 (B, ...). Coefficients are Python floats: no step waits for a device.
 
 

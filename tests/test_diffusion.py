@@ -219,6 +219,13 @@ def test_flow_times_are_logit_normal(rng):
     assert t.logit().std().item() == pytest.approx(1, abs=0.02)
 
 
+def test_logit_normal_timesteps_have_the_noise_levels_of_the_flow_times(schedule, rng):
+    t = diffusion.logit_normal_timesteps(schedule, 100_000, rng)
+    assert t.dtype == torch.int64 and t.min() >= 0 and t.max() < schedule.timesteps
+    log_snr = 2 * (schedule.alpha.log() - schedule.sigma.log())[t]
+    assert log_snr.mean().item() == pytest.approx(0, abs=0.05) and log_snr.std().item() == pytest.approx(2, abs=0.05)
+
+
 def test_flow_velocity_is_the_derivative_of_the_flow():
     x_0, eps = noise(5, 1, 2, 2), noise(5, 1, 2, 2, seed=2)
     t = torch.linspace(0, 0.9, 5, dtype=torch.float64)

@@ -44,15 +44,19 @@ class DDPM(GenerativeModel):
         return self.unet
 
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
-        """Mean squared error of the prediction at a random time of each image (eq. 14, L_simple)."""
+        """Mean squared error of the prediction at a random time of each image (eq. 14: L_simple where it predicts eps)."""
         x_0, n = batch.images, len(batch.images)
         eps = torch.randn(x_0.shape, device=x_0.device, generator=rng)
+        uniform = self.config.noise_levels == "uniform"
         if self.config.prediction == "flow":
-            t = diffusion.logit_normal_t(n, rng)
+            t = torch.rand(n, device=x_0.device, generator=rng) if uniform else diffusion.logit_normal_t(n, rng)
             x_t, target = diffusion.flow_sample(x_0, t, eps), diffusion.flow_velocity(x_0, eps)
             t = t * _FLOW_TIME_SCALE
         else:
-            t = torch.randint(self.config.timesteps, (n,), device=x_0.device, generator=rng)
+            if uniform:
+                t = torch.randint(self.config.timesteps, (n,), device=x_0.device, generator=rng)
+            else:
+                t = diffusion.logit_normal_timesteps(self.schedule, n, rng)
             x_t = diffusion.q_sample(self.schedule, x_0, t, eps)
             target = eps if self.config.prediction == "eps" else diffusion.velocity(self.schedule, x_0, t, eps)
         label = None

@@ -24,8 +24,10 @@ class GAN(GenerativeModel):
         self.config, self.spec, self.conditional = config, spec, config.conditional
         d, k, c, size = config.latent_dim, len(spec.class_names) * config.conditional, spec.channels, spec.size
         if config.network == "conv":
-            self.generator: nn.Module = dcgan.Decoder(d, k, c, size, config.width)
-            self.discriminator: nn.Module = dcgan.Encoder(c, k, size, 1, config.width, config.minibatch_stddev)
+            self.generator: nn.Module = dcgan.Decoder(d, k, c, size, config.width, config.depth)
+            self.discriminator: nn.Module = dcgan.Encoder(
+                c, k, size, 1, config.width, config.depth, config.minibatch_stddev
+            )
         else:
             self.generator = mlp.Decoder(d, k, c, size, hidden=(256, 512, 1024))
             self.discriminator = mlp.Encoder(c, k, size, 1, hidden=(1024, 512, 256))

@@ -29,8 +29,8 @@ class Autoencoder(nn.Module):
         super().__init__()
         d, c, size = config.latent_dim, spec.channels, spec.size
         if config.network == "conv":
-            self.encoder: nn.Module = dcgan.Encoder(c, 0, size, 2 * d, config.width)
-            self.decoder: nn.Module = dcgan.Decoder(d, 0, c, size, config.width)
+            self.encoder: nn.Module = dcgan.Encoder(c, 0, size, 2 * d, config.width, config.depth)
+            self.decoder: nn.Module = dcgan.Decoder(d, 0, c, size, config.width, config.depth)
         else:
             self.encoder = mlp.Encoder(c, 0, size, 2 * d, hidden=(400,))
             self.decoder = mlp.Decoder(d, 0, c, size, hidden=(400,))

@@ -11,16 +11,21 @@ from torch import Tensor, nn
 
 
 class Decoder(nn.Module):
-    """A code becomes an image of unbounded values: (B, latent_dim), (B, condition_dim) -> (B, C, H, W)."""
+    """A code becomes an image of unbounded values: (B, latent_dim), (B, condition_dim) -> (B, C, H, W).
 
-    def __init__(self, latent_dim: int, condition_dim: int, channels: int, size: int, width: int) -> None:
+    `depth` 3x3 convolutions at the coarsest resolution let it bend one cloud of codes into many classes.
+    """
+
+    def __init__(self, latent_dim: int, condition_dim: int, channels: int, size: int, width: int, depth: int) -> None:
         super().__init__()
         coarse = _quarter(size)
+        deep = [layer for _ in range(depth) for layer in (*_coarse_convolution(2 * width), nn.ReLU(inplace=True))]
         self.layers = nn.Sequential(
             nn.Linear(latent_dim + condition_dim, 2 * width * coarse**2, bias=False),
             nn.Unflatten(1, (2 * width, coarse, coarse)),
             nn.BatchNorm2d(2 * width),
             nn.ReLU(inplace=True),
+            *deep,
             nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(width),
             nn.ReLU(inplace=True),
@@ -40,10 +45,18 @@ class Encoder(nn.Module):
     """
 
     def __init__(
-        self, channels: int, condition_dim: int, size: int, out_dim: int, width: int, minibatch_stddev: bool = False
+        self,
+        channels: int,
+        condition_dim: int,
+        size: int,
+        out_dim: int,
+        width: int,
+        depth: int,
+        minibatch_stddev: bool = False,
     ) -> None:
         super().__init__()
         coarse = _quarter(size)
+        deep = [layer for _ in range(depth) for layer in (*_coarse_convolution(2 * width), nn.LeakyReLU(0.2, inplace=True))]
         self.minibatch_stddev = minibatch_stddev
         self.layers = nn.Sequential(
             nn.Conv2d(channels + condition_dim, width, 4, stride=2, padding=1),
@@ -51,6 +64,7 @@ class Encoder(nn.Module):
             nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(2 * width),
             nn.LeakyReLU(0.2, inplace=True),
+            *deep,
         )
         self.last = nn.Conv2d(2 * width + minibatch_stddev, out_dim, coarse)  # sees the whole map: a linear layer
         initialise(self)
@@ -61,6 +75,10 @@ class Encoder(nn.Module):
         if self.minibatch_stddev:
             h = torch.cat([h, _batch_deviation(h)], dim=1)
         return self.last(h).flatten(1)
+
+
+def _coarse_convolution(channels: int) -> tuple[nn.Module, nn.Module]:
+    return nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
 
 
 def _batch_deviation(h: Tensor) -> Tensor:
