@@ -392,6 +392,8 @@ def _commands() -> object:
 
 def _describe(config: RunConfig) -> str:
     network = "plain MLPs" if getattr(config.model, "network", "conv") == "mlp" else "convolutional"
+    if isinstance(config.model, DDPMConfig):
+        network += f", predicts {config.model.prediction}"
     return f"{config.label}, {network}: {type(config.model).__doc__}"
 
 
@@ -400,6 +402,11 @@ def _one_line(box: str) -> str:
     _, _, text = re.sub(r"[╭╮╰╯│─]+", "\n", box).strip().partition("\n")  # the frame's title goes too
     text = re.sub(r"\s+", " ", text.partition("For full helptext")[0].partition("] in gencore")[0])
     text = re.sub(r"\[type=.*?\]|For further information visit \S+|Value error, ", "", text)
+    text = re.sub(r"Error parsing (\S+): invalid literal for int.*?: ('.*?') .*", r"\1 is \2; give a whole number", text)
+    text = re.sub(r"Error parsing (\S+): could not convert string to float: ('.*?') .*", r"\1 is \2; give a number", text)
+    if nearest := re.search(r"(Unrecognized options: .*?) Perhaps you meant: (.*)", text):
+        flags = dict.fromkeys(re.findall(r"(?<!\S)--[a-z][\w.-]*", nearest[2].replace("--help", "")))
+        text = f"{nearest[1]}; perhaps you meant {', '.join(flags)}"
     text = re.sub(r"Error parsing \S+: \d+ validation errors? for \w+ (\w+ (?=Input|Value))?", _flag, text)
     return re.sub(r"\s+", " ", text).strip()
 
