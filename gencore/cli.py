@@ -333,15 +333,29 @@ class Doctor(Places):
         return DONE if fit == "ok" else FAILED
 
 
+@dataclass(frozen=True, kw_only=True)
+class Schema:
+    """Print the JSON Schema of results.json."""
+
+    def __call__(self) -> int:
+        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | results.Results.model_json_schema(mode="serialization")
+        print(json.dumps(schema, indent=1))
+        return DONE
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run one command and exit with its code."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
         code = _parse(arguments)()
+        sys.stdout.flush()
     except ValidationError as error:
         code = _complain(results.explain(error), BAD_INPUT)
     except (ValueError, FileNotFoundError) as error:
         code = _complain(str(error), BAD_INPUT)
+    except BrokenPipeError:  # who reads our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the flush at exit complains again
+        code = DONE
     except OSError as error:
         code = _complain(f"{error.strerror or error}: {error.filename or 'a file of the run'}", FAILED)
     except (MemoryError, RuntimeError) as error:
@@ -382,7 +396,10 @@ def _commands() -> object:
     train = tyro.extras.subcommand_type_from_defaults(
         presets, descriptions={name: _describe(config) for name, config in PRESETS.items()}
     )
-    flat = {Evaluate: "evaluate", Sample: "sample", Features: "features", Runs: "runs", Stop: "stop", Doctor: "doctor"}
+    flat = {
+        Evaluate: "evaluate", Sample: "sample", Features: "features", Runs: "runs", Stop: "stop", Doctor: "doctor",
+        Schema: "schema",
+    }  # fmt: skip
     every: object = Annotated[OmitArgPrefixes[OmitSubcommandPrefixes[tyro.conf.AvoidSubcommands[train]]], tyro.conf.subcommand("train", description=Train.__doc__)]
     every |= Annotated[tyro.conf.AvoidSubcommands[Compare], tyro.conf.subcommand("compare")]
     for command, name in flat.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import resource
 import signal
@@ -342,6 +343,14 @@ def test_measuring_is_seen_by_others_keeps_them_out_and_can_be_stopped(gencore: 
 
 
 # ---------------------------------------------------------------- what comes out
+
+
+def test_a_reader_who_has_seen_enough_is_no_error(start: Start, home: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = start("-m", "gencore", "schema", stdout=writer)
+    os.close(writer)
+    assert process.wait(timeout=60) == 0 and process.stderr.read() == ""
 
 
 def test_an_interrupted_run_resumed_from_the_command_line_equals_the_uninterrupted_one(gencore: Gencore, home: Path) -> None:

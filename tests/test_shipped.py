@@ -1,8 +1,10 @@
 """What comes with the repository: whole, measured as it lies there, and told truly in the README."""
 
+import json
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 import torch
 
@@ -11,6 +13,7 @@ from gencore.checkpoints import load_checkpoint
 from gencore.config import HEADLINE, PRESETS
 from gencore.evaluation import load_reference
 from gencore.features import load_extractor
+from gencore.results import Results
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
@@ -36,6 +39,12 @@ def test_its_results_were_measured_on_the_weights_that_lie_here(run: runs.Run) -
     assert found.extractor_digest == load_extractor("mnist", CPU, ROOT).digest
     assert {origin.kind for origin in found.origins.values()} == {"shipped"}
     assert found.metrics["fd"].samples == 10_000
+
+
+def test_its_results_obey_the_published_schema(run: runs.Run) -> None:
+    schema = Results.model_json_schema(mode="serialization")
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(run.results_path.read_bytes()), schema)
 
 
 def test_its_training_time_is_the_event_logs(run: runs.Run) -> None:
