@@ -11,6 +11,7 @@ import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -23,7 +24,7 @@ import tyro
 from pydantic import ValidationError
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, Positional, Suppress
 
-from gencore import events, results, runs
+from gencore import comparison, events, results, runs
 from gencore.config import (
     HEADLINE,
     PRESETS,
@@ -110,6 +111,8 @@ class Compare(Places):
     """Images per optimisation step."""
     seed: int = 42
     """Seed of weights, batches and noise."""
+    seeds: int = 1
+    """Train every model on this many seeds, from --seed on, and compare with intervals."""
     patience: int | None = None
     """Stop each model early after this many quick Fréchet distances without a better one."""
     samples: int | None = None
@@ -125,30 +128,58 @@ class Compare(Places):
     overwrite: bool = False
     """Delete the runs of these names first."""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
-    """Print the results as JSON."""
+    """Print the results as JSON; of several seeds, the comparison."""
 
     def __call__(self) -> int:
         _check_samples(self.samples)
-        prefix = self.name or self.dataset
-        members = {preset: runs.run(f"{prefix}-{preset}", self.folder) for preset in HEADLINE}
-        configs = {preset: self._config(preset) for preset in HEADLINE}
-        for preset, run in members.items():  # all refusals come before the first training
-            _refuse_if_taken(run, configs[preset], self.resume, self.overwrite)
+        if not 1 <= self.seeds <= 100:
+            raise ValueError(f"--seeds is {self.seeds}; use 1 to 100 (5 for a table to publish)")
+        planned = [(preset, seed) for seed in range(self.seed, self.seed + self.seeds) for preset in HEADLINE]
+        members = [(self._run(preset, seed), self._config(preset, seed)) for preset, seed in planned]
+        for run, config in members:  # all refusals come before the first training
+            _refuse_if_taken(run, config, self.resume, self.overwrite)
         _ensure_features(self.dataset, self)
         found = []
-        for preset, run in members.items():
+        for run, config in members:
             if not (self.resume and run.exists and run.status() == "finished"):
-                code = train_run(run, configs[preset], self)
+                code = train_run(run, config, self)
                 if code != DONE:
                     return code
             found.append(_evaluate(run, self, samples=self.samples))
-        _print_results(found, self.as_json)
+        if self.seeds == 1:
+            _print_results(found, self.as_json)
+        else:
+            self._compare(found)
         return DONE
 
-    def _config(self, preset: str) -> RunConfig:
+    @property
+    def _prefix(self) -> str:
+        return self.name or self.dataset
+
+    def _run(self, preset: str, seed: int) -> Run:
+        suffix = "" if seed == self.seed else f"-seed{seed}"
+        return runs.run(f"{self._prefix}-{preset}{suffix}", self.folder)
+
+    def _compare(self, found: list[results.Results]) -> None:
+        """Write and print what all seeds say together."""
+        of_label: dict[str, list[results.Results]] = {}
+        for one in found:
+            of_label.setdefault(one.label, []).append(one)
+        words = ["compare", "--dataset", self.dataset, "--epochs", self.epochs, "--seed", self.seed, "--seeds", self.seeds]
+        compared = comparison.compare(of_label, command=shlex.join(["gencore", *map(str, words)]))
+        path = self.folder / "results" / "comparisons" / f"{self._prefix}.json"
+        path.parent.mkdir(exist_ok=True)
+        results.save(path, compared)
+        if self.as_json:
+            print(compared.model_dump_json(indent=1))
+        else:
+            _print_comparison(compared)
+            print(f"in {path}")
+
+    def _config(self, preset: str, seed: int) -> RunConfig:
         given = PRESETS[preset].model_dump()
         given["data"] |= {"dataset": self.dataset, "batch_size": self.batch_size}
-        given["training"] |= {"epochs": self.epochs, "seed": self.seed, "patience": self.patience}
+        given["training"] |= {"epochs": self.epochs, "seed": seed, "patience": self.patience}
         given["model"] = getattr(self, preset).model_dump()
         return RunConfig.model_validate(given)
 
@@ -618,6 +649,20 @@ def _print_results(found: list[results.Results], as_json: bool) -> None:
     _print_table(rows, ["run", "model", *_COLUMNS], empty="nothing measured")
     for warning in sorted({m.warning for one in found for m in one.metrics.values() if m.warning}):
         print(f"note: {warning}")
+
+
+def _print_comparison(compared: comparison.Comparison) -> None:
+    """Mean and half the 95 % interval of every model by every metric, and the pairs that tie."""
+    rows = []
+    for name, ranking in compared.rankings.items():
+        row: dict[str, object] = {"metric": name, "better": ranking.better}
+        for label, estimate in ranking.models.items():
+            row[label] = f"{estimate.mean:.4g} ± {estimate.high - estimate.mean:.2g}" if estimate.high is not None else f"{estimate.mean:.4g}"
+        row["ties"] = ", ".join(f"{pair.first}={pair.second}" for pair in ranking.pairs if pair.better is None) or None
+        row["same order"] = f"{ranking.rank_stability:.0%} of seeds"
+        rows.append(row)
+    _print_table(rows, ["metric", "better", *compared.runs, "ties", "same order"], empty="nothing to compare")
+    print(f"mean ± half the 95 % t-interval over {len(compared.seeds)} training seeds; a tie is a paired difference whose interval holds 0")
 
 
 def _print_table(rows: list[dict[str, object]], columns: list[str], empty: str) -> None:

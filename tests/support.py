@@ -22,6 +22,7 @@ from gencore.config import (
 )
 from gencore.data.sources import ImageData
 from gencore.events import Event
+from gencore.results import Metric, Origin, Results
 from gencore.runs import Run
 from gencore.training import train
 
@@ -85,3 +86,23 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen[str] | None =
         assert process is None or process.poll() is None, f"ended with {process.returncode}: {process.stderr.read()}"
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
+
+
+def made_results(label: str = "VAE", *, seed: int = 42, extractor_digest: str = "1" * 64, **metrics: Metric | float) -> Results:
+    """Results of a run that never was; a metric may be given as its bare value."""
+    origin = Origin(kind="measured", command="gencore evaluate x", device="cpu", threads=1, versions={"torch": "2"}, unix_time=1.5)
+    return Results(
+        run="x",
+        label=label,
+        dataset="digits",
+        seed=seed,
+        origins={"evaluation": origin},
+        checkpoint_digest="0" * 64,
+        extractor="e",
+        extractor_digest=extractor_digest,
+        reference="test split",
+        sampler="z from N(0, I)",
+        metrics={name: Metric(value=given) if isinstance(given, float) else given for name, given in metrics.items()},
+        class_names=["0", "1"],
+        class_shares=[0.25, 0.75],
+    )

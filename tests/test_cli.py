@@ -73,6 +73,7 @@ def last_line(text: str) -> str:
         ("train vae --dataset digits --device nosuch", "use auto, cpu or cuda"),
         ("train vae --dataset digits --threads 0", "use 1 or more"),
         ("compare --dataset digits --samples 1", "--samples is 1"),
+        ("compare --dataset digits --seeds 0", "--seeds is 0; use 1 to 100"),
         ("compare --dataset digits --epochs 0", "greater than or equal to 1"),
         ("evaluate", "at least one run"),
         ("evaluate nosuch", "no run named nosuch"),
@@ -345,6 +346,32 @@ def test_measuring_is_seen_by_others_keeps_them_out_and_can_be_stopped(gencore: 
 # ---------------------------------------------------------------- what comes out
 
 
+TINY_FOUR = (
+    "--dataset digits --epochs 1 --batch-size 500 --samples 300 --threads 1 --vae.network mlp --vae.latent-dim 4 "
+    "--gan.network mlp --cgan.network mlp --ddpm.width 16 --ddpm.timesteps 20 --ddpm.sampling-steps 2"
+).split()
+
+
+def test_compare_trains_and_measures_all_four_on_every_seed_and_says_what_ties(gencore: Gencore, judged: Path) -> None:
+    result = gencore("compare", *TINY_FOUR, "--seeds", "2", "--json")
+    assert result.code == 0, result.err
+    compared = result.json
+    assert compared["seeds"] == [42, 43] and list(compared["runs"]) == ["VAE", "GAN", "cGAN", "DDPM"]
+    assert compared["runs"]["GAN"] == ["digits-gan", "digits-gan-seed43"]
+    for names in compared["runs"].values():
+        assert [run(name).load_results().seed for name in names] == [42, 43]
+    fds = [run(name).load_results().value("fd") for name in compared["runs"]["VAE"]]
+    assert compared["rankings"]["fd"]["models"]["VAE"]["values"] == fds and fds[0] != fds[1]
+    assert len(compared["rankings"]["fd"]["pairs"]) == 6
+    assert json.loads((judged / "results" / "comparisons" / "digits.json").read_text()) == compared
+    again = gencore("compare", *TINY_FOUR)
+    assert again.code == 2 and "a run named digits-vae exists" in again.complaint
+    table = gencore("compare", *TINY_FOUR, "--resume")
+    assert table.code == 0 and [line.split()[0] for line in table.out.splitlines()[1:5]] == [
+        "digits-vae", "digits-gan", "digits-cgan", "digits-ddpm",
+    ]  # fmt: skip
+
+
 def test_a_reader_who_has_seen_enough_is_no_error(start: Start, home: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -435,5 +462,5 @@ def test_help_names_every_command_and_needs_no_torch(home: Path) -> None:
     program = "import sys; from gencore.cli import main\ntry: main(['--help'])\nfinally: print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.endswith("False\n")
-    for command in ("train", "compare", "evaluate", "sample", "features", "runs", "stop", "doctor"):
+    for command in ("train", "compare", "evaluate", "sample", "features", "runs", "stop", "doctor", "schema"):
         assert command in done.stdout

@@ -12,7 +12,7 @@ FLOORS = [
     {"files", "config"},
     {"events", "results", "commands"},
     {"scores", "runs"},
-    {"devices", "data.registry"},
+    {"devices", "data.registry", "comparison"},
     {"data.sources"},
     {"data.batches", "diffusion", "metrics", "networks"},
     {"metrics.frechet", "metrics.manifold", "metrics.classes", "metrics.corruptions"},
@@ -26,7 +26,7 @@ FLOORS = [
     {"__main__"},
 ]
 """Modules of gencore from the ground up; a module imports only from floors below its own."""
-GROUND = ["config", "commands", "events", "results", "scores", "runs", "data.registry"]
+GROUND = ["config", "commands", "events", "results", "scores", "runs", "comparison", "data.registry"]
 
 
 def modules() -> dict[str, Path]:

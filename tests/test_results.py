@@ -9,30 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from support import made_results
 
 from gencore import results
-from gencore.results import Metric, Origin, Results, UnreadableError
+from gencore.results import Metric, Results, UnreadableError
 from gencore.scores import distance_to_ideal, geometric_mean, log_score, quality_parts, zone
-
-ORIGIN = Origin(kind="measured", command="gencore evaluate x", device="cpu", threads=1, versions={"torch": "2"}, unix_time=1.5)
-
-
-def made(**metrics: Metric) -> Results:
-    return Results(
-        run="x",
-        label="VAE",
-        dataset="digits",
-        seed=42,
-        origins={"evaluation": ORIGIN},
-        checkpoint_digest="0" * 64,
-        extractor="e",
-        extractor_digest="1" * 64,
-        reference="test split",
-        sampler="z from N(0, I)",
-        metrics=metrics,
-        class_names=["0", "1"],
-        class_shares=[0.25, 0.75],
-    )
 
 
 def strict(path: Path) -> dict:
@@ -44,7 +25,7 @@ def strict(path: Path) -> dict:
 
 def test_results_come_back_as_they_were_saved(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    given = made(fd=Metric(value=1.5, floor=0.5, spread=0.1, samples=10), recall=Metric(value=None, reason="not asked for"))
+    given = made_results(fd=Metric(value=1.5, floor=0.5, spread=0.1, samples=10), recall=Metric(value=None, reason="not asked for"))
     results.save(path, given)
     assert results.load(path, Results) == given
     assert given.value("fd") == 1.5 and given.value("recall") is None and given.value("unheard of") is None
@@ -53,11 +34,11 @@ def test_results_come_back_as_they_were_saved(tmp_path: Path) -> None:
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf, np.float32("nan"), np.float64("inf")], ids=repr)
 def test_a_value_that_is_not_finite_is_null_with_the_reason_in_strict_json(tmp_path: Path, broken: float) -> None:
     path = tmp_path / "results.json"
-    results.save(path, made(fd=Metric(value=broken), recall=Metric(value=1.0, floor=broken, spread=broken)))
+    results.save(path, made_results(fd=Metric(value=broken), recall=Metric(value=1.0, floor=broken, spread=broken)))
     written = strict(path)["metrics"]
     assert written["fd"]["value"] is None and written["fd"]["reason"] == f"came out as {broken}"
     assert written["recall"]["value"] == 1.0 and written["recall"]["floor"] is None and written["recall"]["spread"] is None
-    assert results.load(path, Results) == made(fd=Metric(value=broken), recall=Metric(value=1.0))
+    assert results.load(path, Results) == made_results(fd=Metric(value=broken), recall=Metric(value=1.0))
 
 
 def test_a_value_that_json_spells_nan_is_never_taken_for_a_number(tmp_path: Path) -> None:
@@ -65,7 +46,7 @@ def test_a_value_that_json_spells_nan_is_never_taken_for_a_number(tmp_path: Path
     with pytest.raises(ValidationError, match="finite"):
         Metric.model_validate_json('{"value": "NaN"}')
     with pytest.raises(ValidationError, match="finite"):
-        Results.model_validate(made().model_dump() | {"class_shares": [0.5, math.nan]})
+        Results.model_validate(made_results().model_dump() | {"class_shares": [0.5, math.nan]})
 
 
 def test_a_metric_has_a_value_or_a_reason_and_never_both() -> None:
@@ -113,7 +94,7 @@ def test_anchors_out_of_order_are_refused(good: float, bad: float) -> None:
 
 def test_quality_parts_are_measured_against_the_floors() -> None:
     parts = quality_parts(
-        made(
+        made_results(
             fd=Metric(value=20, floor=2),
             fd_of_noise=Metric(value=200),
             precision=Metric(value=0.6, floor=0.8),
@@ -125,8 +106,8 @@ def test_quality_parts_are_measured_against_the_floors() -> None:
 
 
 def test_what_was_not_measured_is_absent_from_the_quality_parts() -> None:
-    assert quality_parts(made()) == {}
-    partly = made(
+    assert quality_parts(made_results()) == {}
+    partly = made_results(
         fd=Metric(value=20, floor=2),
         precision=Metric(value=None, floor=0.8, reason="not asked for"),
         coverage=Metric(value=0.5),

@@ -6,8 +6,11 @@ training images' codes instead costs nothing in training and is offered beside i
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 import torch.nn.functional as F
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Generator, Tensor, nn
 
@@ -108,7 +111,9 @@ class VAE(GenerativeModel):
         ])
         components = min(MIXTURE_COMPONENTS, len(codes) // (2 * self.config.latent_dim) or 1)
         mixture = GaussianMixture(components, reg_covar=1e-4, max_iter=50, init_params="k-means++", random_state=seed)
-        mixture.fit(codes.double().cpu().numpy())
+        with warnings.catch_warnings():  # a likelihood still rising after 50 rounds is good enough to draw from
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            mixture.fit(codes.double().cpu().numpy())
         a = self.autoencoder
         a.mixture_weight.zero_()[:components] = torch.from_numpy(mixture.weights_)
         a.mixture_mean[:components] = torch.from_numpy(mixture.means_)

@@ -1,0 +1,160 @@
+"""Models against each other over training seeds: means with intervals, paired differences, ties.
+
+Every model is trained on the same seeds, so differences are taken seed by seed. Two models are ranked only where
+the interval of their difference leaves out 0; else they tie.
+"""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from itertools import combinations
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gencore.results import Results
+from gencore.scores import geometric_mean, quality_parts
+
+CONFIDENCE = 0.95
+SMALLER_IS_BETTER = ("fd", "class_total_variation", "training_seconds")
+LARGER_IS_BETTER = (
+    "quality", "precision", "recall", "density", "coverage", "f1", "class_coverage", "conditional_accuracy",
+    "samples_per_second_100",
+)  # fmt: skip
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Estimate(_Record):
+    """A figure over seeds, in the seeds' order, with Student's t-interval for its mean."""
+
+    values: list[float]
+    mean: float
+    low: float | None = Field(description="Lower end of the 95 % interval; null for a single seed.")
+    high: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Estimate:
+        mean = statistics.fmean(values)
+        if len(values) < 2:
+            return cls(values=list(values), mean=mean, low=None, high=None)
+        from scipy.special import (
+            stdtrit,  # Student's quantile; the import takes longer than the rest of this file
+        )
+
+        half = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * statistics.stdev(values) / math.sqrt(len(values))
+        return cls(values=list(values), mean=mean, low=mean - half, high=mean + half)
+
+    @property
+    def leaves_out_zero(self) -> bool:
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+
+class Pair(_Record):
+    """Two models by one metric: the difference first - second, seed by seed, and who is better (null: a tie)."""
+
+    first: str
+    second: str
+    difference: Estimate
+    better: str | None
+
+
+class Ranking(_Record):
+    """All models by one metric."""
+
+    better: Literal["smaller", "larger"]
+    models: dict[str, Estimate] = Field(description="By label, best mean first.")
+    pairs: list[Pair]
+    rank_stability: float = Field(description="Share of the seeds that rank the models as their means do.")
+
+
+class Comparison(_Record):
+    """What several seeds of several models say together."""
+
+    schema_version: Literal[1] = 1
+    dataset: str
+    seeds: list[int]
+    runs: dict[str, list[str]] = Field(description="The runs behind each label, in the seeds' order.")
+    extractor_digest: str
+    samples: int | None
+    command: str
+    rankings: dict[str, Ranking] = Field(description="By metric; those that at least two models have.")
+
+
+def compare(members: Mapping[str, Sequence[Results]], command: str = "") -> Comparison:
+    """The comparison of `members`: the results of each label, one a training seed, seeds in one order.
+
+    Raises ValueError where there is nothing to compare, or where data set, extractor, sample count or seeds differ.
+    """
+    if not members or not all(members.values()):
+        raise ValueError("nothing to compare; give every model at least one result")
+    _refuse_unlike([one for results in members.values() for one in results])
+    seeds = {tuple(one.seed for one in results) for results in members.values()}
+    if len(seeds) > 1:
+        raise ValueError(f"the models were trained on different seeds ({', '.join(map(str, sorted(seeds)))}); train the missing ones")
+    first = next(iter(members.values()))[0]
+    rankings = {
+        name: ranking
+        for name in (*LARGER_IS_BETTER, *SMALLER_IS_BETTER)
+        if (ranking := _ranking(name, members)) is not None
+    }
+    return Comparison(
+        dataset=first.dataset,
+        seeds=list(*seeds),
+        runs={label: [one.run for one in results] for label, results in members.items()},
+        extractor_digest=first.extractor_digest,
+        samples=first.metrics["fd"].samples if "fd" in first.metrics else None,
+        command=command,
+        rankings=rankings,
+    )
+
+
+def _refuse_unlike(every: list[Results]) -> None:
+    for name, of in {
+        "data set": lambda one: one.dataset,
+        "feature extractor": lambda one: one.extractor_digest[:12],
+        "number of generated images": lambda one: one.metrics["fd"].samples if "fd" in one.metrics else None,
+    }.items():
+        found = {of(one): one.run for one in every}
+        if len(found) > 1:
+            told = ", ".join(f"{value} in {run}" for value, run in found.items())
+            raise ValueError(f"these results differ in their {name} ({told}); evaluate them alike first")
+
+
+def _ranking(name: str, members: Mapping[str, Sequence[Results]]) -> Ranking | None:
+    """None where fewer than two models have the metric for every seed."""
+    values = {label: [_value(name, one) for one in results] for label, results in members.items()}
+    known = {label: found for label, found in values.items() if None not in found}
+    if len(known) < 2:
+        return None
+    sign = -1 if name in SMALLER_IS_BETTER else 1
+    estimates = {label: Estimate.of(found) for label, found in known.items()}
+    order = sorted(estimates, key=lambda label: -sign * estimates[label].mean)
+    pairs = [_pair(first, second, known, sign) for first, second in combinations(order, 2)]
+    seeds = range(len(known[order[0]]))
+    agreeing = sum(sorted(order, key=lambda label: -sign * known[label][i]) == order for i in seeds)
+    return Ranking(
+        better="larger" if sign > 0 else "smaller",
+        models={label: estimates[label] for label in order},
+        pairs=pairs,
+        rank_stability=agreeing / len(seeds),
+    )
+
+
+def _pair(first: str, second: str, values: Mapping[str, list[float]], sign: int) -> Pair:
+    difference = Estimate.of([a - b for a, b in zip(values[first], values[second], strict=True)])
+    better = None
+    if difference.leaves_out_zero:
+        better = first if sign * difference.mean > 0 else second
+    return Pair(first=first, second=second, difference=difference, better=better)
+
+
+def _value(name: str, one: Results) -> float | None:
+    if name == "quality":
+        parts = quality_parts(one)
+        return geometric_mean(list(parts.values())) if parts else None
+    return one.value(name)

@@ -1,0 +1,64 @@
+"""Models over seeds: intervals, pairs, ties."""
+
+import math
+
+import pytest
+from support import made_results
+
+from gencore.comparison import Comparison, Estimate, compare
+
+
+def of(label: str, fds: list[float], **more: float) -> list:
+    return [made_results(label, seed=seed, fd=fd, **more) for seed, fd in enumerate(fds)]
+
+
+def test_an_estimate_is_the_mean_with_students_interval() -> None:
+    estimate = Estimate.of([1.0, 2.0, 3.0, 4.0, 5.0])
+    half = 2.7764451052 * math.sqrt(2.5) / math.sqrt(5)  # t(0.975, 4 degrees of freedom), sd of 1..5
+    assert estimate.mean == 3
+    assert estimate.low == pytest.approx(3 - half) and estimate.high == pytest.approx(3 + half)
+
+
+def test_one_seed_has_no_interval_and_ranks_nothing() -> None:
+    compared = compare({"VAE": of("VAE", [20.0]), "GAN": of("GAN", [5.0])})
+    ranking = compared.rankings["fd"]
+    assert ranking.models["VAE"].low is None and list(ranking.models) == ["GAN", "VAE"]
+    assert [pair.better for pair in ranking.pairs] == [None]
+
+
+def test_a_steady_difference_ranks_even_where_the_seeds_differ_more() -> None:
+    compared = compare({"VAE": of("VAE", [10.0, 20.0, 30.0]), "GAN": of("GAN", [9.0, 18.9, 29.1])})
+    (pair,) = compared.rankings["fd"].pairs
+    assert (pair.first, pair.second, pair.better) == ("GAN", "VAE", "GAN")
+    assert pair.difference.mean == pytest.approx(-1)
+
+
+def test_a_difference_that_changes_its_sign_is_a_tie() -> None:
+    compared = compare({"VAE": of("VAE", [10.0, 12.0, 11.0]), "GAN": of("GAN", [11.0, 10.0, 11.5])})
+    ranking = compared.rankings["fd"]
+    assert ranking.pairs[0].better is None and ranking.rank_stability == pytest.approx(1 / 3)
+
+
+def test_where_more_is_better_the_larger_comes_first() -> None:
+    members = {"VAE": of("VAE", [9.0, 9.0], recall=0.5), "GAN": of("GAN", [9.0, 9.0], recall=0.75)}
+    assert list(compare(members).rankings["recall"].models) == ["GAN", "VAE"]
+
+
+def test_a_metric_that_one_model_lacks_is_compared_among_the_others_and_not_at_all_among_one() -> None:
+    members = {"VAE": of("VAE", [9.0]), "GAN": of("GAN", [9.0], recall=0.75), "DDPM": of("DDPM", [9.0], recall=0.5)}
+    rankings = compare(members).rankings
+    assert list(rankings["recall"].models) == ["GAN", "DDPM"] and "precision" not in rankings
+
+
+def test_unlike_results_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"different seeds.*train the missing"):
+        compare({"VAE": of("VAE", [9.0, 8.0]), "GAN": of("GAN", [9.0])})
+    with pytest.raises(ValueError, match="differ in their feature extractor"):
+        compare({"VAE": of("VAE", [9.0]), "GAN": [made_results("GAN", fd=9.0, extractor_digest="other")]})
+    with pytest.raises(ValueError, match="nothing to compare"):
+        compare({"VAE": []})
+
+
+def test_a_comparison_survives_the_disk() -> None:
+    compared = compare({"VAE": of("VAE", [20.0, 21.0]), "GAN": of("GAN", [5.0, 6.0])}, command="gencore compare")
+    assert Comparison.model_validate_json(compared.model_dump_json()) == compared
