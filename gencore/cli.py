@@ -14,6 +14,7 @@ import re
 import shlex
 import shutil
 import signal
+import statistics
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -291,6 +292,35 @@ class Features(Places):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SelfTest(Places):
+    """Show what each metric sees: real images, and the same images spoilt in known ways."""
+
+    dataset: Positional[DatasetName]
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Print the ladder as JSON."""
+
+    def __call__(self) -> int:
+        device = self.pick_device()
+        from gencore import devices
+        from gencore.selftest import selftest
+
+        origin = devices.origin_here(device, ["selftest", self.dataset])
+        found = selftest(self.dataset, device, self.folder, self.data_dir, origin, say=_say)
+        if self.as_json:
+            print(found.model_dump_json(indent=1))
+            return DONE
+        rows = []
+        for name, seen in found.metrics.items():
+            row: dict[str, object] = {"metric": name, "better": seen.better, "real": statistics.fmean(seen.real)}
+            row |= {rung: f"{value:.4g}{'' if rung in seen.sees else ' ·'}" for rung, value in seen.rungs.items()}
+            row["fails by"] = ", ".join(seen.misorders) or None
+            rows.append(row)
+        _print_table(rows, list(rows[0]), empty="nothing measured")
+        print("· not told from real images; fails by: images that it puts ahead of a 3x3 blur, though they are far worse")
+        return DONE
+
+
+@dataclass(frozen=True, kw_only=True)
 class Runs:
     """List all runs, newest first."""
 
@@ -429,7 +459,7 @@ def _commands() -> object:
     )
     flat = {
         Evaluate: "evaluate", Sample: "sample", Features: "features", Runs: "runs", Stop: "stop", Doctor: "doctor",
-        Schema: "schema",
+        SelfTest: "selftest", Schema: "schema",
     }  # fmt: skip
     every: object = Annotated[OmitArgPrefixes[OmitSubcommandPrefixes[tyro.conf.AvoidSubcommands[train]]], tyro.conf.subcommand("train", description=Train.__doc__)]
     every |= Annotated[tyro.conf.AvoidSubcommands[Compare], tyro.conf.subcommand("compare")]

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import platform
 import resource
+import shlex
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 
 import torch
+
+from gencore.results import Origin
 
 LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors", "pydantic")
 
@@ -63,6 +67,18 @@ def peak_memory_mib(device: torch.device) -> float:
         return torch.cuda.max_memory_allocated(device) / 2**20
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # macOS counts bytes, Linux KiB
+
+
+def origin_here(device: torch.device, words: Sequence[str]) -> Origin:
+    """Where a number comes from that the command `gencore words…` measures now."""
+    return Origin(
+        kind="measured",
+        command=shlex.join(["gencore", *words]),
+        device=describe(device),
+        threads=torch.get_num_threads(),
+        versions=versions(),
+        unix_time=time.time(),
+    )
 
 
 def versions() -> dict[str, str]:

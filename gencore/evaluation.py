@@ -6,7 +6,6 @@ are measured once a data set, when its feature classifier is made.
 
 from __future__ import annotations
 
-import shlex
 import statistics
 import time
 from collections.abc import Callable
@@ -23,21 +22,20 @@ from gencore.data.sources import load as load_data
 from gencore.features import Extracted, FeatureExtractor, MissingFeaturesError, features_run, load_extractor
 from gencore.files import write_atomically
 from gencore.metrics.classes import (
-    class_coverage,
     class_shares,
-    class_total_variation,
-    classifier_score,
     conditional_accuracy,
     confusion_matrix,
     within_class_variance,
 )
 from gencore.metrics.corruptions import pure_noise
-from gencore.metrics.frechet import frechet_distance, moments, sample_size_warning
+from gencore.metrics.frechet import frechet_distance, moments
 from gencore.metrics.manifold import Manifold, manifold_figures
 from gencore.models.base import GenerativeModel
+from gencore.panel import Panel
 from gencore.results import Metric, Origin, Results
 from gencore.runs import Run
 from gencore.sampling import draw_sheet, generate, load_model
+from gencore.selftest import SelfTest, load_selftest
 
 SAMPLES = 10_000
 SAMPLES_PER_TEST_IMAGE = 10  # where the test split is small, more say little more
@@ -94,7 +92,7 @@ def measure_reference(run: Run, device: torch.device, data_folder: Path | None, 
         floors=_floors(seen.features, extractor(train.images).features, say),
         half_floors=_floors(seen.features, None, say),
         fd_of_noise=frechet_distance(moments(extractor(noise).features), moments(seen.features)),
-        origin=_origin_here(device, ["features", dataset]),
+        origin=devices.origin_here(device, ["features", dataset]),
     )
     results.save(run.results / "reference.json", reference)
     return reference
@@ -157,7 +155,7 @@ def evaluate(
     folder = run.results.parent.parent
     model, checkpoint = load_model(run, device, changes=changes)
     extractor = load_extractor(config.data.dataset, device, folder)
-    reference = load_reference(config.data.dataset, extractor, folder)
+    reference, ladder = load_reference(config.data.dataset, extractor, folder), load_selftest(config.data.dataset, extractor, folder)
     test, train = (load_data(config.data.dataset, split, data_folder).to(device) for split in ("test", "train"))
     dtype = devices.precision(config.training.precision, device)
 
@@ -166,10 +164,9 @@ def evaluate(
     asked = _like_training(train, samples, seed)
     images = generate(model, samples, asked if model.conditional else None, seed, dtype)
     say("features")
-    drawn, real = extractor(images), extractor(test.images)
+    drawn, classes = extractor(images), len(test.spec.class_names)
     say("distances")
-    classes = len(test.spec.class_names)
-    metrics = _image_metrics(drawn, real, reference, samples, classes)
+    metrics = _image_metrics(Panel.of(extractor, test), images, drawn, reference, ladder)
     confusion = confusion_matrix(asked, drawn.predicted, classes) if model.conditional else None
     metrics |= _label_metrics(drawn, asked, confusion, reference, classes)
     say("speed")
@@ -182,7 +179,7 @@ def evaluate(
         label=config.label,
         dataset=config.data.dataset,
         seed=config.training.seed,
-        origins={"evaluation": _origin_here(device, words), "training": training_origin},
+        origins={"evaluation": devices.origin_here(device, words), "training": training_origin},
         checkpoint_digest=checkpoint.digest,
         extractor=extractor.name,
         extractor_digest=extractor.digest,
@@ -205,29 +202,22 @@ def _like_training(train: ImageData, n: int, seed: int) -> Tensor:
 
 
 def _image_metrics(
-    drawn: Extracted, real: Extracted, reference: Reference, samples: int, classes: int
+    panel: Panel, images: Tensor, drawn: Extracted, reference: Reference, ladder: SelfTest | None
 ) -> dict[str, Metric]:
-    """What needs no labels: distance, manifold, classes."""
+    """What needs no labels, beside its floor and what it is blind to; floors come from more draws where there are."""
     if not bool(drawn.features.isfinite().all()):
         raise ValueError("the generated images have features that are not finite; the model's weights are broken")
-    few = sample_size_warning(min(samples, len(real.features)), drawn.features.shape[1])
-    figures = manifold_figures(Manifold.of(real.features), Manifold.of(drawn.features))
-    floors = {name: floor.value for name, floor in reference.floors.items()}
+    samples = len(images)
+    few = panel.warning(samples)
+    floors, blind = {name: floor.value for name, floor in reference.floors.items()}, {}
+    if ladder:
+        floors = {name: statistics.fmean(seen.real) for name, seen in ladder.metrics.items()} | floors
+        blind = {name: [rung for rung in seen.rungs if rung not in seen.sees] for name, seen in ladder.metrics.items()}
     metrics = {
-        name: Metric(value=getattr(figures, name), floor=floors[name], samples=samples, warning=few)
-        for name in _MANIFOLD_METRICS
+        name: Metric(value=value, floor=floors.get(name), samples=samples, warning=few, blind_to=blind.get(name, []))
+        for name, value in panel(images, drawn).items()
     }
-    fd = frechet_distance(moments(drawn.features), moments(real.features))
-    metrics["fd"] = Metric(value=fd, floor=floors["fd"], samples=samples, warning=few)
-    metrics["fd_of_noise"] = Metric(value=reference.fd_of_noise, samples=len(real.features), warning=few)
-    shares, real_shares = class_shares(drawn.predicted, classes), torch.tensor(reference.class_shares)
-    variation = class_total_variation(shares.cpu(), real_shares, torch.tensor(reference.confusion))
-    metrics["class_total_variation"] = Metric(value=variation, samples=samples)
-    metrics["class_coverage"] = Metric(value=class_coverage(shares.cpu(), real_shares), samples=samples)
-    metrics["classifier_score"] = Metric(
-        value=classifier_score(drawn.logits), floor=classifier_score(real.logits), samples=samples
-    )
-    return metrics
+    return metrics | {"fd_of_noise": Metric(value=reference.fd_of_noise, samples=len(panel.real.features), warning=few)}
 
 
 def _label_metrics(
@@ -293,14 +283,3 @@ def _training_metrics(run: Run, config: RunConfig, model: GenerativeModel) -> tu
         "sampling_parameters": Metric(value=float(sum(p.numel() for p in model.averaged.parameters())), unit="used to sample"),
     }
     return origin, metrics
-
-
-def _origin_here(device: torch.device, words: list[str]) -> Origin:
-    return Origin(
-        kind="measured",
-        command=shlex.join(["gencore", *words]),
-        device=devices.describe(device),
-        threads=torch.get_num_threads(),
-        versions=devices.versions(),
-        unix_time=time.time(),
-    )

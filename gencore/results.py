@@ -48,6 +48,7 @@ class Metric(_Record):
     floor: float | None = Field(None, description="The same metric between real images (training sample against test split).")
     spread: float | None = Field(None, description="Interquartile range over repetitions, where it was repeated.")
     samples: int | None = Field(None, description="Generated images it was measured on.")
+    blind_to: list[str] = Field([], description="Corruptions that the self-test of this data set found it not to see.")
     warning: str | None = None
     reason: str | None = None
 

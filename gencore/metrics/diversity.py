@@ -1,0 +1,133 @@
+"""How much a set of images varies, as a multiple of how much real images vary, and in which bins it falls.
+
+Both ratios are two-sided: below 1 is collapse, above 1 is more than reality, and noise has the most of all.
+Bins are those of NDB (Richardson & Weiss 2018), in feature space.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import torch
+from sklearn.cluster import KMeans
+from torch import Generator, Tensor
+
+from gencore.metrics import finite_features
+from gencore.metrics.pairs import comparable_features
+
+ALPHA = 0.05
+"""Level of the test for a bin: about this share of bins differs between two sets of one distribution."""
+_PER_BIN = 5  # images a bin on average: with fewer, counts are not near enough to normal for the test
+
+
+@dataclass(frozen=True)
+class Diversity:
+    """Spread of generated images over that of real ones: by features, and by pixels; 1 is as real."""
+
+    feature_distance_ratio: float
+    pixel_variance_ratio: float
+
+
+@dataclass(frozen=True)
+class BinsDifference:
+    """How differently two sets fill k-means bins; both figures lie in [0, 1].
+
+    total_variation: ½ Σ |share - real share|. different: share of bins whose shares differ significantly
+    (NDB / K). Neither reaches 0 between real sets; judge both against their floor.
+    """
+
+    total_variation: float
+    different: float
+    bins: int
+
+
+def diversity(
+    generated_features: Tensor, real_features: Tensor, generated_images: Tensor, real_images: Tensor
+) -> Diversity:
+    """Spread of features (N, D) and uint8 images (N, C, H, W) relative to real (M, D) and (M, C, H, W).
+
+    Raises ValueError if features and images of a side are not equally many, the sides differ in shape, the
+    real images are all alike, or as `mean_pairwise_distance` and `pixel_variance`.
+    """
+    comparable_features(generated_features, real_features, at_least=2)
+    pairs = (("generated", generated_features, generated_images), ("real", real_features, real_images))
+    for side, features, images in pairs:
+        if len(features) != len(images):
+            raise ValueError(
+                f"{side}: features of {len(features)} images, {len(images)} images; expected as many of both"
+            )
+    if generated_images.shape[1:] != real_images.shape[1:]:
+        raise ValueError(
+            f"generated images are {tuple(generated_images.shape[1:])}, real {tuple(real_images.shape[1:])}; "
+            "expected equal (C, H, W)"
+        )
+    distance, variance = mean_pairwise_distance(real_features), pixel_variance(real_images)
+    if distance == 0 or variance == 0:
+        raise ValueError(
+            f"the {len(real_images)} real images or their features are all alike; expected images that vary"
+        )
+    return Diversity(
+        mean_pairwise_distance(generated_features) / distance, pixel_variance(generated_images) / variance
+    )
+
+
+def mean_pairwise_distance(features: Tensor, chunk: int = 512) -> float:
+    """Mean of ‖x_i - x_j‖ over the pairs i < j of features (N, D), in units of the features.
+
+    `chunk` rows of distances are held at once. Raises ValueError on N < 2, a wrong shape, NaN or infinity.
+    """
+    x = finite_features(features, at_least=2)
+    x = x - x[0]  # about one of them: distances lose no digits to a large mean, and are 0 where all are alike
+    total = x.new_zeros(())
+    for start in range(0, len(x), chunk):
+        distances = torch.cdist(x[start : start + chunk], x[start:])  # (chunk, N - start)
+        total += distances.triu_(diagonal=1).sum()
+    return total.item() / (len(x) * (len(x) - 1) / 2)
+
+
+def pixel_variance(images: Tensor, chunk: int = 256) -> float:
+    """Unbiased variance over uint8 images (N, C, H, W) scaled to [0, 1], averaged over pixels and channels.
+
+    `chunk` pixels are converted at once. Raises ValueError on N < 2, another type or shape.
+    """
+    if images.dtype != torch.uint8 or images.ndim != 4 or images[:1].numel() == 0:
+        raise ValueError(
+            f"images have shape {tuple(images.shape)}, type {images.dtype}; expected (N, C, H, W) uint8"
+        )
+    if len(images) < 2:
+        raise ValueError(f"{len(images)} image; a variance needs at least 2, so draw more")
+    # On 0 to 255, where sums are exact, so that images all alike have variance 0 and not a rounding error.
+    columns = images.flatten(start_dim=1).split(chunk, dim=1)
+    variances = torch.cat([pixels.to(torch.float64).var(dim=0) for pixels in columns])
+    return variances.mean().item() / 255**2
+
+
+def bins_difference(generated: Tensor, real: Tensor, bins: int, rng: Generator) -> BinsDifference:
+    """How differently features (N, D) and (M, D) fill the `bins` that k-means finds in `real`.
+
+    Richardson & Weiss 2018: two-proportion z-test of each bin, not corrected for their number. As
+    the bins fit the very images that are counted as real, even the truth differs a little from them. Raises
+    ValueError on bins < 2, fewer than 5 images a bin on either side, real features with fewer distinct values
+    than bins, unequal dimensions, a wrong shape, NaN or infinity.
+    """
+    if bins < 2:
+        raise ValueError(f"bins is {bins}; expected at least 2, and 100 where 10,000 images are compared")
+    x, y = comparable_features(generated, real, at_least=_PER_BIN * bins)
+    distinct = len(y.unique(dim=0))
+    if distinct < bins:
+        raise ValueError(f"{distinct} distinct real features for {bins} bins; use at most {distinct} bins")
+    seed = int(torch.randint(2**31, (), generator=rng, device=rng.device))
+    k_means = KMeans(bins, n_init=1, random_state=seed).fit(y.cpu().numpy())
+    n, m = len(x), len(y)
+    in_x = torch.as_tensor(k_means.predict(x.cpu().numpy()), dtype=torch.int64).bincount(minlength=bins)
+    in_y = torch.as_tensor(k_means.labels_, dtype=torch.int64).bincount(minlength=bins)
+    difference = in_x.to(torch.float64) / n - in_y.to(torch.float64) / m
+    pooled = (in_x + in_y).to(torch.float64) / (n + m)
+    z = difference / (pooled * (1 - pooled) * (1 / n + 1 / m)).sqrt()
+    significant = z.abs() > NormalDist().inv_cdf(1 - ALPHA / 2)
+    return BinsDifference(
+        total_variation=difference.abs().sum().item() / 2,
+        different=significant.count_nonzero().item() / bins,
+        bins=bins,
+    )

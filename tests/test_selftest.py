@@ -1,0 +1,135 @@
+"""The panel and the ladder, on the bundled digits and the classifier that ships for them."""
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from support import made_results
+
+from gencore import devices
+from gencore.data.registry import availability
+from gencore.data.sources import ImageData, load
+from gencore.evaluation import load_reference
+from gencore.features import FeatureExtractor, load_extractor
+from gencore.metrics.classes import conditional_accuracy, confusion_matrix
+from gencore.metrics.corruptions import LADDER
+from gencore.panel import FIGURES, Panel
+from gencore.results import Metric
+from gencore.scores import geometric_mean, quality_parts
+from gencore.selftest import SelfTest, load_selftest, seen, selftest
+
+ROOT = Path(__file__).resolve().parent.parent
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def extractor() -> FeatureExtractor:
+    return load_extractor("digits", CPU, ROOT)
+
+
+@pytest.fixture(scope="module")
+def panel(extractor: FeatureExtractor) -> Panel:
+    return Panel.of(extractor, load("digits", "test"))
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("home")
+    for kind in ("results", "checkpoints"):
+        shutil.copytree(ROOT / kind / "features-digits", home / kind / "features-digits")
+    return home
+
+
+@pytest.fixture(scope="module")
+def ladder(home: Path) -> SelfTest:
+    return selftest("digits", CPU, home, None, devices.origin_here(CPU, ["selftest", "digits"]))
+
+
+def quality(panel: Panel, images: torch.Tensor, extractor: FeatureExtractor) -> float:
+    reference = load_reference(extractor.spec.name, extractor, ROOT)
+    figures = panel(images, extractor(images))
+    floors = {name: floor.value for name, floor in reference.floors.items()}
+    metrics = {name: Metric(value=value, floor=floors.get(name)) for name, value in figures.items()}
+    parts = quality_parts(made_results(**metrics, fd_of_noise=reference.fd_of_noise))
+    assert set(parts) == {"realism", "fidelity", "coverage", "balance"}
+    return geometric_mean(list(parts.values()))
+
+
+def accuracy(drawn: ImageData, extractor: FeatureExtractor) -> float:
+    """Share of pictures recognised as what they were asked to be."""
+    return conditional_accuracy(confusion_matrix(drawn.labels, extractor(drawn.images).predicted, 10)).mean
+
+
+def collapsed(data: ImageData, pictures_a_class: int, n: int) -> ImageData:
+    """What a generator draws that knows a few pictures a class by heart."""
+    known = torch.cat([(data.labels == digit).nonzero()[:pictures_a_class, 0] for digit in range(10)])
+    chosen = known.repeat(n // len(known))
+    return replace(data, images=data.images[chosen], labels=data.labels[chosen])
+
+
+def test_the_panel_measures_all_its_figures_and_none_else(panel: Panel, extractor: FeatureExtractor) -> None:
+    images = load("digits", "train").images[:300]
+    figures = panel(images, extractor(images))
+    assert list(figures) == list(FIGURES) and all(torch.tensor(list(figures.values())).isfinite())
+    assert figures == panel(images, extractor(images)), "kd's subsets follow from the seed"
+
+
+def test_a_collapse_to_one_picture_a_digit_scores_low_although_every_label_is_right(
+    panel: Panel, extractor: FeatureExtractor
+) -> None:
+    train = load("digits", "train")
+    drawn = collapsed(train, 1, 1000)
+    assert accuracy(drawn, extractor) == 1
+    assert quality(panel, drawn.images, extractor) < 0.6
+    assert quality(panel, train.images, extractor) > 0.95
+
+
+@pytest.mark.mnist
+@pytest.mark.parametrize("pictures", [1, 5])
+def test_a_collapse_to_a_few_pictures_a_digit_of_mnist_scores_low(pictures: int) -> None:
+    """Of PERFORMANCE.md: label accuracy 1, classifier score near 10, and hardly a picture that differs."""
+    if availability("mnist", None) == "would be downloaded":
+        pytest.skip("no MNIST at hand; set GENCORE_DATA to a folder that holds MNIST/")
+    extractor, test, train = load_extractor("mnist", CPU, ROOT), load("mnist", "test"), load("mnist", "train")
+    few = Panel.of(extractor, replace(test, images=test.images[:2000], labels=test.labels[:2000]))
+    drawn = collapsed(train, pictures, 2000)
+    assert accuracy(drawn, extractor) == 1
+    assert quality(few, drawn.images, extractor) < 0.5
+    assert quality(few, train.images[:2000], extractor) > 0.85  # the floor is that of 10,000 images
+
+
+def test_the_metrics_that_rank_pass_and_precision_alone_falls_for_a_single_class(ladder: SelfTest) -> None:
+    for name in ("fd", "fd_random", "kd", "recall", "coverage", "f1", "class_total_variation", "classifier_score"):
+        assert ladder.metrics[name].passes, f"{name} misorders {ladder.metrics[name].misorders}"
+    assert ladder.metrics["precision"].misorders == ["single class"]
+
+
+def test_pure_noise_is_the_worst_rung_by_every_distance(ladder: SelfTest) -> None:
+    for name in ("fd", "fd_random", "kd"):
+        rungs = ladder.metrics[name].rungs
+        assert max(rungs, key=rungs.get) == "pure noise"
+
+
+@pytest.mark.parametrize("rung", LADDER)
+def test_every_rung_is_seen_by_some_metric(ladder: SelfTest, rung: str) -> None:
+    assert any(rung in metric.sees for metric in ladder.metrics.values())
+
+
+def test_the_ladder_is_stored_beside_the_classifier_and_belongs_to_it(
+    ladder: SelfTest, home: Path, extractor: FeatureExtractor
+) -> None:
+    assert load_selftest("digits", extractor, home) == ladder
+    assert load_selftest("digits", replace(extractor, digest="another"), home) is None
+    assert load_selftest("mnist", extractor, home) is None
+
+
+def test_seeing_is_coming_out_clearly_worse_than_any_draw_of_real_images() -> None:
+    rungs = {"blurred": 2.0, "single class": 1.5, "pure noise": 9.0}
+    found = seen("smaller", [1.0, 1.1, 0.9], rungs)
+    assert found.sees == ["blurred", "pure noise"]  # 1.1 + 4 x 0.1 = 1.5 is not exceeded
+    assert found.misorders == ["single class"] and not found.passes
+    assert seen("larger", [1.0, 1.1, 0.9], rungs).sees == []
+    ratio = seen("nearer 1", [1.0, 1.01, 0.99], rungs | {"pure noise": 0.0})
+    assert ratio.sees == ["blurred", "single class", "pure noise"] and ratio.misorders == ["single class"]
