@@ -20,6 +20,7 @@ from gencore.cli import main as gencore
 from gencore.evaluation import Reference
 from gencore.results import Origin, Results
 from gencore.runs import Run
+from gencore.selftest import SelfTest
 
 PROGRESS_KEPT = 400
 
@@ -71,9 +72,10 @@ def main() -> None:
         ship(runs.run(name, arguments.home), target)
         if name.startswith("features-"):
             run_command("features", target.config().data.dataset, "--resume")
-            path = target.results / "reference.json"
-            reference = results.load(path, Reference)
-            results.save(path, reference.model_copy(update={"origin": as_shipped(reference.origin)}))
+            run_command("selftest", target.config().data.dataset)
+            for file, kind in (("reference.json", Reference), ("selftest.json", SelfTest)):
+                record = results.load(target.results / file, kind)
+                results.save(target.results / file, record.model_copy(update={"origin": as_shipped(record.origin)}))
             continue
         run_command("evaluate", name)
         found = target.load_results()

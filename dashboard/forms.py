@@ -68,8 +68,11 @@ def configured(preset: str, answers: Mapping[tuple[str, str], object]) -> RunCon
 
 
 def _preset_name(preset: str) -> str:
+    """A name that no other preset has."""
     config = PRESETS[preset]
-    return config.label + (" · plain MLP" if getattr(config.model, "network", "conv") == "mlp" else "")
+    if getattr(config.model, "network", "conv") == "mlp":
+        return f"{config.label} · plain MLP"
+    return f"{config.label} · classic ε" if getattr(config.model, "prediction", "") == "eps" else config.label
 
 
 def _about_presets() -> str:

@@ -161,13 +161,11 @@ def _cell(one: Entry, column: str) -> Cell:
     metric = one.results.metrics.get(COLUMNS[column])
     if metric is None:
         return Cell(None, f"{COLUMNS[column]} is not in this run's results")
+    blind = f"Told nothing by pictures that are {' or '.join(metric.blind_to)}" if metric.blind_to else ""
+    remark = metric.reason or metric.warning or blind
     if metric.value is None or column != "fd ÷ floor":
-        return Cell(metric.value, metric.reason or metric.warning or "")
-    return (
-        Cell(metric.value / metric.floor, metric.warning or "")
-        if metric.floor
-        else Cell(None, "no floor was measured")
-    )
+        return Cell(metric.value, remark)
+    return Cell(metric.value / metric.floor, remark) if metric.floor else Cell(None, "no floor was measured")
 
 
 def floors(entries: Iterable[Entry]) -> dict[str, float | None]:

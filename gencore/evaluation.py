@@ -17,6 +17,7 @@ from torch import Generator, Tensor
 
 from gencore import commands, devices, events, results
 from gencore.config import RunConfig
+from gencore.data.batches import dequantise
 from gencore.data.sources import ImageData
 from gencore.data.sources import load as load_data
 from gencore.features import Extracted, FeatureExtractor, MissingFeaturesError, features_run, load_extractor
@@ -28,9 +29,12 @@ from gencore.metrics.classes import (
     within_class_variance,
 )
 from gencore.metrics.corruptions import pure_noise
+from gencore.metrics.extrapolation import fd_infinity
 from gencore.metrics.frechet import frechet_distance, moments
 from gencore.metrics.manifold import Manifold, manifold_figures
-from gencore.models.base import GenerativeModel
+from gencore.metrics.memorisation import memorisation
+from gencore.metrics.reconstruction import mse, psnr, ssim
+from gencore.models.base import GenerativeModel, Reconstructs
 from gencore.panel import Panel
 from gencore.results import Metric, Origin, Results
 from gencore.runs import Run
@@ -40,6 +44,8 @@ from gencore.selftest import SelfTest, load_selftest
 SAMPLES = 10_000
 SAMPLES_PER_TEST_IMAGE = 10  # where the test split is small, more say little more
 FLOOR_DRAWS = 8
+FEWEST_TO_EXTRAPOLATE = 2000
+NEIGHBOURS_SOUGHT = 2000
 TIMED_BATCHES = (1, 16, 100, 1000)
 _TIMED_REPEATS = 5
 _MANIFOLD_METRICS = ("precision", "recall", "density", "coverage", "f1")
@@ -166,9 +172,14 @@ def evaluate(
     say("features")
     drawn, classes = extractor(images), len(test.spec.class_names)
     say("distances")
-    metrics = _image_metrics(Panel.of(extractor, test), images, drawn, reference, ladder)
+    panel = Panel.of(extractor, test)
+    metrics = _image_metrics(panel, images, drawn, reference, ladder, seed)
     confusion = confusion_matrix(asked, drawn.predicted, classes) if model.conditional else None
     metrics |= _label_metrics(drawn, asked, confusion, reference, classes)
+    say("nearest training images")
+    metrics |= _memorisation_metrics(drawn.features, extractor(train.images).features, panel.real.features, seed)
+    if isinstance(model, Reconstructs):
+        metrics |= _reconstruction_metrics(model, test.images, dtype)
     say("speed")
     metrics |= _speed_metrics(model, dtype)
     training_origin, training_metrics = _training_metrics(run, config, model)
@@ -202,7 +213,7 @@ def _like_training(train: ImageData, n: int, seed: int) -> Tensor:
 
 
 def _image_metrics(
-    panel: Panel, images: Tensor, drawn: Extracted, reference: Reference, ladder: SelfTest | None
+    panel: Panel, images: Tensor, drawn: Extracted, reference: Reference, ladder: SelfTest | None, seed: int
 ) -> dict[str, Metric]:
     """What needs no labels, beside its floor and what it is blind to; floors come from more draws where there are."""
     if not bool(drawn.features.isfinite().all()):
@@ -215,9 +226,13 @@ def _image_metrics(
         blind = {name: [rung for rung in seen.rungs if rung not in seen.sees] for name, seen in ladder.metrics.items()}
     metrics = {
         name: Metric(value=value, floor=floors.get(name), samples=samples, warning=few, blind_to=blind.get(name, []))
-        for name, value in panel(images, drawn).items()
+        for name, value in panel(images, drawn, seed).items()
     }
-    return metrics | {"fd_of_noise": Metric(value=reference.fd_of_noise, samples=len(panel.real.features), warning=few)}
+    metrics["fd_of_noise"] = Metric(value=reference.fd_of_noise, samples=len(panel.real.features), warning=few)
+    if min(samples, len(panel.real.features)) >= FEWEST_TO_EXTRAPOLATE:
+        endless = fd_infinity(drawn.features, panel.real.features, Generator(images.device).manual_seed(seed))
+        metrics["fd_infinity"] = Metric(value=endless.value, samples=samples, warning=endless.warning)
+    return metrics
 
 
 def _label_metrics(
@@ -239,6 +254,31 @@ def _label_metrics(
         "conditional_accuracy": Metric(value=accuracy.mean, floor=reference.test_accuracy, samples=len(by_class)),
         "worst_class_accuracy": Metric(value=accuracy.worst, samples=len(by_class)),
     }
+
+
+def _memorisation_metrics(drawn: Tensor, train: Tensor, held_out: Tensor, seed: int) -> dict[str, Metric]:
+    """Whether samples are copies: a flag beside the same figure of test images, not part of any score."""
+    rng = Generator(drawn.device).manual_seed(seed)
+    few, real = (
+        features[torch.randperm(len(features), generator=rng, device=features.device)[:NEIGHBOURS_SOUGHT]]
+        for features in (drawn, held_out)
+    )
+    found = memorisation(few, train, real)
+    return {
+        "authentic_share": Metric(value=found.authentic, floor=found.held_out_authentic, samples=len(few)),
+        "train_distance_ratio": Metric(value=found.distance_ratio, floor=1.0, unit="of test images", samples=len(few)),
+    }
+
+
+@torch.no_grad()
+def _reconstruction_metrics(model: Reconstructs, images: Tensor, dtype: torch.dtype) -> dict[str, Metric]:
+    """How well the model gives the test split back, on the scale 0 to 1."""
+    with devices.autocast(images.device, dtype):
+        given_back = torch.cat([model.reconstruct(dequantise(chunk)) for chunk in images.split(1000)])
+    x, x_hat = images.float() / 255, ((given_back + 1) / 2).clamp(0, 1)
+    figures = {"reconstruction_mse": mse(x_hat, x), "reconstruction_psnr": psnr(x_hat, x), "reconstruction_ssim": ssim(x_hat, x)}
+    units = {"reconstruction_psnr": "dB"}
+    return {name: Metric(value=value, unit=units.get(name, ""), samples=len(x)) for name, value in figures.items()}
 
 
 def _speed_metrics(model: GenerativeModel, dtype: torch.dtype) -> dict[str, Metric]:

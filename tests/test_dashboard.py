@@ -581,6 +581,10 @@ def test_the_form_says_what_contradicts_itself_and_does_not_start(page: Callable
     assert next(button for button in app.sidebar.button if button.label == "Start").disabled
 
 
+def test_every_preset_has_a_name_of_its_own_in_the_form() -> None:
+    assert len({forms._preset_name(preset) for preset in PRESETS}) == len(PRESETS)
+
+
 def test_a_name_that_leads_out_is_refused_in_words(page: Callable[..., AppTest]) -> None:
     app = page()
     app.sidebar.text_input(key="train.name").set_value("../x").run()

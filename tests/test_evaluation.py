@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from gencore import events, results, runs
+from gencore import devices, events, results, runs
 from gencore.config import PRESETS, RunConfig
 from gencore.evaluation import Reference, evaluate, load_reference
 from gencore.features import MissingFeaturesError, features_run, load_extractor
+from gencore.selftest import selftest
 from gencore.training import train
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -101,3 +102,27 @@ def test_floors_of_another_classifier_are_refused(home: Path) -> None:
             load_reference("digits", load_extractor("digits", CPU, home), home)
     finally:
         path.write_bytes(before)
+
+
+def test_only_a_model_that_gives_images_back_has_reconstruction_figures(found: dict[str, results.Results]) -> None:
+    names = {"reconstruction_mse", "reconstruction_psnr", "reconstruction_ssim"}
+    assert names <= set(found["short-vae"].metrics) and not names & set(found["short-cgan-mlp"].metrics)
+    vae = found["short-vae"]
+    assert 0 < vae.value("reconstruction_mse") < 0.2 and -1 < vae.value("reconstruction_ssim") < 1
+    assert vae.value("reconstruction_psnr") > 5
+
+
+def test_nearness_to_training_images_stands_beside_that_of_test_images(found: dict[str, results.Results]) -> None:
+    for one in found.values():
+        share = one.metrics["authentic_share"]
+        assert 0 <= share.value <= 1 and 0 < share.floor <= 1
+        assert one.value("train_distance_ratio") > 1, "two epochs copy nothing"
+
+
+def test_results_quote_what_the_self_test_says_of_their_metrics(found: dict[str, results.Results], home: Path) -> None:
+    assert not any(metric.blind_to for metric in found["short-vae"].metrics.values())
+    selftest("digits", CPU, home, None, devices.origin_here(CPU, ["selftest", "digits"]))
+    quoted = evaluate(runs.run("short-vae", home), CPU, samples=300)
+    assert "single class" in quoted.metrics["precision"].blind_to
+    assert "single class" not in quoted.metrics["coverage"].blind_to
+    assert quoted.metrics["fd_random"].floor > 0 and quoted.metrics["fd"].floor == found["short-vae"].metrics["fd"].floor

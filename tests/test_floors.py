@@ -15,7 +15,7 @@ FLOORS = [
     {"devices", "data.registry", "comparison"},
     {"data.sources"},
     {"data.batches", "diffusion", "metrics", "networks"},
-    {"metrics.frechet", "metrics.manifold", "metrics.classes", "metrics.corruptions", "metrics.pairs", "metrics.reconstruction"},
+    {"metrics.frechet", "metrics.manifold", "metrics.classes", "metrics.corruptions", "metrics.reconstruction"},
     {"metrics.kernel", "metrics.extrapolation", "metrics.diversity", "metrics.memorisation"},
     {"networks.mlp", "networks.dcgan", "networks.unet", "networks.classifier", "networks.random_features"},
     {"models.base"},

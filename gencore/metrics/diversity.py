@@ -13,8 +13,7 @@ import torch
 from sklearn.cluster import KMeans
 from torch import Generator, Tensor
 
-from gencore.metrics import finite_features
-from gencore.metrics.pairs import comparable_features
+from gencore.metrics import comparable_features, finite_features
 
 ALPHA = 0.05
 """Level of the test for a bin: about this share of bins differs between two sets of one distribution."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from gencore.metrics import comparable_features
 from gencore.metrics.frechet import frechet_distance, moments, sample_size_warning
-from gencore.metrics.pairs import comparable_features
 
 _SIZES = 6
 

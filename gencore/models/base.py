@@ -75,6 +75,14 @@ class GenerativeModel(Trainable):
 
 
 @runtime_checkable
+class Reconstructs(Protocol):
+    """A model that gives an image back from what it keeps of it."""
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) in [-1, 1] -> the same shape and range, without chance."""
+
+
+@runtime_checkable
 class FitsPrior(Protocol):
     """A model whose sampling is completed after training, from the training images."""
 

@@ -65,6 +65,10 @@ class VAE(GenerativeModel):
     def averaged(self) -> nn.Module:
         return self.autoencoder
 
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Decoded from the mean of q(z|x)."""
+        return self.decode(self.encode(x)[0])
+
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
         """The negative ELBO in nats an image (eq. 10), its KL term weighted by beta."""
         mu, logvar = self.encode(batch.images)
