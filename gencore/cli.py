@@ -12,9 +12,7 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
-import statistics
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -25,7 +23,7 @@ import tyro
 from pydantic import ValidationError
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, Positional, Suppress
 
-from gencore import comparison, events, results, runs
+from gencore import comparison, events, results, runs, tables
 from gencore.config import (
     HEADLINE,
     PRESETS,
@@ -174,7 +172,7 @@ class Compare(Places):
         if self.as_json:
             print(compared.model_dump_json(indent=1))
         else:
-            _print_comparison(compared)
+            tables.show_comparison(compared)
             print(f"in {path}")
 
     def _config(self, preset: str, seed: int) -> RunConfig:
@@ -309,14 +307,7 @@ class SelfTest(Places):
         if self.as_json:
             print(found.model_dump_json(indent=1))
             return DONE
-        rows = []
-        for name, seen in found.metrics.items():
-            row: dict[str, object] = {"metric": name, "better": seen.better, "real": statistics.fmean(seen.real)}
-            row |= {rung: f"{value:.4g}{'' if rung in seen.sees else ' ·'}" for rung, value in seen.rungs.items()}
-            row["fails by"] = ", ".join(seen.misorders) or None
-            rows.append(row)
-        _print_table(rows, list(rows[0]), empty="nothing measured")
-        print("· not told from real images; fails by: images that it puts ahead of a 3x3 blur, though they are far worse")
+        tables.show_ladder(found)
         return DONE
 
 
@@ -334,7 +325,7 @@ class Runs:
         if self.as_json:
             print(json.dumps(rows, indent=1, allow_nan=False))
         else:
-            _print_table(rows, ["name", "model", "dataset", "status", "step", "fd", "problem"], empty="no runs yet; `gencore train vae`")
+            tables.show(rows, ["name", "model", "dataset", "status", "step", "fd", "problem"], empty="no runs yet; `gencore train vae`")
         return DONE
 
 
@@ -659,55 +650,8 @@ def _summary(run: Run) -> dict[str, object]:
     return row
 
 
-_COLUMNS = {
-    "fd": "fd", "fd ÷ floor": None, "precision": "precision", "recall": "recall", "coverage": "coverage",
-    "accuracy": "conditional_accuracy", "train s": "training_seconds", "images/s": "samples_per_second_100",
-}  # fmt: skip
-
-
 def _print_results(found: list[results.Results], as_json: bool) -> None:
     if as_json:
         print(json.dumps([json.loads(one.model_dump_json()) for one in found], indent=1, allow_nan=False))
-        return
-    rows = []
-    for one in found:
-        row: dict[str, object] = {"run": one.run, "model": one.label}
-        row |= {title: one.value(name) for title, name in _COLUMNS.items() if name}
-        fd = one.metrics["fd"]
-        row["fd ÷ floor"] = fd.value / fd.floor if fd.value is not None and fd.floor else None
-        rows.append(row)
-    _print_table(rows, ["run", "model", *_COLUMNS], empty="nothing measured")
-    for warning in sorted({m.warning for one in found for m in one.metrics.values() if m.warning}):
-        print(f"note: {warning}")
-
-
-def _print_comparison(compared: comparison.Comparison) -> None:
-    """Mean and half the 95 % interval of every model by every metric, and the pairs that tie."""
-    rows = []
-    for name, ranking in compared.rankings.items():
-        row: dict[str, object] = {"metric": name, "better": ranking.better}
-        for label, estimate in ranking.models.items():
-            row[label] = f"{estimate.mean:.4g} ± {estimate.high - estimate.mean:.2g}" if estimate.high is not None else f"{estimate.mean:.4g}"
-        row["ties"] = ", ".join(f"{pair.first}={pair.second}" for pair in ranking.pairs if pair.better is None) or None
-        row["same order"] = f"{ranking.rank_stability:.0%} of seeds"
-        rows.append(row)
-    _print_table(rows, ["metric", "better", *compared.runs, "ties", "same order"], empty="nothing to compare")
-    print(f"mean ± half the 95 % t-interval over {len(compared.seeds)} training seeds; a tie is a paired difference whose interval holds 0")
-
-
-def _print_table(rows: list[dict[str, object]], columns: list[str], empty: str) -> None:
-    """Left-aligned columns; what is absent is a dash."""
-    if not rows:
-        print(empty)
-        return
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    widths = [max(len(line[i]) for line in [columns, *cells]) for i in range(len(columns))]
-    for line in [columns, *cells]:
-        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        print(text if sys.stdout.isatty() is False else text[: shutil.get_terminal_size().columns])
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return "—"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    else:
+        tables.show_results(found)

@@ -25,6 +25,7 @@ FLOORS = [
     {"panel"},
     {"selftest"},
     {"training", "evaluation"},
+    {"tables"},
     {"cli"},
     {"__main__"},
 ]
