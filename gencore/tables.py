@@ -29,8 +29,11 @@ def show_results(found: list[Results]) -> None:
         row["fd ÷ floor"] = fd.value / fd.floor if fd.value is not None and fd.floor else None
         rows.append(row)
     show(rows, ["run", "model", *_COLUMNS], empty="nothing measured")
-    for warning in sorted({m.warning for one in found for m in one.metrics.values() if m.warning}):
-        print(f"note: {warning}")
+    warned: dict[str, list[str]] = {}
+    for name, metric in ((name, metric) for one in found for name, metric in one.metrics.items() if metric.warning):
+        warned.setdefault(metric.warning, []).append(name)
+    for warning, names in warned.items():
+        print(f"note on {', '.join(dict.fromkeys(names))}: {warning}")
 
 
 def show_comparison(compared: Comparison) -> None:
