@@ -3,7 +3,7 @@
     export GENCORE_HOME=elsewhere; gencore features mnist; gencore features digits
     for model in vae gan cgan ddpm; do gencore train $model --threads 1; done; unset GENCORE_HOME
     python benchmarks/ship.py elsewhere features-mnist mnist-vae mnist-gan mnist-cgan mnist-ddpm
-    git add --force results checkpoints
+    git add --force results checkpoints; git rm --cached results/*/.lock
 
 The results are measured on the weights that ship, on this machine, by `gencore evaluate`.
 """
