@@ -31,7 +31,7 @@ def row(found: results.Results) -> str:
         *(figure(found.value(name)) for name in COLUMNS.values()),
         figure(ratio),
         "–" if seconds is None else f"{seconds / 60:.0f} min",
-        figure(speed),
+        "–" if speed is None else f"{speed:,.0f}",
     ]
     return f"| {' | '.join(cells)} |"
 

@@ -161,7 +161,7 @@ def _cell(one: Entry, column: str) -> Cell:
     metric = one.results.metrics.get(COLUMNS[column])
     if metric is None:
         return Cell(None, f"{COLUMNS[column]} is not in this run's results")
-    blind = f"Told nothing by pictures that are {' or '.join(metric.blind_to)}" if metric.blind_to else ""
+    blind = f"It cannot tell these from real pictures: {', '.join(metric.blind_to)}" if metric.blind_to else ""
     remark = metric.reason or metric.warning or blind
     if metric.value is None or column != "fd ÷ floor":
         return Cell(metric.value, remark)

@@ -14,15 +14,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gencore.results import Results
+from gencore.results import BETTER, Better, Results
 from gencore.scores import geometric_mean, quality_parts
 
 CONFIDENCE = 0.95
-SMALLER_IS_BETTER = ("fd", "class_total_variation", "training_seconds")
-LARGER_IS_BETTER = (
-    "quality", "precision", "recall", "density", "coverage", "f1", "class_coverage", "conditional_accuracy",
-    "samples_per_second_100",
-)  # fmt: skip
+RANKED: dict[str, Better] = {"quality": "larger"} | {name: way for name, way in BETTER.items() if way != "nearer 1"}
 
 
 class _Record(BaseModel):
@@ -43,7 +39,7 @@ class Estimate(_Record):
         if len(values) < 2:
             return cls(values=list(values), mean=mean, low=None, high=None)
         from scipy.special import (
-            stdtrit,  # Student's quantile; the import takes longer than the rest of this file
+            stdtrit,  # Student's quantile; slow to import, so only where there is an interval
         )
 
         half = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * statistics.stdev(values) / math.sqrt(len(values))
@@ -66,7 +62,7 @@ class Pair(_Record):
 class Ranking(_Record):
     """All models by one metric."""
 
-    better: Literal["smaller", "larger"]
+    better: Better
     models: dict[str, Estimate] = Field(description="By label, best mean first.")
     pairs: list[Pair]
     rank_stability: float = Field(description="Share of the seeds that rank the models as their means do.")
@@ -99,7 +95,7 @@ def compare(members: Mapping[str, Sequence[Results]], command: str = "") -> Comp
     first = next(iter(members.values()))[0]
     rankings = {
         name: ranking
-        for name in (*LARGER_IS_BETTER, *SMALLER_IS_BETTER)
+        for name in RANKED
         if (ranking := _ranking(name, members)) is not None
     }
     return Comparison(
@@ -131,14 +127,14 @@ def _ranking(name: str, members: Mapping[str, Sequence[Results]]) -> Ranking | N
     known = {label: found for label, found in values.items() if None not in found}
     if len(known) < 2:
         return None
-    sign = -1 if name in SMALLER_IS_BETTER else 1
+    sign = -1 if RANKED[name] == "smaller" else 1
     estimates = {label: Estimate.of(found) for label, found in known.items()}
     order = sorted(estimates, key=lambda label: -sign * estimates[label].mean)
     pairs = [_pair(first, second, known, sign) for first, second in combinations(order, 2)]
     seeds = range(len(known[order[0]]))
     agreeing = sum(sorted(order, key=lambda label: -sign * known[label][i]) == order for i in seeds)
     return Ranking(
-        better="larger" if sign > 0 else "smaller",
+        better=RANKED[name],
         models={label: estimates[label] for label in order},
         pairs=pairs,
         rank_stability=agreeing / len(seeds),

@@ -6,7 +6,6 @@ Evaluation puts generated images before the panel, the self-test puts corrupted 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Generator, Tensor
@@ -21,30 +20,11 @@ from gencore.metrics.classes import (
     classifier_score,
     confusion_matrix,
 )
-from gencore.metrics.diversity import mean_pairwise_distance, pixel_variance
+from gencore.metrics.diversity import diversity
 from gencore.metrics.frechet import frechet_distance, moments, sample_size_warning
 from gencore.metrics.kernel import kernel_distance
 from gencore.metrics.manifold import Manifold, manifold_figures
 from gencore.networks.random_features import RandomFeatures
-
-Better = Literal["smaller", "larger", "nearer 1"]
-
-FIGURES: dict[str, Better] = {
-    "fd": "smaller",
-    "fd_random": "smaller",
-    "kd": "smaller",
-    "precision": "larger",
-    "recall": "larger",
-    "density": "larger",
-    "coverage": "larger",
-    "f1": "larger",
-    "class_total_variation": "smaller",
-    "class_coverage": "larger",
-    "classifier_score": "larger",
-    "feature_distance_ratio": "nearer 1",
-    "pixel_variance_ratio": "nearer 1",
-}
-"""What the panel measures, and which way is better."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +38,7 @@ class Panel:
     shares: Tensor
     confusion: Tensor
     real_random: Tensor
-    feature_distance: float
-    pixel_variance: float
+    real_images: Tensor
 
     @classmethod
     def of(cls, extractor: FeatureExtractor, test: ImageData) -> Panel:
@@ -74,17 +53,17 @@ class Panel:
             shares=class_shares(test.labels, classes),
             confusion=confusion_matrix(test.labels, real.predicted, classes),
             real_random=_features(random, test.images),
-            feature_distance=mean_pairwise_distance(real.features),
-            pixel_variance=pixel_variance(test.images),
+            real_images=test.images,
         )
 
     def __call__(self, images: Tensor, seen: Extracted, seed: int = 0) -> dict[str, float]:
-        """Each of FIGURES for uint8 images (N, C, H, W), which the extractor has `seen`; N at least 6.
+        """Every figure of uint8 images (N, C, H, W), which the extractor has `seen`; N at least 6.
 
         `seed` draws kd's subsets. Raises ValueError where features are not finite.
         """
         rng = Generator(images.device).manual_seed(seed)
         manifold = manifold_figures(self.manifold, Manifold.of(seen.features))
+        variety = diversity(seen.features, self.real.features, images, self.real_images)
         shares = class_shares(seen.predicted, len(self.shares))
         return {
             "fd": frechet_distance(moments(seen.features), moments(self.real.features)),
@@ -98,8 +77,8 @@ class Panel:
             "class_total_variation": class_total_variation(shares, self.shares, self.confusion),
             "class_coverage": class_coverage(shares, self.shares),
             "classifier_score": classifier_score(seen.logits),
-            "feature_distance_ratio": mean_pairwise_distance(seen.features) / self.feature_distance,
-            "pixel_variance_ratio": pixel_variance(images) / self.pixel_variance,
+            "feature_distance_ratio": variety.feature_distance_ratio,
+            "pixel_variance_ratio": variety.pixel_variance_ratio,
         }
 
     def _fd_random(self, images: Tensor) -> float:

@@ -19,6 +19,28 @@ Record = TypeVar("Record", bound=BaseModel)  # Python 3.11 has no inline type pa
 Pass = Literal["training", "evaluation"]
 
 
+Better = Literal["smaller", "larger", "nearer 1"]
+BETTER: dict[str, Better] = {
+    "fd": "smaller",
+    "fd_random": "smaller",
+    "kd": "smaller",
+    "precision": "larger",
+    "recall": "larger",
+    "density": "larger",
+    "coverage": "larger",
+    "f1": "larger",
+    "class_total_variation": "smaller",
+    "class_coverage": "larger",
+    "classifier_score": "larger",
+    "feature_distance_ratio": "nearer 1",
+    "pixel_variance_ratio": "nearer 1",
+    "conditional_accuracy": "larger",
+    "training_seconds": "smaller",
+    "samples_per_second_100": "larger",
+}
+"""Which way a metric is better, for those by which models are compared or metrics tested."""
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)  # JSON has neither
 

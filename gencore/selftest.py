@@ -20,8 +20,8 @@ from gencore.config import DatasetName
 from gencore.data.sources import load as load_data
 from gencore.features import FeatureExtractor, features_run, load_extractor
 from gencore.metrics.corruptions import LADDER
-from gencore.panel import FIGURES, Panel
-from gencore.results import Origin
+from gencore.panel import Panel
+from gencore.results import BETTER, Better, Origin
 
 DRAWS = 4
 SAMPLES = 10_000
@@ -35,7 +35,7 @@ class Seen(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    better: str
+    better: Better
     real: list[float] = Field(description="Of random real training images, one a draw.")
     rungs: dict[str, float]
     sees: list[str] = Field(description="Rungs that come out clearly worse than every draw of real images.")
@@ -91,8 +91,8 @@ def selftest(
         extractor_digest=extractor.digest,
         samples=count,
         metrics={
-            name: seen(better, [draw[name] for draw in draws], {rung: figures[name] for rung, figures in rungs.items()})
-            for name, better in FIGURES.items()
+            name: seen(BETTER[name], [draw[name] for draw in draws], {rung: figures[name] for rung, figures in rungs.items()})
+            for name in draws[0]
         },
         origin=origin,
     )
@@ -100,7 +100,7 @@ def selftest(
     return found
 
 
-def seen(better: str, real: list[float], rungs: Mapping[str, float]) -> Seen:
+def seen(better: Better, real: list[float], rungs: Mapping[str, float]) -> Seen:
     """What a metric sees, given its values for draws of real images and for each rung."""
     badness = {rung: _badness(better, value) for rung, value in rungs.items()}
     of_real = [_badness(better, value) for value in real]
@@ -114,7 +114,7 @@ def seen(better: str, real: list[float], rungs: Mapping[str, float]) -> Seen:
     )
 
 
-def _badness(better: str, value: float) -> float:
+def _badness(better: Better, value: float) -> float:
     """Larger is worse."""
     if better == "nearer 1":
         return abs(math.log(value)) if value > 0 else math.inf

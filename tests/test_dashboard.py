@@ -370,9 +370,11 @@ def test_a_training_that_outlives_its_server_goes_on(home: Path) -> None:
 def test_a_killed_training_has_died_and_leaves_no_zombie(jobs: Jobs) -> None:
     one = start(jobs, "victim")
     wait_until(lambda: one.process() is not None and one.exists and events.last(one.events_path) is not None)
-    one.process().kill()
-    wait_until(lambda: one.status() == "died")
-    wait_until(lambda: not [c for c in psutil.Process().children() if c.status() == psutil.STATUS_ZOMBIE])
+    killed = one.process()
+    killed.kill()
+    wait_until(lambda: not killed.is_running())  # reaped: a zombie would still run
+    assert one.status() == "died" and one.process() is None
+    assert not [c for c in psutil.Process().children() if c.status() == psutil.STATUS_ZOMBIE]
 
 
 def test_a_job_that_fails_before_it_begins_is_reported_with_its_log(jobs: Jobs) -> None:

@@ -357,7 +357,7 @@ def timesteps_of(sampler, schedule: Schedule, steps: int) -> list[int]:
     return asked
 
 
-def follow(scheduler, timesteps, x: Tensor, states: list[Tensor], **options) -> None:
+def assert_follows(scheduler, timesteps, x: Tensor, states: list[Tensor], **options) -> None:
     """Steps the scheduler from each of our states and holds where it lands against the next of ours."""
     assert len(timesteps) == len(states)
     for t, ours in zip(timesteps, states, strict=False):
@@ -373,7 +373,7 @@ def test_ddpm_agrees_with_diffusers_step_by_step(schedule, clip):
     x_T = noise(4, 1, 4, 4)
     rng = torch.Generator().manual_seed(7)
     states = trajectory(diffusion.ddpm_sample, curved_eps, x_T, schedule, rng, clip=clip)
-    follow(scheduler, scheduler.timesteps, x_T, states, generator=torch.Generator().manual_seed(7))
+    assert_follows(scheduler, scheduler.timesteps, x_T, states, generator=torch.Generator().manual_seed(7))
 
 
 @pytest.mark.parametrize("clip", [True, False])
@@ -384,7 +384,7 @@ def test_ddim_agrees_with_diffusers_step_by_step(schedule, eta, clip):
     x_T, rng = noise(4, 1, 4, 4), torch.Generator().manual_seed(7)
     states = trajectory(diffusion.ddim_sample, curved_eps, x_T, schedule, 1000, eta, rng, clip=clip)
     options = {"eta": eta, "use_clipped_model_output": clip}
-    follow(scheduler, scheduler.timesteps, x_T, states, generator=torch.Generator().manual_seed(7), **options)
+    assert_follows(scheduler, scheduler.timesteps, x_T, states, generator=torch.Generator().manual_seed(7), **options)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5, 10, 20, 50])
@@ -396,7 +396,7 @@ def test_few_steps_agree_with_diffusers_multistep_solver_of_the_same_order(sched
     scheduler.set_timesteps(timesteps=timesteps)
     x_T = noise(4, 1, 4, 4)
     states = trajectory(sampler, curved_eps, x_T, schedule, steps, clip=False)
-    follow(scheduler, timesteps, x_T, states)
+    assert_follows(scheduler, timesteps, x_T, states)
 
 
 # Mistakes

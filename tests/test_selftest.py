@@ -15,8 +15,8 @@ from gencore.evaluation import load_reference
 from gencore.features import FeatureExtractor, load_extractor
 from gencore.metrics.classes import conditional_accuracy, confusion_matrix
 from gencore.metrics.corruptions import LADDER
-from gencore.panel import FIGURES, Panel
-from gencore.results import Metric
+from gencore.panel import Panel
+from gencore.results import BETTER, Metric
 from gencore.scores import geometric_mean, quality_parts
 from gencore.selftest import SelfTest, load_selftest, seen, selftest
 
@@ -69,10 +69,10 @@ def collapsed(data: ImageData, pictures_a_class: int, n: int) -> ImageData:
     return replace(data, images=data.images[chosen], labels=data.labels[chosen])
 
 
-def test_the_panel_measures_all_its_figures_and_none_else(panel: Panel, extractor: FeatureExtractor) -> None:
+def test_the_panels_figures_are_finite_and_known_by_which_way_is_better(panel: Panel, extractor: FeatureExtractor) -> None:
     images = load("digits", "train").images[:300]
     figures = panel(images, extractor(images))
-    assert list(figures) == list(FIGURES) and all(torch.tensor(list(figures.values())).isfinite())
+    assert len(figures) == 13 and set(figures) <= set(BETTER) and all(torch.tensor(list(figures.values())).isfinite())
     assert figures == panel(images, extractor(images)), "kd's subsets follow from the seed"
 
 
