@@ -15,10 +15,10 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gencore.results import BETTER, Better, Results
-from gencore.scores import geometric_mean, quality_parts
+from gencore.scores import SCORES, Score, score_of_seed, scores
 
 CONFIDENCE = 0.95
-RANKED: dict[str, Better] = {"quality": "larger"} | {name: way for name, way in BETTER.items() if way != "nearer 1"}
+RANKED: dict[str, Better] = dict.fromkeys(SCORES, "larger") | {name: way for name, way in BETTER.items() if way != "nearer 1"}
 
 
 class _Record(BaseModel):
@@ -78,7 +78,11 @@ class Comparison(_Record):
     extractor_digest: str
     samples: int | None
     command: str
-    rankings: dict[str, Ranking] = Field(description="By metric; those that at least two models have.")
+    scores: dict[str, dict[str, Score]] = Field(description="The four scores of each label, from all its seeds.")
+    rankings: dict[str, Ranking] = Field(
+        description="By score or metric; those that at least two models have for every seed. Stability is of all seeds"
+        " together, so it has none."
+    )
 
 
 def compare(members: Mapping[str, Sequence[Results]], command: str = "") -> Comparison:
@@ -105,6 +109,7 @@ def compare(members: Mapping[str, Sequence[Results]], command: str = "") -> Comp
         extractor_digest=first.extractor_digest,
         samples=first.metrics["fd"].samples if "fd" in first.metrics else None,
         command=command,
+        scores={label: scores(results) for label, results in members.items()},
         rankings=rankings,
     )
 
@@ -123,7 +128,10 @@ def _refuse_unlike(every: list[Results]) -> None:
 
 def _ranking(name: str, members: Mapping[str, Sequence[Results]]) -> Ranking | None:
     """None where fewer than two models have the metric for every seed."""
-    values = {label: [_value(name, one) for one in results] for label, results in members.items()}
+    values = {
+        label: [score_of_seed(name, one) if name in SCORES else one.value(name) for one in results]
+        for label, results in members.items()
+    }
     known = {label: found for label, found in values.items() if None not in found}
     if len(known) < 2:
         return None
@@ -147,10 +155,3 @@ def _pair(first: str, second: str, values: Mapping[str, list[float]], sign: int)
     if difference.leaves_out_zero:
         better = first if sign * difference.mean > 0 else second
     return Pair(first=first, second=second, difference=difference, better=better)
-
-
-def _value(name: str, one: Results) -> float | None:
-    if name == "quality":
-        parts = quality_parts(one)
-        return geometric_mean(list(parts.values())) if parts else None
-    return one.value(name)

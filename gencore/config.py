@@ -81,7 +81,7 @@ class DDPMConfig(Config):
     label_dropout: float = Field(0.1, ge=0, lt=1, description="Share of labels hidden in training, for guidance.")
     guidance: float = Field(1.0, ge=0, le=20, description="Classifier-free guidance scale; 1 is none.")
     sampler: Sampler = Field("dpm-solver++", description="How noise becomes an image.")
-    sampling_steps: int = Field(20, ge=1, le=10_000, description="Steps of that sampler (`ddpm` always takes T).")
+    sampling_steps: int = Field(10, ge=1, le=10_000, description="Steps of that sampler (`ddpm` always takes T).")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's learning rate.")
 
     @model_validator(mode="after")
@@ -168,7 +168,10 @@ _VELOCITY = {"prediction": "v", "noise_levels": "logit-normal", "learning_rate":
 PRESETS: dict[str, RunConfig] = {
     "vae": RunConfig(model=VAEConfig(depth=2)),
     "gan": RunConfig(model=GANConfig(depth=2, real_label=0.9), training=_GAN_TRAINING),
-    "cgan": RunConfig(model=GANConfig(conditional=True, real_label=0.9), training=_GAN_TRAINING),
+    "cgan": RunConfig(
+        model=GANConfig(conditional=True, depth=1, real_label=0.9),
+        training=_GAN_TRAINING.model_copy(update={"schedule": "cosine"}),
+    ),
     "ddpm": RunConfig(model=DDPMConfig(**_VELOCITY), training=_DDPM_TRAINING),
     "cddpm": RunConfig(model=DDPMConfig(**_VELOCITY, conditional=True), training=_DDPM_TRAINING),
     "ddpm-eps": RunConfig(model=DDPMConfig(), training=_DDPM_TRAINING),

@@ -50,6 +50,9 @@ class Progress(_Event):
     images_per_second: float
     losses: dict[str, float | None]
     gradient_norms: dict[str, float | None]
+    norms: dict[str, list[float | None]] = Field(
+        {}, description="The gradient norm of every one of these steps, in 4 digits; empty in logs of older versions."
+    )
 
 
 class Sheet(_Event):
@@ -152,20 +155,22 @@ def tail(path: Path, offset: int = 0) -> Tail:
 
 
 def last(path: Path) -> Event | None:
-    """The newest whole event, read from the file's end alone."""
+    """The newest whole event, read from no more of the file's end than holds it."""
     try:
         with path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 65536))
-            lines = file.read().split(b"\n")[:-1]
+            size, block = file.seek(0, os.SEEK_END), 65536
+            while True:
+                file.seek(max(0, size - block))
+                for line in reversed(file.read(min(size, block)).split(b"\n")[:-1]):
+                    try:
+                        return _EVENT.validate_json(line)
+                    except ValidationError:
+                        continue
+                if block >= size:
+                    return None
+                block *= 8
     except FileNotFoundError:
         return None
-    for line in reversed(lines):
-        try:
-            return _EVENT.validate_json(line)
-        except ValidationError:
-            continue
-    return None
 
 
 def without_void(events: list[Event]) -> list[Event]:

@@ -6,6 +6,7 @@ Evaluation puts generated images before the panel, the self-test puts corrupted 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Generator, Tensor
@@ -20,76 +21,133 @@ from gencore.metrics.classes import (
     classifier_score,
     confusion_matrix,
 )
-from gencore.metrics.diversity import diversity
+from gencore.metrics.diversity import Bins, diversity
 from gencore.metrics.frechet import frechet_distance, moments, sample_size_warning
 from gencore.metrics.kernel import kernel_distance
 from gencore.metrics.manifold import Manifold, manifold_figures
 from gencore.networks.random_features import RandomFeatures
 
+_BINS = 100  # Richardson & Weiss 2018
+_REAL_PER_BIN = 30  # fewer bins where the test split is small, so that even one class alone can fill them
+
 
 @dataclass(frozen=True)
 class Panel:
-    """The test split as each metric needs it, made once; call it with images."""
+    """The test split as each metric needs it, made once when first asked for; both on one device.
+
+    Images are uint8 (N, C, H, W), which the extractor has `seen`; `seed` draws kd's subsets. Every figure raises
+    ValueError where features are not finite or images too few.
+    """
 
     extractor: FeatureExtractor
-    random: RandomFeatures
-    real: Extracted
-    manifold: Manifold
-    shares: Tensor
-    confusion: Tensor
-    real_random: Tensor
-    real_images: Tensor
-
-    @classmethod
-    def of(cls, extractor: FeatureExtractor, test: ImageData) -> Panel:
-        """Both on one device; the test split needs at least 6 images."""
-        classes, real = len(test.spec.class_names), extractor(test.images)
-        random = RandomFeatures(test.spec.channels).to(test.images.device)
-        return cls(
-            extractor=extractor,
-            random=random,
-            real=real,
-            manifold=Manifold.of(real.features),
-            shares=class_shares(test.labels, classes),
-            confusion=confusion_matrix(test.labels, real.predicted, classes),
-            real_random=_features(random, test.images),
-            real_images=test.images,
-        )
+    test: ImageData
 
     def __call__(self, images: Tensor, seen: Extracted, seed: int = 0) -> dict[str, float]:
-        """Every figure of uint8 images (N, C, H, W), which the extractor has `seen`; N at least 6.
+        """Every figure but the second opinion; N at least 6, and `bins.fewest`."""
+        return (
+            self.distances(images, seen, seed)
+            | _neighbours(self.manifold, seen.features)
+            | self.classes(seen)
+            | self.diversity(images, seen)
+            | self.filling(seen)
+        )
 
-        `seed` draws kd's subsets. Raises ValueError where features are not finite.
-        """
-        rng = Generator(images.device).manual_seed(seed)
-        manifold = manifold_figures(self.manifold, Manifold.of(seen.features))
-        variety = diversity(seen.features, self.real.features, images, self.real_images)
-        shares = class_shares(seen.predicted, len(self.shares))
+    def distances(self, images: Tensor, seen: Extracted, seed: int) -> dict[str, float]:
+        """How far the features' distribution lies from the real one; fd in the random network's features too."""
         return {
             "fd": frechet_distance(moments(seen.features), moments(self.real.features)),
-            "fd_random": self._fd_random(images),
-            "kd": kernel_distance(seen.features, self.real.features, rng).value,
-            "precision": manifold.precision,
-            "recall": manifold.recall,
-            "density": manifold.density,
-            "coverage": manifold.coverage,
-            "f1": manifold.f1,
+            "fd_random": frechet_distance(moments(self._at_random(images)), moments(self._real_at_random)),
+            "kd": _kernel_distance(seen.features, self.real.features, seed),
+        }
+
+    def neighbours(self, seen: Extracted) -> dict[str, float]:
+        """Fidelity and variety by nearest neighbours."""
+        return _neighbours(self.manifold, seen.features)
+
+    def second_opinion(self, images: Tensor, seed: int) -> dict[str, float]:
+        """Distances and neighbours in the random network's features, each scaled by its deviation over the test split."""
+        features, real = self._at_random(images), self._real_at_random
+        figures = {"kd": _kernel_distance(features, real, seed)} | _neighbours(self._manifold_at_random, features)
+        fd = frechet_distance(moments(features), moments(real))
+        return {"fd_random": fd} | {f"{name}_random": value for name, value in figures.items()}
+
+    def classes(self, seen: Extracted) -> dict[str, float]:
+        """Which classes are recognised, and how surely."""
+        shares = class_shares(seen.predicted, len(self.shares))
+        return {
             "class_total_variation": class_total_variation(shares, self.shares, self.confusion),
             "class_coverage": class_coverage(shares, self.shares),
             "classifier_score": classifier_score(seen.logits),
+        }
+
+    def diversity(self, images: Tensor, seen: Extracted) -> dict[str, float]:
+        """How much images vary, as a multiple of how much real ones do."""
+        variety = diversity(seen.features, self.real.features, images, self.test.images)
+        return {
             "feature_distance_ratio": variety.feature_distance_ratio,
             "pixel_variance_ratio": variety.pixel_variance_ratio,
         }
 
-    def _fd_random(self, images: Tensor) -> float:
-        """Fréchet distance in the random network's features, each scaled by its deviation over the test split."""
-        mean, deviation = self.real_random.mean(0), self.real_random.std(0)
-        standard = [(features - mean) / deviation for features in (_features(self.random, images), self.real_random)]
-        return frechet_distance(*map(moments, standard))
+    def filling(self, seen: Extracted) -> dict[str, float]:
+        """How differently images fill the bins that the test split falls into; N at least `bins.fewest`."""
+        found = self.bins.difference(seen.features)
+        return {"bins_total_variation": found.total_variation, "bins_different": found.different}
 
     def warning(self, samples: int) -> str | None:
         """What to say where so few images make these figures unsure."""
-        return sample_size_warning(min(samples, len(self.real.features)), self.real.features.shape[1])
+        return sample_size_warning(min(samples, len(self.test.images)), self.real.features.shape[1])
+
+    @cached_property
+    def real(self) -> Extracted:
+        return self.extractor(self.test.images)
+
+    @cached_property
+    def manifold(self) -> Manifold:
+        return Manifold.of(self.real.features)
+
+    @cached_property
+    def shares(self) -> Tensor:
+        """Of the classes, by the labels: (K,) float64."""
+        return class_shares(self.test.labels, len(self.test.spec.class_names))
+
+    @cached_property
+    def confusion(self) -> Tensor:
+        return confusion_matrix(self.test.labels, self.real.predicted, len(self.test.spec.class_names))
+
+    @cached_property
+    def bins(self) -> Bins:
+        return Bins.of(self.real.features, min(_BINS, len(self.test.images) // _REAL_PER_BIN))
+
+    @cached_property
+    def _random(self) -> RandomFeatures:
+        return RandomFeatures(self.test.spec.channels).to(self.test.images.device)
+
+    @cached_property
+    def _random_scale(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation of the random features over the test split."""
+        features = _features(self._random, self.test.images)
+        return features.mean(0), features.std(0)
+
+    def _at_random(self, images: Tensor) -> Tensor:
+        mean, deviation = self._random_scale
+        return (_features(self._random, images) - mean) / deviation
+
+    @cached_property
+    def _real_at_random(self) -> Tensor:
+        return self._at_random(self.test.images)
+
+    @cached_property
+    def _manifold_at_random(self) -> Manifold:
+        return Manifold.of(self._real_at_random)
+
+
+def _kernel_distance(features: Tensor, real: Tensor, seed: int) -> float:
+    return kernel_distance(features, real, Generator(features.device).manual_seed(seed)).value
+
+
+def _neighbours(real: Manifold, features: Tensor) -> dict[str, float]:
+    found = manifold_figures(real, Manifold.of(features))
+    return {name: getattr(found, name) for name in ("precision", "recall", "density", "coverage", "f1")}
 
 
 @torch.no_grad()

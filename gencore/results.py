@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from numbers import Real
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -16,26 +16,44 @@ from gencore.files import write_atomically
 
 SCHEMA_VERSION = 1
 Record = TypeVar("Record", bound=BaseModel)  # Python 3.11 has no inline type parameters
-Pass = Literal["training", "evaluation"]
-
+MetricGroup = Literal[
+    "distances", "manifold", "classes", "diversity", "memorisation", "reconstruction", "labels", "control", "latent", "cost", "cas"
+]
+"""What can be asked of an evaluation by name."""
+DEFAULT_GROUPS: tuple[MetricGroup, ...] = tuple(group for group in get_args(MetricGroup) if group != "cas")  # it trains two classifiers
+FeatureSpace = Literal["classifier", "random", "inception"]
 
 Better = Literal["smaller", "larger", "nearer 1"]
 BETTER: dict[str, Better] = {
     "fd": "smaller",
     "fd_random": "smaller",
+    "fid": "smaller",
     "kd": "smaller",
+    "kd_random": "smaller",
     "precision": "larger",
     "recall": "larger",
     "density": "larger",
     "coverage": "larger",
     "f1": "larger",
+    "precision_random": "larger",
+    "recall_random": "larger",
+    "density_random": "larger",
+    "coverage_random": "larger",
+    "f1_random": "larger",
     "class_total_variation": "smaller",
     "class_coverage": "larger",
     "classifier_score": "larger",
+    "inception_score": "larger",
+    "bins_total_variation": "smaller",
+    "bins_different": "smaller",
     "feature_distance_ratio": "nearer 1",
     "pixel_variance_ratio": "nearer 1",
     "conditional_accuracy": "larger",
+    "cas": "larger",
+    "control_hit_rate": "larger",
+    "control_coverage": "larger",
     "training_seconds": "smaller",
+    "seconds_to_half": "smaller",
     "samples_per_second_100": "larger",
 }
 """Which way a metric is better, for those by which models are compared or metrics tested."""
@@ -66,9 +84,9 @@ class Metric(_Record):
 
     value: float | None
     unit: str = ""
-    measured_in: Pass = "evaluation"
+    measured_in: str = Field("evaluation", description="Which of the origins it has.")
     floor: float | None = Field(None, description="The same metric between real images (training sample against test split).")
-    spread: float | None = Field(None, description="Interquartile range over repetitions, where it was repeated.")
+    spread: float | None = Field(None, description="Of timings the interquartile range over repetitions, of a mean over pairs its standard error.")
     samples: int | None = Field(None, description="Generated images it was measured on.")
     blind_to: list[str] = Field([], description="Corruptions that the self-test of this data set found it not to see.")
     warning: str | None = None
@@ -98,12 +116,16 @@ class Results(_Record):
     label: str
     dataset: str
     seed: int
-    origins: dict[Pass, Origin]
+    origins: dict[str, Origin] = Field(
+        description="`training`, `evaluation` (the newest), and earlier evaluations of the same images whose figures still stand."
+    )
     checkpoint_digest: str = Field(description="SHA-256 of the weights that were measured.")
     extractor: str
     extractor_digest: str
     reference: str
     sampler: str = Field(description="How the images were drawn, in words.")
+    samples: int | None = Field(None, description="How many were drawn; null in results of before this was recorded.")
+    sampling_seed: int | None = Field(None, description="Seed they were drawn from; null likewise.")
     metrics: dict[str, Metric]
     class_names: list[str]
     class_shares: list[float] = Field(description="Share of the generated images that the classifier gives each class.")

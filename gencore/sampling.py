@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -70,19 +70,24 @@ def load_model(
     return model.eval().requires_grad_(False).to(device, memory_format=torch.channels_last), checkpoint
 
 
-@torch.no_grad()
 def generate(
     model: GenerativeModel, n: int, labels: Tensor | None, seed: int, dtype: torch.dtype, batch_size: int = 500
 ) -> Tensor:
     """n images (n, C, H, W) uint8 on the model's device, as a PNG would hold them; same seed, same images."""
+    return torch.cat(list(generate_batches(model, n, labels, seed, dtype, batch_size)))
+
+
+@torch.no_grad()
+def generate_batches(
+    model: GenerativeModel, n: int, labels: Tensor | None, seed: int, dtype: torch.dtype, batch_size: int = 500
+) -> Iterator[Tensor]:
+    """The images of `generate`, `batch_size` at a time."""
     rng = Generator(model.device).manual_seed(seed)
-    parts = []
-    with devices.autocast(model.device, dtype):
-        for start in range(0, n, batch_size):
-            count = min(batch_size, n - start)
-            given = None if labels is None else labels[start : start + count]
-            parts.append(quantise(model.sample(count, given, rng)))
-    return torch.cat(parts)
+    for start in range(0, n, batch_size):
+        given = None if labels is None else labels[start : start + batch_size]
+        with devices.autocast(model.device, dtype):
+            images = model.sample(min(batch_size, n - start), given, rng)
+        yield quantise(images)
 
 
 def rows_of_classes(model: GenerativeModel, n: int = SHEET_IMAGES) -> Tensor | None:

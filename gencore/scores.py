@@ -1,16 +1,64 @@
-"""From metrics to scores between 0 and 1, by absolute anchors: never relative to who else is compared.
+"""From metrics to four scores between 0 and 1, by absolute anchors: never relative to who else is compared.
 
-Plain arithmetic. The anchors are the metric's floor (real against real) as good and pure noise as bad.
+Plain arithmetic. A part that was not measured is named with its reason; it never stands in as a default, and no
+score is made without the parts that define it. Only `stability` is content with some of its parts, and says so.
 """
 
 from __future__ import annotations
 
 import math
+import random
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from gencore.results import Results
 
+SCORES = ("quality", "stability", "controllability", "efficiency")
 ZONES = {"elite": 0.8, "excellent": 0.6, "good": 0.4}
 """A model is in a zone when every one of its scores reaches the bound."""
+LARGEST_SPREAD = 0.25  # standard deviation of s(fd) over seeds at which nothing is left of steadiness
+SPIKE_WEIGHT = 20.0  # a twentieth of the steps being spikes leaves nothing of calm
+LEAST_WORST_VARIANCE = 0.1  # a class drawn with less of its real variance is drawn as one picture
+LEAST_COVERAGE = 0.2  # of the floor; one class of ten reaches half of this
+LEAST_QUALITY = 0.3  # for efficiency: below, doing nothing would win
+TRAINING_SECONDS = (10.0, 36_000.0)  # good, bad
+SAMPLE_SECONDS = (1e-5, 1.0)
+MEMORY_MIB = (100.0, 16_384.0)
+
+
+class Score(BaseModel):
+    """One score of a model, what it is made of, and what is missing."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    value: float | None
+    parts: dict[str, float] = Field({}, description="Means over the training seeds, each in [0, 1].")
+    missing: dict[str, str] = Field({}, description="Why a part is not known.")
+    note: str = ""
+
+
+def scores(of_one_model: Sequence[Results]) -> dict[str, Score]:
+    """The four scores of one model from its training seeds, one result each, by the names in SCORES.
+
+    Raises ValueError on no results, or on those of several models or of the same seed twice.
+    """
+    if not of_one_model or len({one.label for one in of_one_model}) > 1 or len({one.seed for one in of_one_model}) < len(of_one_model):
+        got = ", ".join(f"{one.label} with seed {one.seed}" for one in of_one_model) or "nothing"
+        raise ValueError(f"scores are of one model, one result a training seed; got {got}")
+    return {
+        "quality": _over_seeds(of_one_model, _quality),
+        "stability": _stability(of_one_model),
+        "controllability": _over_seeds(of_one_model, _controllability),
+        "efficiency": _over_seeds(of_one_model, _efficiency),
+    }
+
+
+def score_of_seed(name: str, one: Results) -> float | None:
+    """The score `name` of a single training; None where absent, and for stability, which all seeds have together."""
+    of_one = {"quality": _quality, "controllability": _controllability, "efficiency": _efficiency}
+    return of_one[name](one).value if name in of_one else None
 
 
 def log_score(x: float, good: float, bad: float) -> float:
@@ -33,13 +81,20 @@ def quality_parts(results: Results) -> dict[str, float]:
     if fd and fd.value is not None and fd.floor and noise:
         parts["realism"] = log_score(fd.value, good=fd.floor, bad=noise)
     for part, name in (("fidelity", "precision"), ("coverage", "coverage")):
-        metric = results.metrics.get(name)
-        if metric and metric.value is not None and metric.floor:
-            parts[part] = min(1.0, metric.value / metric.floor)
+        if (share := _of_floor(results, name)) is not None:
+            parts[part] = min(1.0, share)
     variation = results.value("class_total_variation")
     if variation is not None:
         parts["balance"] = 1.0 - min(1.0, variation)
     return parts
+
+
+def is_collapsed(results: Results) -> bool | None:
+    """Whether a class is drawn as one picture, or the samples reach few real images; None where not measured."""
+    variance, coverage = results.value("worst_within_class_variance"), _of_floor(results, "coverage")
+    if variance is None or coverage is None:
+        return None
+    return variance < LEAST_WORST_VARIANCE or coverage < LEAST_COVERAGE
 
 
 def geometric_mean(values: list[float]) -> float:
@@ -47,6 +102,50 @@ def geometric_mean(values: list[float]) -> float:
     if not values:
         raise ValueError("no values to average")
     return math.prod(values) ** (1 / len(values))
+
+
+def overall(of_model: Mapping[str, Score], weights: Mapping[str, float]) -> float | None:
+    """The weighted arithmetic mean of the scores; None where one with a weight is absent.
+
+    Arithmetic, so that a weight is a rate of exchange and fades out as it goes to 0; in a geometric mean the least
+    weight on a score of 0 would take all. Raises ValueError on weights that are not of SCORES, negative, or all 0.
+    """
+    if not set(weights) <= set(SCORES) or any(not 0 <= w < math.inf for w in weights.values()) or not any(weights.values()):
+        raise ValueError(f"weights are {dict(weights)}; give numbers of 0 or more, not all 0, to any of {', '.join(SCORES)}")
+    total, value = sum(weights.values()), 0.0
+    for name, weight in weights.items():
+        if weight:
+            score = of_model[name].value
+            if score is None:
+                return None
+            value += weight / total * score
+    return value
+
+
+def first_places(models: Mapping[str, Mapping[str, Score]], draws: int = 10_000, seed: int = 0) -> dict[str, float]:
+    """Share of random weightings, uniform on the simplex of SCORES, under which each model comes first overall.
+
+    Models in a tie share the place. A model that lacks a score is left out: it has no overall.
+    """
+    values = {label: [of[name].value for name in SCORES] for label, of in models.items()}
+    complete = {label: found for label, found in values.items() if None not in found}
+    rng, shares = random.Random(seed), dict.fromkeys(complete, 0.0)
+    for _ in range(draws if complete else 0):
+        weights = [rng.expovariate(1.0) for _ in SCORES]  # uniform on the simplex once divided by their sum
+        totals = {label: sum(weight * value for weight, value in zip(weights, found, strict=True)) for label, found in complete.items()}
+        best = max(totals.values())
+        first = [label for label, total in totals.items() if total == best]
+        for label in first:
+            shares[label] += 1 / (len(first) * draws)
+    return shares
+
+
+def position(of_model: Mapping[str, Score]) -> tuple[float, float, float] | None:
+    """Quality, stability, controllability: the place in the performance space; None where one is absent."""
+    quality, stability, controllability = (of_model[name].value for name in ("quality", "stability", "controllability"))
+    if quality is None or stability is None or controllability is None:
+        return None
+    return quality, stability, controllability
 
 
 def distance_to_ideal(point: tuple[float, ...]) -> float:
@@ -57,3 +156,155 @@ def distance_to_ideal(point: tuple[float, ...]) -> float:
 def zone(point: tuple[float, ...]) -> str:
     """The best zone whose bound every coordinate reaches, or `developing`."""
     return next((name for name, bound in ZONES.items() if min(point) >= bound), "developing")
+
+
+_Part = float | str  # what it is, or why it is not known
+
+
+def _quality(one: Results) -> Score:
+    made_of = {
+        "realism": ("fd", "fd_of_noise"),
+        "fidelity": ("precision",),
+        "coverage": ("coverage",),
+        "balance": ("class_total_variation",),
+    }
+    known = quality_parts(one)
+    return _score({part: known.get(part, _why_absent(one, *names)) for part, names in made_of.items()})
+
+
+def _controllability(one: Results) -> Score:
+    """Hits between chance and real images (control_real_accuracy, else the floor of the hits); coverage over its floor.
+
+    The means of steering is the unit of control_hit_rate ("by the label").
+    """
+    hits, chance, real = (one.value(f"control_{name}") for name in ("hit_rate", "chance", "real_accuracy"))
+    share, rate = _of_floor(one, "control_coverage"), one.metrics.get("control_hit_rate")
+    if real is None and rate:
+        real = rate.floor
+    parts: dict[str, _Part] = {
+        "hits": _why_absent(one, "control_hit_rate", "control_chance", "control_real_accuracy"),
+        "coverage": _why_absent(one, "control_coverage") if share is None else min(1.0, share),
+    }
+    if hits is not None and chance is not None and real is not None:
+        if real > chance:
+            parts["hits"] = min(1.0, max(0.0, (hits - chance) / (real - chance)))
+        else:
+            parts["hits"] = f"the classifier recognises real images no better than chance ({real:.2g})"
+    return _score(parts, note=rate.unit if rate else "")
+
+
+def _efficiency(one: Results) -> Score:
+    seconds, memory, rate = one.value("seconds_to_half"), one.value("peak_memory_mib"), _largest_batch_rate(one)
+    parts: dict[str, _Part] = {
+        "training": _why_absent(one, "seconds_to_half") if seconds is None else log_score(seconds, *TRAINING_SECONDS),
+        "sampling": _why_absent(one, "samples_per_second_1000") if rate is None else log_score(1 / rate, *SAMPLE_SECONDS),
+        "memory": _why_absent(one, "peak_memory_mib") if memory is None else log_score(memory, *MEMORY_MIB),
+    }
+    quality = _quality(one).value
+    if quality is None:
+        parts["quality"] = "quality is not known"
+    elif quality < LEAST_QUALITY:
+        parts["quality"] = f"quality is {quality:.2g}; below {LEAST_QUALITY:g} doing nothing would win"
+    return _score(parts)
+
+
+def _stability(of_one_model: Sequence[Results]) -> Score:
+    """(Share of sound seeds) x geometric mean of the other parts that are known."""
+    parts: dict[str, _Part] = {
+        "sound_seeds": _sound_share(of_one_model),
+        "seed_spread": _seed_spread(of_one_model),
+        "fd_last_over_best": _mean_or_reason(of_one_model, "fd_last_over_best", lambda ratio: ratio),
+        "gradient_calm": _mean_or_reason(of_one_model, "gradient_spike_share", lambda share: max(0.0, 1 - SPIKE_WEIGHT * share)),
+    }
+    known, missing = _sorted_out(parts)
+    value = None
+    if "seed_spread" in known or "fd_last_over_best" in known:
+        value = geometric_mean([part for name, part in known.items() if name != "sound_seeds"])
+        if "sound_seeds" in known:
+            value *= known["sound_seeds"]
+    return Score(value=value, parts=known, missing=missing, note="1 seed" if len(of_one_model) == 1 else "")
+
+
+def _sound_share(of_one_model: Sequence[Results]) -> _Part:
+    """Share of the seeds that ended finite and uncollapsed."""
+    sound = []
+    for one in of_one_model:
+        collapsed, finite = is_collapsed(one), one.value("training_finite")
+        if collapsed or finite == 0:
+            sound.append(False)
+        elif collapsed is None or finite is None:
+            return _why_absent(one, "training_finite", "worst_within_class_variance", "coverage")
+        else:
+            sound.append(True)
+    if sound == [True]:
+        return "1 seed; a share needs 2 or more"
+    return sum(sound) / len(sound)
+
+
+def _seed_spread(of_one_model: Sequence[Results]) -> _Part:
+    """1 - min(1, standard deviation of s(fd) over seeds / LARGEST_SPREAD)."""
+    if len(of_one_model) < 2:
+        return "1 seed; a spread needs 2 or more"
+    realism = [quality_parts(one).get("realism") for one in of_one_model]
+    if None in realism:
+        return _why_absent(of_one_model[realism.index(None)], "fd", "fd_of_noise")
+    return 1 - min(1.0, statistics.stdev(realism) / LARGEST_SPREAD)
+
+
+def _mean_or_reason(of_one_model: Sequence[Results], name: str, part: Callable[[float], float]) -> _Part:
+    """The mean of `part` of a metric over seeds, or why the first seed without it has none."""
+    values = []
+    for one in of_one_model:
+        value = one.value(name)
+        if value is None:
+            return _why_absent(one, name)
+        values.append(part(value))
+    return statistics.fmean(values)
+
+
+def _over_seeds(of_one_model: Sequence[Results], score_of: Callable[[Results], Score]) -> Score:
+    """Means over seeds; absent as soon as one seed lacks it."""
+    each = [score_of(one) for one in of_one_model]
+    missing = {name: reason for score in reversed(each) for name, reason in score.missing.items()}
+    values = [score.value for score in each if score.value is not None]
+    return Score(
+        value=None if missing else statistics.fmean(values),
+        parts={name: statistics.fmean(score.parts[name] for score in each) for name in each[0].parts if name not in missing},
+        missing=missing,
+        note=", ".join(dict.fromkeys(score.note for score in each if score.note)),
+    )
+
+
+def _score(parts: Mapping[str, _Part], note: str = "") -> Score:
+    """The geometric mean of `parts`; absent where one is."""
+    known, missing = _sorted_out(parts)
+    return Score(value=None if missing else geometric_mean([*known.values()]), parts=known, missing=missing, note=note)
+
+
+def _sorted_out(parts: Mapping[str, _Part]) -> tuple[dict[str, float], dict[str, str]]:
+    known = {name: part for name, part in parts.items() if not isinstance(part, str)}
+    return known, {name: part for name, part in parts.items() if isinstance(part, str)}
+
+
+def _why_absent(one: Results, *names: str) -> str:
+    """Why the first of these metrics that has no value, or else no floor, cannot be used."""
+    for name in names:
+        metric = one.metrics.get(name)
+        if metric is None:
+            return f"{name} not measured; `gencore evaluate RUN`"
+        if metric.value is None:
+            return metric.reason or ""
+    return f"{names[0]} has no floor; `gencore evaluate RUN`"
+
+
+def _of_floor(one: Results, name: str) -> float | None:
+    """The metric's value over its floor."""
+    metric = one.metrics.get(name)
+    return metric.value / metric.floor if metric and metric.value is not None and metric.floor else None
+
+
+def _largest_batch_rate(one: Results) -> float | None:
+    """Samples a second at the largest batch that was measured."""
+    prefix = "samples_per_second_"
+    rates = {int(name.removeprefix(prefix)): metric.value for name, metric in one.metrics.items() if name.startswith(prefix)}
+    return next((rate for _, rate in sorted(rates.items(), reverse=True) if rate), None)

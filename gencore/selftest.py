@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Generator
 
 from gencore import results
 from gencore.config import DatasetName
 from gencore.data.sources import load as load_data
 from gencore.features import FeatureExtractor, features_run, load_extractor
+from gencore.judge import Seen, SelfTest
 from gencore.metrics.corruptions import LADDER
 from gencore.panel import Panel
 from gencore.results import BETTER, Better, Origin
@@ -28,34 +28,6 @@ SAMPLES = 10_000
 _CLEARLY = 4.0  # deviations between draws of real images, beyond the worst of them
 _WORST = ("pure noise", "single class")
 _BARELY_WRONG = "blurred"
-
-
-class Seen(BaseModel):
-    """One metric over the ladder."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    better: Better
-    real: list[float] = Field(description="Of random real training images, one a draw.")
-    rungs: dict[str, float]
-    sees: list[str] = Field(description="Rungs that come out clearly worse than every draw of real images.")
-    misorders: list[str] = Field(description="Rungs that it puts ahead of the 3x3 blur, though they are far worse.")
-
-    @property
-    def passes(self) -> bool:
-        return not self.misorders
-
-
-class SelfTest(BaseModel):
-    """The ladder of a data set, by every metric."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    dataset: str
-    extractor_digest: str
-    samples: int
-    metrics: dict[str, Seen]
-    origin: Origin
 
 
 def selftest(
@@ -72,7 +44,7 @@ def selftest(
     """
     extractor = load_extractor(dataset, device, folder)
     test, train = (load_data(dataset, split, data_folder).to(device) for split in ("test", "train"))
-    panel, rng = Panel.of(extractor, test), Generator(device).manual_seed(0)
+    panel, rng = Panel(extractor, test), Generator(device).manual_seed(0)
     count = min(SAMPLES, len(train.images) // 2)  # so that draws differ
 
     draws = []

@@ -8,10 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from gencore.comparison import Comparison
+from gencore.judge import SelfTest
 from gencore.results import Results
+from gencore.scores import SCORES, first_places
 
 if TYPE_CHECKING:  # made by what needs torch; printed by what does not
-    from gencore.selftest import SelfTest
+    from gencore.steps import StepsCurve
 
 _COLUMNS = {
     "fd": "fd", "fd ÷ floor": None, "precision": "precision", "recall": "recall", "coverage": "coverage",
@@ -25,10 +27,26 @@ def show_results(found: list[Results]) -> None:
     for one in found:
         row: dict[str, object] = {"run": one.run, "model": one.label}
         row |= {title: one.value(name) for title, name in _COLUMNS.items() if name}
-        fd = one.metrics["fd"]
-        row["fd ÷ floor"] = fd.value / fd.floor if fd.value is not None and fd.floor else None
+        fd = one.metrics.get("fd")
+        row["fd ÷ floor"] = fd.value / fd.floor if fd and fd.value is not None and fd.floor else None
         rows.append(row)
     show(rows, ["run", "model", *_COLUMNS], empty="nothing measured")
+    _show_warnings(found)
+
+
+def show_measured(found: list[Results]) -> None:
+    """What the newest evaluation of each run measured, a row a metric; where it could not, the reason."""
+    rows = [
+        {"run": one.run, "metric": name, "value": metric.value, "floor": metric.floor, "unit": metric.unit or metric.reason}
+        for one in found
+        for name, metric in one.metrics.items()
+        if metric.measured_in == "evaluation"
+    ]
+    show(rows, ["run", "metric", "value", "floor", "unit"], empty="nothing measured")
+    _show_warnings(found)
+
+
+def _show_warnings(found: list[Results]) -> None:
     warned: dict[str, list[str]] = {}
     for name, metric in ((name, metric) for one in found for name, metric in one.metrics.items() if metric.warning):
         warned.setdefault(metric.warning, []).append(name)
@@ -37,8 +55,9 @@ def show_results(found: list[Results]) -> None:
 
 
 def show_comparison(compared: Comparison) -> None:
-    """Mean and half the 95 % interval of every model by every metric, and the pairs that tie."""
-    rows = []
+    """The four scores of every model, then mean and half the 95 % interval by score and metric, and the pairs that tie."""
+    _show_scores(compared)
+    rows: list[dict[str, object]] = []
     for name, ranking in compared.rankings.items():
         row: dict[str, object] = {"metric": name, "better": ranking.better}
         for label, estimate in ranking.models.items():
@@ -48,6 +67,21 @@ def show_comparison(compared: Comparison) -> None:
         rows.append(row)
     show(rows, ["metric", "better", *compared.runs, "ties", "same order"], empty="nothing to compare")
     print(f"mean ± half the 95 % t-interval over {len(compared.seeds)} training seeds; a tie is a paired difference whose interval holds 0")
+
+
+def _show_scores(compared: Comparison) -> None:
+    """A row a model; below, what any score is made without and why."""
+    places, rows = first_places(compared.scores), []
+    unknown: dict[str, list[str]] = {}
+    for label, of_model in compared.scores.items():
+        first = f"{places[label]:.0%} of weightings" if label in places else None
+        rows.append({"model": label, "comes first": first} | {name: score.value for name, score in of_model.items()})
+        for name, score in of_model.items():
+            for part, reason in score.missing.items():
+                unknown.setdefault(f"{name} {'without' if score.value is not None else 'lacks'} {part}: {reason}", []).append(label)
+    show(rows, ["model", *SCORES, "comes first"], empty="nothing to compare")
+    for words, labels in unknown.items():
+        print(f"{', '.join(labels)}: {words}")
 
 
 def show_ladder(found: SelfTest) -> None:
@@ -60,6 +94,17 @@ def show_ladder(found: SelfTest) -> None:
         rows.append(row)
     show(rows, list(rows[0]), empty="nothing measured")
     print("· not told from real images; fails by: images that it puts ahead of a 3x3 blur, though they are far worse")
+
+
+def show_steps(curve: StepsCurve) -> None:
+    """A row a sampler and number of steps."""
+    rows = [
+        {"sampler": p.sampler, "steps": p.steps, "passes": p.network_evaluations, "fd": p.fd, "fd ÷ floor": p.fd / curve.floor,
+         "ms an image": 1000 * p.seconds_per_image}
+        for p in curve.points
+    ]  # fmt: skip
+    show(rows, list(rows[0]) if rows else [], empty="nothing measured")
+    print(f"{curve.samples} images a point; as many real ones have fd {curve.floor:.4g}" + (f"; {curve.warning}" if curve.warning else ""))
 
 
 def show(rows: list[dict[str, object]], columns: list[str], empty: str) -> None:

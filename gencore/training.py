@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -37,7 +38,16 @@ from gencore.sampling import draw_sheet, generate, newest_states
 
 _DIVERGED = "a loss, gradient or weight is not finite; lower the learning rate or set --clip-norm"
 _OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "could not create a")  # the last is oneDNN's
+_NORM = "norm."  # in the window, before the player's name
 _STATES_KEPT = 2  # if the newest turns out damaged, resume takes the one before it
+
+
+class Window(NamedTuple):
+    """What a progress event says of its steps: mean losses, and gradient norms by player, in the mean and step by step."""
+
+    losses: dict[str, float]
+    gradient_norms: dict[str, float]
+    norms: dict[str, list[float]]
 
 
 @dataclass
@@ -53,9 +63,8 @@ class State:
     dtype: torch.dtype
     step: int = 0
     seconds: float = 0.0
-    window: dict[str, Tensor] = field(default_factory=dict)
-    """Sums of figures since the last progress event."""
-    window_steps: int = 0
+    window: dict[str, list[Tensor]] = field(default_factory=dict)
+    """Figures of each step since the last progress event, as scalars on the device."""
     best: float = math.inf
     """Smallest quick distance so far, and how many measurements ago it was."""
     since_best: int = 0
@@ -90,10 +99,9 @@ class State:
                 clip_grads_with_norm_(parameters, self.config.training.clip_norm, norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            for key, value in {**parts, f"norm.{name}": norm}.items():
-                self.window[key] = self.window[key] + value if key in self.window else value
+            for key, value in {**parts, f"{_NORM}{name}": norm}.items():
+                self.window.setdefault(key, []).append(value)
         self.step += 1
-        self.window_steps += 1
         self._average()
 
     def _average(self) -> None:
@@ -105,14 +113,21 @@ class State:
         for mean, current in zip(ours.buffers(), theirs.buffers(), strict=True):
             move([mean], [current], self.step) if mean.is_floating_point() else mean.copy_(current)
 
-    def read_window(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Mean losses and gradient norms since the last call. The one place that waits for the device."""
-        names = list(self.window)
-        means = (torch.stack([self.window[name].float() for name in names]) / self.window_steps).tolist()
-        self.window, self.window_steps = {}, 0
-        figures = dict(zip(names, means, strict=True))
-        norms = {name.removeprefix("norm."): value for name, value in figures.items() if name.startswith("norm.")}
-        return {name: value for name, value in figures.items() if not name.startswith("norm.")}, norms
+    def read_window(self) -> Window:
+        """The figures since the last call. The one place that waits for the device."""
+        figures = torch.stack([torch.stack(values).float() for values in self.window.values()]).cpu()  # (figures, steps)
+        means = dict(zip(self.window, figures.mean(dim=1).tolist(), strict=True))
+        steps = dict(zip(self.window, figures.tolist(), strict=True))
+        self.window = {}
+        return Window(
+            losses={name: mean for name, mean in means.items() if not name.startswith(_NORM)},
+            gradient_norms={name.removeprefix(_NORM): mean for name, mean in means.items() if name.startswith(_NORM)},
+            norms={
+                name.removeprefix(_NORM): [float(f"{norm:.4g}") for norm in norms]
+                for name, norms in steps.items()
+                if name.startswith(_NORM)
+            },
+        )
 
     def is_finite(self) -> bool:
         """Whether no weight is infinite or NaN. Waits for the device."""
@@ -124,11 +139,12 @@ class State:
 
     def save(self, path: Path) -> None:
         """All that resuming needs, as a checkpoint."""
-        tensors = self.weights() | _prefixed("window", self.window) | {"rng": self.rng.get_state()}
+        window = {name: torch.stack(values) for name, values in self.window.items()}
+        tensors = self.weights() | _prefixed("window", window) | {"rng": self.rng.get_state()}
         for name, optimizer in self.optimizers.items():
             for index, entries in optimizer.state_dict()["state"].items():
                 tensors |= _prefixed(f"optimizer.{name}.{index}", entries)
-        numbers = {name: repr(getattr(self, name)) for name in ("seconds", "window_steps", "best", "since_best")}
+        numbers = {name: repr(getattr(self, name)) for name in ("seconds", "best", "since_best")}
         save_checkpoint(path, tensors, _metadata(self.config, self.step) | numbers)
 
     def restore(self, path: Path) -> None:
@@ -153,10 +169,11 @@ class State:
                 entries.setdefault(int(index), {})[entry] = tensor
             optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
         self.rng.set_state(checkpoint.tensors["rng"])
-        self.window = {name: tensor.to(self.rng.device) for name, tensor in checkpoint.section("window").items()}
+        window = checkpoint.section("window")
+        self.window = {name: list(values.to(self.rng.device).unbind()) for name, values in window.items()}
         numbers = checkpoint.metadata
         self.step, self.seconds, self.best = int(numbers["step"]), float(numbers["seconds"]), float(numbers["best"])
-        self.window_steps, self.since_best = int(numbers["window_steps"]), int(numbers["since_best"])
+        self.since_best = int(numbers["since_best"])
 
 
 def prepare(
@@ -283,19 +300,20 @@ class _Training:
         return min((self.state.step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * self.state.step / self.total)))
 
     def _progress(self) -> tuple[Progress, bool]:
-        losses, norms = self.state.read_window()
+        window = self.state.read_window()
         self._pause()
         step, seconds = self.last_progress
         images = (self.state.step - step) * self.batches.batch_size
         self.last_progress = (self.state.step, self.state.seconds)
-        finite = all(map(math.isfinite, [*losses.values(), *norms.values()]))
+        finite = all(map(math.isfinite, [*window.losses.values(), *window.gradient_norms.values()]))
         progress = Progress(
             step=self.state.step,
             epoch=self.state.step / self.batches.steps_per_epoch,
             seconds=self.state.seconds,
             images_per_second=images / max(self.state.seconds - seconds, 1e-9),
-            losses=losses,
-            gradient_norms=norms,
+            losses=window.losses,
+            gradient_norms=window.gradient_norms,
+            norms=window.norms,
         )
         return progress, finite
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import NormalDist
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from torch import Generator, Tensor
+from torch import Tensor
 
 from gencore.metrics import comparable_features, finite_features
 
@@ -102,31 +104,51 @@ def pixel_variance(images: Tensor, chunk: int = 256) -> float:
     return variances.mean().item() / 255**2
 
 
-def bins_difference(generated: Tensor, real: Tensor, bins: int, rng: Generator) -> BinsDifference:
-    """How differently features (N, D) and (M, D) fill the `bins` that k-means finds in `real`.
+@dataclass(frozen=True)
+class Bins:
+    """What k-means finds in real features (M, D): K centres, and how many of the M fall to each; a reusable reference."""
 
-    Richardson & Weiss 2018: two-proportion z-test of each bin, not corrected for their number. As
-    the bins fit the very images that are counted as real, even the truth differs a little from them. Raises
-    ValueError on bins < 2, fewer than 5 images a bin on either side, real features with fewer distinct values
-    than bins, unequal dimensions, a wrong shape, NaN or infinity.
-    """
-    if bins < 2:
-        raise ValueError(f"bins is {bins}; expected at least 2, and 100 where 10,000 images are compared")
-    x, y = comparable_features(generated, real, at_least=_PER_BIN * bins)
-    distinct = len(y.unique(dim=0))
-    if distinct < bins:
-        raise ValueError(f"{distinct} distinct real features for {bins} bins; use at most {distinct} bins")
-    seed = int(torch.randint(2**31, (), generator=rng, device=rng.device))
-    k_means = KMeans(bins, n_init=1, random_state=seed).fit(y.cpu().numpy())
-    n, m = len(x), len(y)
-    in_x = torch.as_tensor(k_means.predict(x.cpu().numpy()), dtype=torch.int64).bincount(minlength=bins)
-    in_y = torch.as_tensor(k_means.labels_, dtype=torch.int64).bincount(minlength=bins)
-    difference = in_x.to(torch.float64) / n - in_y.to(torch.float64) / m
-    pooled = (in_x + in_y).to(torch.float64) / (n + m)
-    z = difference / (pooled * (1 - pooled) * (1 / n + 1 / m)).sqrt()
-    significant = z.abs() > NormalDist().inv_cdf(1 - ALPHA / 2)
-    return BinsDifference(
-        total_variation=difference.abs().sum().item() / 2,
-        different=significant.count_nonzero().item() / bins,
-        bins=bins,
-    )
+    k_means: KMeans
+    real_counts: Tensor  # (K,) float64
+
+    @classmethod
+    def of(cls, real: Tensor, bins: int, seed: int = 0) -> Bins:
+        """Raises ValueError on bins < 2, fewer than 5 images a bin or fewer distinct ones than bins, NaN or infinity."""
+        if bins < 2:
+            raise ValueError(f"bins is {bins}; expected at least 2, and 100 where 10,000 images are compared")
+        y = finite_features(real, at_least=_PER_BIN * bins)
+        distinct = len(y.unique(dim=0))
+        if distinct < bins:
+            raise ValueError(f"{distinct} distinct real features for {bins} bins; use at most {distinct} bins")
+        k_means = KMeans(bins, n_init=1, random_state=seed).fit(y.cpu().numpy())
+        return cls(k_means, _counts(k_means.labels_, bins))
+
+    @property
+    def fewest(self) -> int:
+        """How many images can be compared at least."""
+        return _PER_BIN * len(self.real_counts)
+
+    def difference(self, generated: Tensor) -> BinsDifference:
+        """How differently features (N, D) fill the bins.
+
+        Richardson & Weiss 2018: two-proportion z-test of each bin, not corrected for their number. As
+        the bins fit the very images that are counted as real, even the truth differs a little from them. Raises
+        ValueError on N < `fewest`, other dimensions than the real ones', a wrong shape, NaN or infinity.
+        """
+        centres = torch.as_tensor(self.k_means.cluster_centers_, device=generated.device)
+        x, bins = finite_features(generated, at_least=self.fewest), len(self.real_counts)
+        comparable_features(x, centres, at_least=1)
+        in_x, in_y = _counts(self.k_means.predict(x.cpu().numpy()), bins), self.real_counts
+        n, m = len(x), in_y.sum()
+        difference, pooled = in_x / n - in_y / m, (in_x + in_y) / (n + m)
+        z = difference / (pooled * (1 - pooled) * (1 / n + 1 / m)).sqrt()
+        significant = z.abs() > NormalDist().inv_cdf(1 - ALPHA / 2)
+        return BinsDifference(
+            total_variation=difference.abs().sum().item() / 2,
+            different=significant.count_nonzero().item() / bins,
+            bins=bins,
+        )
+
+
+def _counts(which: NDArray[np.int32], bins: int) -> Tensor:
+    return torch.as_tensor(which, dtype=torch.int64).bincount(minlength=bins).to(torch.float64)

@@ -83,6 +83,39 @@ class Reconstructs(Protocol):
 
 
 @runtime_checkable
+class HasLatent(Protocol):
+    """A model whose images follow from a latent alone: the same z and labels, the same image."""
+
+    spec: DatasetSpec
+    conditional: bool
+
+    def draw_latent(self, n: int, rng: Generator) -> Tensor:
+        """Latents (n, *latent shape) as `sample` draws them."""
+
+    def decode(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """(B, *latent shape), labels (B,) as in `sample` -> (B, C, H, W) in [-1, 1], without chance."""
+
+
+@runtime_checkable
+class Inverts(HasLatent, Protocol):
+    """A model that finds the latent of an image."""
+
+    inversion_passes: int
+    """Passes of a network through one image that it takes."""
+
+    def invert(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """(B, C, H, W) in [-1, 1], labels (B,) as in `decode` -> latents from which `decode` gives back about x."""
+
+
+@runtime_checkable
+class TakesSoftLabels(Protocol):
+    """A model whose condition can lie between classes; a plain one-hot where it is conditional draws as `decode`."""
+
+    def generate(self, z: Tensor, condition: Tensor) -> Tensor:
+        """(B, *latent shape), (B, classes or 0) -> (B, C, H, W) in [-1, 1], without chance."""
+
+
+@runtime_checkable
 class FitsPrior(Protocol):
     """A model whose sampling is completed after training, from the training images."""
 

@@ -18,6 +18,7 @@ from gencore.data.registry import DatasetSpec
 from gencore.models.base import GenerativeModel, Parts, Player
 from gencore.networks.unet import UNet
 
+INVERSION_STEPS = 50
 _FLOW_TIME_SCALE = 1000.0  # the U-Net's sinusoids are made for times of this range
 
 
@@ -74,38 +75,69 @@ class DDPM(GenerativeModel):
         """
         if not self.conditional:
             return self.unet(x_t, t).float()
+        if labels is None:
+            raise ValueError(f"this model draws what it is asked for; give a label (0 to {self.null_label - 1}) an image")
         labelled = self.unet(x_t, t, labels).float()
         if self.config.guidance == 1:
             return labelled
         unlabelled = self.unet(x_t, t, torch.full_like(labels, self.null_label)).float()
         return unlabelled + self.config.guidance * (labelled - unlabelled)
 
-    def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
-        noise = torch.randn(n, self.spec.channels, self.spec.size, self.spec.size, device=self.device, generator=rng)
-        return self.denoise(noise, labels, rng)
+    def draw_latent(self, n: int, rng: Generator) -> Tensor:
+        """x_T (n, C, H, W) from N(0, I)."""
+        return torch.randn(n, self.spec.channels, self.spec.size, self.spec.size, device=self.device, generator=rng)
 
-    def denoise(self, noise: Tensor, labels: Tensor | None, rng: Generator) -> Tensor:
-        """The images that the configured sampler makes of x_T ~ N(0, I): (B, C, H, W) -> (B, C, H, W) in [-1, 1]."""
-        if self.conditional and labels is None:
-            raise ValueError(f"this model draws what it is asked for; give a label (0 to {self.null_label - 1}) an image")
-        c, model = self.config, partial(self.predict, labels=labels)
+    def decode(self, z: Tensor, labels: Tensor | None, on_step: diffusion.OnStep | None = None) -> Tensor:
+        """Images of x_T by the configured sampler, by DPM-Solver++ where that is the ancestral one."""
+        c = self.config
         if c.prediction == "flow":
-            x = diffusion.flow_euler_sample(lambda x_t, t: model(x_t, t * _FLOW_TIME_SCALE), noise, c.sampling_steps)
-            return x.clamp(-1, 1)
-        eps_model = diffusion.eps_from_v(model, self.schedule) if c.prediction == "v" else model
-        if c.sampler == "ddpm":
-            x = diffusion.ddpm_sample(eps_model, noise, self.schedule, rng)
+            x = diffusion.flow_euler_sample(self._velocity_model(labels), z, c.sampling_steps, on_step=on_step)
         elif c.sampler == "ddim":
-            x = diffusion.ddim_sample(eps_model, noise, self.schedule, c.sampling_steps)
+            x = diffusion.ddim_sample(self.eps_model(labels), z, self.schedule, c.sampling_steps, on_step=on_step)
         else:
-            x = diffusion.dpm_solver_pp_sample(eps_model, noise, self.schedule, c.sampling_steps)
+            x = diffusion.dpm_solver_pp_sample(
+                self.eps_model(labels), z, self.schedule, c.sampling_steps, on_step=on_step
+            )
         return x.clamp(-1, 1)
+
+    def invert(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """x_T (B, C, H, W) of images by the sampler's equation run backwards in INVERSION_STEPS steps."""
+        if self.config.prediction == "flow":
+            return diffusion.flow_euler_invert(self._velocity_model(labels), x, self._inversion_steps)
+        return diffusion.ddim_invert(self.eps_model(labels), x, self.schedule, self._inversion_steps)
+
+    def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
+        x_T = self.draw_latent(n, rng)
+        if self.config.sampler == "ddpm":  # never with flow
+            return diffusion.ddpm_sample(self.eps_model(labels), x_T, self.schedule, rng).clamp(-1, 1)
+        return self.decode(x_T, labels)
+
+    def eps_model(self, labels: Tensor | None) -> diffusion.Denoiser:
+        """The network as samplers take it, asked for these labels; for eps and v, flow has no such steps."""
+        model = partial(self.predict, labels=labels)
+        return diffusion.eps_from_v(model, self.schedule) if self.config.prediction == "v" else model
+
+    def _velocity_model(self, labels: Tensor | None) -> diffusion.Denoiser:
+        """The network as a flow's sampler takes it."""
+        return lambda x_t, t: self.predict(x_t, t * _FLOW_TIME_SCALE, labels)
 
     @property
     def network_evaluations(self) -> int:
         """Passes of the U-Net that one image takes."""
         steps = self.config.timesteps if self.config.sampler == "ddpm" and self.config.prediction != "flow" else self.config.sampling_steps
-        return steps * (2 if self.conditional and self.config.guidance != 1 else 1)
+        return steps * self._passes_a_step
+
+    @property
+    def inversion_passes(self) -> int:
+        return self._inversion_steps * self._passes_a_step
+
+    @property
+    def _inversion_steps(self) -> int:
+        return min(INVERSION_STEPS, self.config.timesteps)
+
+    @property
+    def _passes_a_step(self) -> int:
+        return 2 if self.conditional and self.config.guidance != 1 else 1
 
     @property
     def sampling(self) -> str:

@@ -52,8 +52,7 @@ class GAN(GenerativeModel):
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
         """The discriminator's cross-entropy (algorithm 1), or the generator's -log D(G(z)) (section 3)."""
         condition = self.one_hot(len(batch.images), batch.labels)
-        z = torch.randn(len(batch.images), self.config.latent_dim, device=self.device, generator=rng)
-        fake = self.generate(z, condition)
+        fake = self.generate(self.draw_latent(len(batch.images), rng), condition)
         if player == "generator":
             loss = _cross_entropy(self.judge(fake, condition), 1.0)
             return loss, {"generator": loss.detach()}
@@ -66,9 +65,15 @@ class GAN(GenerativeModel):
             "d_fake": fake_logit.detach().sigmoid().mean(),
         }
 
+    def draw_latent(self, n: int, rng: Generator) -> Tensor:
+        """z (n, latent_dim) from N(0, I)."""
+        return torch.randn(n, self.config.latent_dim, device=self.device, generator=rng)
+
+    def decode(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        return self.generate(z, self.one_hot(len(z), labels))
+
     def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
-        z = torch.randn(n, self.config.latent_dim, device=self.device, generator=rng)
-        return self.generate(z, self.one_hot(n, labels))
+        return self.decode(self.draw_latent(n, rng), labels)
 
     @property
     def sampling(self) -> str:

@@ -45,6 +45,7 @@ class Autoencoder(nn.Module):
 
 class VAE(GenerativeModel):
     conditional = False
+    inversion_passes = 1
 
     def __init__(self, config: VAEConfig, spec: DatasetSpec) -> None:
         super().__init__()
@@ -57,17 +58,21 @@ class VAE(GenerativeModel):
         mu, logvar = self.autoencoder.encoder(x, _no_condition(x)).float().chunk(2, dim=1)
         return mu, logvar.clamp(-30, 20)
 
-    def decode(self, z: Tensor) -> Tensor:
-        """The Bernoulli means as images in [-1, 1]: (B, latent_dim) -> (B, C, H, W)."""
+    def decode(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """The Bernoulli means as images in [-1, 1]: (B, latent_dim) -> (B, C, H, W); labels are ignored."""
         return torch.sigmoid(self.autoencoder.decoder(z, _no_condition(z)).float()) * 2 - 1
 
     @property
     def averaged(self) -> nn.Module:
         return self.autoencoder
 
+    def invert(self, x: Tensor, labels: Tensor | None) -> Tensor:
+        """The mean of q(z|x), (B, latent_dim); labels are ignored."""
+        return self.encode(x)[0]
+
     def reconstruct(self, x: Tensor) -> Tensor:
         """Decoded from the mean of q(z|x)."""
-        return self.decode(self.encode(x)[0])
+        return self.decode(self.invert(x, None), None)
 
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
         """The negative ELBO in nats an image (eq. 10), its KL term weighted by beta."""
@@ -80,11 +85,13 @@ class VAE(GenerativeModel):
         total = reconstruction + self.config.beta * kl
         return total, {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
 
-    def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
+    def draw_latent(self, n: int, rng: Generator) -> Tensor:
+        """z (n, latent_dim) from the prior that `sampling` names."""
         z = torch.randn(n, self.config.latent_dim, device=self.device, generator=rng)
-        if self._has_mixture:
-            z = self._to_mixture(z, rng)
-        return self.decode(z)
+        return self._to_mixture(z, rng) if self._has_mixture else z
+
+    def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
+        return self.decode(self.draw_latent(n, rng), labels)
 
     @property
     def sampling(self) -> str:

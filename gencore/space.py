@@ -1,0 +1,257 @@
+"""The performance space: models as spheres around the ideal, or as balls at their own place.
+
+Axes are quality, stability and controllability where all of them are measured for every model shown; else the parts
+of image quality. A model's distance to the ideal at (1, 1, 1) is the radius of its sphere: smaller is better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Literal
+
+import numpy as np
+import plotly.graph_objects as go
+
+from gencore.comparison import Estimate
+from gencore.figures import GREY, Model
+from gencore.reported import Source
+from gencore.scores import ZONES, distance_to_ideal, position, quality_parts, score_of_seed, zone
+
+GOLD = "#E8B923"
+Point = tuple[float, float, float]
+Axes = tuple[str, str, str]
+Interval = tuple[float, float] | None
+SCORES: Axes = ("quality", "stability", "controllability")
+PARTS: Axes = ("realism", "fidelity", "coverage")
+View = Literal["distance to ideal", "own place"]
+_BALL = 0.035
+
+
+@dataclass(frozen=True)
+class Place:
+    """A model in the performance space."""
+
+    name: str
+    runs: tuple[str, ...]
+    point: Point
+    origin: str
+    colour: str
+    axes: Axes = PARTS
+    intervals: tuple[Interval, Interval, Interval] = (None, None, None)
+    """The 95 % interval over seeds along each axis; None for a single seed, and for what all seeds have together."""
+    efficiency: float | None = None
+
+    @property
+    def radius(self) -> float:
+        return distance_to_ideal(self.point)
+
+    @property
+    def hover(self) -> str:
+        lines = [f"<b>{escape(self.name)}</b> · {escape(', '.join(self.runs))}"]
+        for axis, score, ends in zip(self.axes, self.point, self.intervals, strict=True):
+            between = f" ({ends[0]:.2f} to {ends[1]:.2f})" if ends else ""
+            lines.append(f"{axis} {score:.2f}{between}")
+        lines.append(f"distance to ideal {self.radius:.2f} · {zone(self.point)}")
+        lines.append("efficiency not measured" if self.efficiency is None else f"efficiency {self.efficiency:.2f}")
+        lines.append(f"{len(self.runs)} seed{'s'[: len(self.runs) > 1]} · {escape(self.origin)}")
+        return "<br>".join(lines)
+
+
+@dataclass(frozen=True)
+class Ghost:
+    """Where another project's own scores would put a model; reported, never measured here."""
+
+    name: str
+    point: Point
+    title: str
+    caveat: str
+
+    @property
+    def hover(self) -> str:
+        told = "<br>".join(f"{axis} {score:.2f}" for axis, score in zip(SCORES, self.point, strict=True))
+        return f"<b>{escape(self.name)}</b> · reported by {escape(self.title)}<br>{told}<br>{_folded(self.caveat)}"
+
+
+def _folded(text: str, width: int = 60) -> str:
+    """Escaped, in lines of at most `width` letters."""
+    lines = [""]
+    for word in text.split():
+        if len(lines[-1]) + len(word) > width:
+            lines.append("")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return "<br>".join(map(escape, lines))
+
+
+def ghosts(sources: Sequence[Source]) -> list[Ghost]:
+    """The reported models that have a place on the axes SCORES."""
+    return [
+        Ghost(name, point, source.title, source.caveat)
+        for source in sources
+        for name in source.models
+        if (point := source.point(name)) is not None
+    ]
+
+
+def shared_axes(models: Sequence[Model]) -> Axes:
+    """SCORES where every model has all three, else PARTS."""
+    return SCORES if models and all(position(model.scores) for model in models) else PARTS
+
+
+def caption(axes: Axes) -> str:
+    """What the axes are, and why not others."""
+    told = f"Axes: {', '.join(axes)}, each from 0 to 1; the star is the ideal, and a smaller sphere is a better model."
+    if axes == PARTS:
+        told += " This is image quality alone: stability or controllability was not measured for every model shown."
+    return told
+
+
+def place(model: Model, axes: Axes) -> Place | None:
+    """Where its results put `model` on `axes`; None where a coordinate was not measured."""
+    parts = model.scores["quality"].parts
+    if axes == SCORES:
+        point = position(model.scores)
+    else:
+        point = tuple(parts[axis] for axis in axes) if all(axis in parts for axis in axes) else None
+    if point is None:
+        return None
+    kinds = {one.origins["evaluation"].kind if "evaluation" in one.origins else "unknown" for one in model.results}
+    return Place(
+        name=model.name, runs=tuple(one.run for one in model.results), point=point, origin=" and ".join(sorted(kinds)),
+        colour=model.colour, axes=axes, intervals=tuple(_interval(model, axis) for axis in axes), efficiency=model.scores["efficiency"].value,
+    )  # fmt: skip
+
+
+def _interval(model: Model, axis: str) -> Interval:
+    values = [quality_parts(one)[axis] if axis in PARTS else score_of_seed(axis, one) for one in model.results]
+    if len(values) < 2 or None in values:
+        return None
+    estimate = Estimate.of(values)
+    return estimate.low, estimate.high
+
+
+def performance_space(places: Sequence[Place], view: View, ghosts: Sequence[Ghost] = ()) -> go.Figure:
+    """The ideal as a gold star at (1, 1, 1), the zones as corners around it, and the models.
+
+    "distance to ideal": each model is a sphere around the ideal that passes through the model's own place. "own
+    place": each model is a ball where its scores put it, larger where it is more efficient, in an ellipsoid of its
+    intervals that is flat along an axis without one. Ghosts join where the axes are SCORES. Raises ValueError where the places differ in their axes.
+    """
+    axes = {place.axes for place in places} or {PARTS}
+    if len(axes) > 1:
+        raise ValueError(f"the models stand on different axes ({' / '.join(map(', '.join, sorted(axes)))}); place them all on one")
+    [axes] = axes
+    figure = go.Figure([_corner(f"{name} ≥ {bound:.1f}", bound) for name, bound in ZONES.items()])
+    for model in sorted(places, key=lambda model: model.radius):
+        figure.add_traces(_shell(model) if view == "distance to ideal" else _ball(model))
+    seen = ghosts if axes == SCORES else ()
+    if seen:
+        figure.add_trace(_haunted(seen))
+    if view == "distance to ideal":
+        reach = max([model.radius for model in places], default=1.0)
+        lowest = min((axis for ghost in seen for axis in ghost.point), default=1.0)
+        _dress(figure, axes, low=min(1 - max(reach, 0.62), lowest), high=1 + reach)
+    else:
+        figure.add_trace(_corner("", 0.0))
+        _dress(figure, axes, low=0.0, high=1.05)
+    star = dict(x=1, y=1, z=1, text="★", font=dict(color=GOLD, size=28), showarrow=False)
+    return figure.update_layout(scene_annotations=[*_labels(places), star])
+
+
+def _labels(places: Sequence[Place]) -> list[dict]:
+    """A name at each model's own place, on a leader line, fanned out so that close models stay readable."""
+    ranked = sorted(places, key=lambda model: model.radius)
+    angles = np.linspace(-0.15 * np.pi, 1.15 * np.pi, len(ranked)) if len(ranked) > 1 else [0.5 * np.pi]
+    return [
+        dict(
+            x=model.point[0], y=model.point[1], z=model.point[2], text=escape(model.name),
+            ax=90 * np.cos(angle), ay=70 * np.sin(angle), arrowhead=0, arrowwidth=1.2, arrowcolor=model.colour,
+            font=dict(color=model.colour, size=14), bgcolor="rgba(0,0,0,0)",
+        )
+        for model, angle in zip(ranked, angles, strict=True)
+    ]  # fmt: skip
+
+
+def _corner(name: str, bound: float) -> go.Scatter3d:
+    """The edges of the cube [bound, 1]³, in which every score reaches `bound`."""
+    low, high = bound, 1.0
+    path = [
+        (low, low, low), (high, low, low), (high, high, low), (low, high, low), (low, low, low),
+        (low, low, high), (high, low, high), (high, high, high), (low, high, high), (low, low, high), None,
+        (high, low, low), (high, low, high), None, (high, high, low), (high, high, high), None,
+        (low, high, low), (low, high, high),
+    ]  # fmt: skip
+    x, y, z = zip(*[corner or (None, None, None) for corner in path], strict=True)
+    return go.Scatter3d(
+        x=x, y=y, z=z, mode="lines+text", text=[name], textposition="bottom center", name=name,
+        textfont=dict(color=GREY, size=11), line=dict(color=GREY, width=2), opacity=0.7, hoverinfo="skip",
+    )  # fmt: skip
+
+
+def _unit_sphere(rings: int = 24) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    polar, around = np.meshgrid(np.linspace(0, np.pi, rings), np.linspace(0, 2 * np.pi, 2 * rings))
+    return np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar)
+
+
+def _surface(model: Place, centre: Sequence[float], radii: Sequence[float], opacity: float) -> go.Surface:
+    x, y, z = (middle + radius * part for middle, radius, part in zip(centre, radii, _unit_sphere(), strict=True))
+    return go.Surface(
+        x=x, y=y, z=z, opacity=opacity, colorscale=[[0, model.colour], [1, model.colour]], showscale=False,
+        name=escape(model.name), hoverinfo="text", hovertext=model.hover,
+        lighting=dict(ambient=0.75, diffuse=0.5, specular=0.15, roughness=0.6),
+        contours=dict(x=dict(highlight=False), y=dict(highlight=False), z=dict(highlight=False)),
+    )  # fmt: skip
+
+
+def _shell(model: Place) -> list[go.Surface | go.Scatter3d]:
+    spoke = go.Scatter3d(
+        x=[1, model.point[0]], y=[1, model.point[1]], z=[1, model.point[2]], mode="lines+markers",
+        line=dict(color=model.colour, width=5), marker=dict(size=[0, 6], color=model.colour),
+        name=escape(model.name), hoverinfo="text", hovertext=model.hover,
+    )  # fmt: skip
+    return [_surface(model, (1, 1, 1), (model.radius,) * 3, opacity=0.16), spoke]
+
+
+def _ball(model: Place) -> list[go.Surface | go.Scatter3d]:
+    x, y, z = model.point
+    stem = go.Scatter3d(
+        x=[x, x], y=[y, y], z=[0, z], mode="lines", name=escape(model.name), line=dict(color=model.colour, width=3),
+        hoverinfo="text", hovertext=model.hover,
+    )  # fmt: skip
+    radius = _BALL if model.efficiency is None else _BALL * (0.5 + model.efficiency)
+    drawn = [_surface(model, model.point, (radius,) * 3, opacity=0.95), stem]
+    if any(model.intervals):
+        ends = [ends or (at, at) for ends, at in zip(model.intervals, model.point, strict=True)]
+        low, high = np.clip(ends, 0, 1).T  # a score cannot leave the cube
+        drawn.append(_surface(model, (low + high) / 2, (high - low) / 2, opacity=0.2))
+    return drawn
+
+
+def _haunted(ghosts: Sequence[Ghost]) -> go.Scatter3d:
+    x, y, z = zip(*[ghost.point for ghost in ghosts], strict=True)
+    return go.Scatter3d(
+        x=x, y=y, z=z, mode="markers+text", name="reported", text=[escape(ghost.name) for ghost in ghosts],
+        textfont=dict(color=GREY, size=10), marker=dict(symbol="circle-open", size=6, color=GREY), opacity=0.8,
+        hoverinfo="text", hovertext=[ghost.hover for ghost in ghosts],
+    )  # fmt: skip
+
+
+def _dress(figure: go.Figure, axes: Axes, low: float, high: float) -> None:
+    x, y, z = 2.3 * np.array([-0.6, -0.7, 0.38])
+    axis = dict(
+        range=[low, high], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1.0], color=GREY, showgrid=False, zeroline=False,
+        showline=True, linecolor=GREY, showbackground=False, showspikes=False,
+    )  # fmt: skip
+    titles = {f"{key}axis": dict(axis, title=dict(text=name)) for key, name in zip("xyz", axes, strict=True)}
+    camera = dict(eye=dict(x=x, y=y, z=z), center=dict(x=0, y=0, z=-0.13))
+    figure.update_layout(
+        scene=dict(**titles, aspectmode="cube", camera=camera), showlegend=False, hoverlabel=dict(align="left"),
+        paper_bgcolor="rgba(0,0,0,0)", height=500, margin=dict(l=0, r=0, t=0, b=0),
+    )  # fmt: skip
+
+
+def describe(places: Sequence[Place]) -> str:
+    """The performance space in words, for those who cannot see it."""
+    ranked = sorted(places, key=lambda model: model.radius)
+    return "Distance to the ideal, smallest first: " + ", ".join(f"{m.name} {m.radius:.2f}" for m in ranked) + "."

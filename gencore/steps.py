@@ -1,0 +1,149 @@
+"""What a diffusion model's samplers cost and give: Fréchet distance against steps and seconds.
+
+`gencore steps RUN` writes `steps.json` beside the run's results. Every point draws the same noise.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Generator
+
+from gencore import devices, results
+from gencore.config import DDPMConfig, Sampler
+from gencore.data.sources import load as load_data
+from gencore.features import load_extractor
+from gencore.metrics.frechet import Moments, frechet_distance, moments, sample_size_warning
+from gencore.results import Origin
+from gencore.runs import Run
+from gencore.sampling import generate, load_model
+
+SAMPLERS: tuple[Sampler, ...] = ("dpm-solver++", "ddim")
+COUNTS = (2, 5, 10, 20, 50)
+SAMPLES = 2000
+_FLOOR_DRAWS = 4
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Point(_Record):
+    """One sampler at one number of steps."""
+
+    sampler: Sampler
+    steps: int
+    network_evaluations: int = Field(description="Passes of the network an image takes.")
+    fd: float
+    seconds_per_image: float = Field(description="Of drawing all samples once, in batches of 500.")
+    origin: Origin
+
+
+class StepsCurve(_Record):
+    """All points of one run; each is of the same weights, extractor, noise and sample count."""
+
+    schema_version: int = 1
+    run: str
+    checkpoint_digest: str
+    extractor_digest: str
+    samples: int
+    seed: int
+    floor: float = Field(description="fd of as many random training images.")
+    warning: str | None
+    points: list[Point]
+
+    def is_like(self, other: StepsCurve) -> bool:
+        """Whether the points of both may stand in one curve."""
+        return all(
+            getattr(self, name) == getattr(other, name)
+            for name in ("checkpoint_digest", "extractor_digest", "samples", "seed")
+        )
+
+
+def measure(
+    run: Run,
+    device: torch.device,
+    samplers: Sequence[Sampler] = SAMPLERS,
+    counts: Sequence[int] = COUNTS,
+    samples: int | None = None,
+    seed: int = 0,
+    data_folder: Path | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> StepsCurve:
+    """Measure each sampler at each count and write steps.json after every point; points of other counts stay.
+
+    The ancestral sampler `ddpm` always takes T steps, so it gives one point. `samples` is SAMPLES where not given,
+    fewer for a small test split. Raises ValueError where `run` is no diffusion model, MissingFeaturesError, DataError.
+    """
+    config = run.config()
+    if not isinstance(config.model, DDPMConfig):
+        raise ValueError(f"{run.name} is a {config.label} and draws in one step; name a run of a DDPM")
+    wanted = _wanted(config.model, samplers, counts)
+    extractor = load_extractor(config.data.dataset, device, run.results.parent.parent)
+    test, train = (load_data(config.data.dataset, split, data_folder).to(device) for split in ("test", "train"))
+    samples = samples or min(SAMPLES, 10 * len(test.images))
+    real = moments(extractor(test.images).features)
+    dtype = devices.precision(config.training.precision, device)
+    curve = StepsCurve(
+        run=run.name,
+        checkpoint_digest=load_model(run, device)[1].digest,
+        extractor_digest=extractor.digest,
+        samples=samples,
+        seed=seed,
+        floor=_floor(extractor(train.images).features, real, samples),
+        warning=sample_size_warning(min(samples, len(test.images)), len(real.mean)),
+        points=[],
+    )
+    path = run.results / "steps.json"
+    if path.exists() and (before := results.load(path, StepsCurve)).is_like(curve):
+        curve = curve.model_copy(update={"points": [p for p in before.points if (p.sampler, p.steps) not in wanted]})
+    for sampler, steps in wanted:
+        say(f"{sampler}, {steps} steps")
+        model, _ = load_model(run, device, changes={"sampler": sampler, "sampling_steps": steps})
+        labels = torch.arange(samples, device=device) % len(test.spec.class_names) if model.conditional else None
+        generate(model, 1, labels, seed, dtype)  # warm-up
+        devices.synchronise(device)
+        start = time.perf_counter()
+        images = generate(model, samples, labels, seed, dtype)
+        devices.synchronise(device)
+        point = Point(
+            sampler=sampler,
+            steps=steps,
+            network_evaluations=model.network_evaluations,
+            seconds_per_image=(time.perf_counter() - start) / samples,
+            fd=frechet_distance(moments(extractor(images).features), real),
+            origin=devices.origin_here(device, ["steps", run.name, "--samplers", sampler, "--counts", str(steps)]),
+        )
+        points = sorted([*curve.points, point], key=lambda p: (p.sampler, p.steps))
+        curve = curve.model_copy(update={"points": points})
+        results.save(path, curve)
+    return curve
+
+
+def load(run: Run) -> StepsCurve | None:
+    """What was measured of `run`, or None. Raises UnreadableError."""
+    path = run.results / "steps.json"
+    return results.load(path, StepsCurve) if path.exists() else None
+
+
+def _wanted(model: DDPMConfig, samplers: Sequence[Sampler], counts: Sequence[int]) -> list[tuple[Sampler, int]]:
+    """Every (sampler, steps) once, after refusing what the model cannot do."""
+    if model.prediction == "flow":
+        samplers = ["ddim"]  # the Euler step is all there is
+    for steps in counts:
+        if not 1 <= steps <= model.timesteps:
+            raise ValueError(f"--counts has {steps}; use 1 to {model.timesteps}, the length of this model's noising chain")
+    pairs = [(sampler, model.timesteps if sampler == "ddpm" else steps) for sampler in samplers for steps in counts]
+    return list(dict.fromkeys(pairs))
+
+
+def _floor(train: torch.Tensor, real: Moments, samples: int) -> float:
+    """Mean fd of random training images, as many as are drawn: fd grows as samples get fewer."""
+    rng = Generator(train.device).manual_seed(0)
+    draws = (train[torch.randperm(len(train), generator=rng, device=train.device)[:samples]] for _ in range(_FLOOR_DRAWS))
+    return statistics.fmean(frechet_distance(moments(features), real) for features in draws)
