@@ -18,12 +18,18 @@ st.set_page_config(
 )
 st.html(HERE / "style.css")
 st.logo(HERE / "icon.svg", size="large")
-page = st.navigation(
-    [
-        st.Page("views/home.py", title="Home", icon=":material/grid_view:", default=True),
-        st.Page("views/live.py", title="Live", icon=":material/show_chart:"),
-    ],
-    position="top",
-)
+pages = [
+    st.Page("views/home.py", title="Home", icon=":material/grid_view:", default=True),
+    st.Page("views/live.py", title="Live", icon=":material/show_chart:"),
+    st.Page("views/gallery.py", title="Gallery", icon=":material/photo_library:"),
+    st.Page("views/latent.py", title="Latent space", icon=":material/explore:"),
+    st.Page("views/performance.py", title="Performance", icon=":material/leaderboard:"),
+    st.Page("views/diffusion.py", title="Diffusion", icon=":material/blur_on:"),
+    st.Page("views/quiz.py", title="Quiz", icon=":material/quiz:"),
+    st.Page("views/trust.py", title="Trust", icon=":material/verified:"),
+    st.Page("views/runs.py", title="Runs", icon=":material/view_list:"),
+]
+st.session_state["pages"] = pages  # for Home, which links to all of them
+page = st.navigation(pages, position="top")
 sidebar.show()
 page.run()

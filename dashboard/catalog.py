@@ -1,16 +1,21 @@
-"""All generative runs with what they were asked and what was measured; each file is read once a version."""
+"""All generative runs with what they were asked, what happened and what was measured; each file is read once a version."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from gencore import results
+from gencore import events, results, runs
 from gencore.config import HEADLINE, PRESETS, RunConfig
+from gencore.events import Event, QuickDistance, Resumed, Sheet, Started
+from gencore.judge import Reference, SelfTest
 from gencore.results import Results, UnreadableError
 from gencore.runs import Run, all_runs
 
@@ -70,6 +75,93 @@ def entry(run: Run) -> Entry:
     config = _read(run.config_path, RunConfig, faults)
     measured = _read(run.results_path, Results, faults)
     return Entry(run, config, measured, tuple(faults))
+
+
+_TRACED = {kind.model_fields["type"].default: kind for kind in (Started, Resumed, QuickDistance, Sheet)}
+_TRACED_WORD = re.compile(f'"type":"({"|".join(_TRACED)})"'.encode())
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a list of runs needs of an event log, found without reading all of it as events."""
+
+    started: Started | None
+    newest: Event | None
+    distances: tuple[float, ...]
+    """Quick distances that count and were finite, in their order."""
+    sheet: str | None
+    """The newest sample sheet's file."""
+
+
+def trace(run: Run) -> Trace:
+    try:
+        state = run.events_path.stat()
+    except OSError:
+        return Trace(None, None, (), None)
+    return _trace(run.events_path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4096)
+def _trace(path: Path, _mtime_ns: int, _size: int) -> Trace:
+    counted = events.without_void(_of_traced_kinds(path.read_bytes()))
+    return Trace(
+        started=next((e for e in counted if isinstance(e, Started)), None),
+        newest=events.last(path),
+        distances=tuple(e.fd for e in counted if isinstance(e, QuickDistance) and e.fd is not None),
+        sheet=next((e.file for e in reversed(counted) if isinstance(e, Sheet)), None),
+    )
+
+
+def _of_traced_kinds(content: bytes) -> list[Event]:
+    """The events of a log that a trace is made of, in its order; no other line is parsed."""
+    found: list[Event] = []
+    for word in _TRACED_WORD.finditer(content):
+        line = content[content.rfind(b"\n", 0, word.start()) + 1 : content.find(b"\n", word.end())]
+        with contextlib.suppress(ValidationError):
+            found.append(_TRACED[word[1].decode()].model_validate_json(line))
+    return found
+
+
+def newest_sheet(run: Run) -> Path | None:
+    """The evaluation's samples, else the last sheet of the training; None where there is none in the run's folder."""
+    samples, drawn = run.results / "samples.png", trace(run).sheet
+    if samples.exists() or drawn is None:
+        return samples if samples.exists() else None
+    path = (run.results / drawn).resolve()
+    return path if path.is_relative_to(run.results) and path.exists() else None
+
+
+def bytes_on_disk(run: Run) -> int:
+    """What deleting `run` would free."""
+    return _bytes_in(run.results) + _bytes_in(run.checkpoints)
+
+
+def _bytes_in(folder: os.PathLike[str]) -> int:
+    total = 0
+    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as inside:  # a training renames files meanwhile
+        for one in inside:
+            total += _bytes_in(one) if one.is_dir(follow_symlinks=False) else one.stat(follow_symlinks=False).st_size
+    return total
+
+
+@dataclass(frozen=True)
+class Judge:
+    """What is known of a data set's feature classifier; `faults` says what is unreadable, and why."""
+
+    reference: Reference | None
+    ladder: SelfTest | None
+    faults: tuple[str, ...]
+
+    @property
+    def is_known(self) -> bool:
+        return bool(self.reference or self.ladder or self.faults)
+
+
+def judge(dataset: str) -> Judge:
+    folder, faults = runs.run(f"{JUDGE}{dataset}").results, []
+    reference = _read(folder / "reference.json", Reference, faults)
+    ladder = _read(folder / "selftest.json", SelfTest, faults)
+    return Judge(reference, ladder, tuple(faults))
 
 
 def is_judge(name: str) -> bool:

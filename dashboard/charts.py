@@ -1,35 +1,19 @@
-"""Figures as pure functions: the performance space in Plotly, everything flat in Altair.
-
-One colour a model, Okabe and Ito's palette, which holds on light and on dark ground; the grounds are left
-transparent and the greys are middle ones, so that a figure need not know which it stands on.
-"""
+"""Flat figures of pages in Altair; what the report shows too is in `gencore.figures` and `gencore.space`."""
 
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
 import altair as alt
-import numpy as np
 import pandas as pd
-import plotly.graph_objects as go
 
-from gencore.results import Results
-from gencore.scores import ZONES, distance_to_ideal, quality_parts, zone
+from dashboard.standing import Standing, Values
+from dashboard.words import plain
+from gencore.figures import OTHER, Model, colour, run_colours
+from gencore.scores import SCORES
 
-COLOURS = {"VAE": "#E69F00", "GAN": "#CC79A7", "cGAN": "#0072B2", "DDPM": "#009E73", "cDDPM": "#D55E00"}
-OTHER = "#8A8F98"
-GOLD = "#E8B923"
-GREY = "#8A8F98"
-AXES = ("realism", "fidelity", "coverage")
-View = Literal["distance to ideal", "own place"]
-
-
-def colour(label: str) -> str:
-    return COLOURS.get(label, OTHER)
+__all__ = ["colour", "curve", "legend", "mark", "ranking_bars", "run_colours", "score_bars"]
 
 
 def mark(shade: str) -> str:
@@ -39,196 +23,69 @@ def mark(shade: str) -> str:
     return f"![](data:image/svg+xml;base64,{b64encode(picture.encode()).decode()})"
 
 
-def run_colours(labels: Mapping[str, str]) -> dict[str, str]:
-    """A colour for each run of {run: label}: its model's, paler for each further run of the same model."""
-    seen: dict[str, int] = {}
-    colours = {}
-    for run, label in labels.items():
-        colours[run] = _paler(colour(label), 0.4 * seen.get(label, 0))
-        seen[label] = seen.get(label, 0) + 1
-    return colours
-
-
-def _paler(hexadecimal: str, share: float) -> str:
-    grey = np.array([176, 180, 188])
-    rgb = np.array([int(hexadecimal[place : place + 2], 16) for place in (1, 3, 5)])
-    mixed = rgb + min(share, 0.8) * (grey - rgb)
-    return "#" + "".join(f"{round(part):02X}" for part in mixed)
-
-
-@dataclass(frozen=True)
-class Place:
-    """A model in the performance space."""
-
-    label: str
-    run: str
-    point: tuple[float, float, float]
-    origin: str
-
-    @property
-    def radius(self) -> float:
-        return distance_to_ideal(self.point)
-
-    @property
-    def hover(self) -> str:
-        scores = "<br>".join(f"{axis} {score:.2f}" for axis, score in zip(AXES, self.point, strict=True))
-        return (
-            f"<b>{escape(self.label)}</b> · {escape(self.run)}<br>{scores}<br>"
-            f"distance to ideal {self.radius:.2f} · {zone(self.point)}<br>"
-            f"1 seed · {escape(self.origin)}<extra></extra>"
-        )
-
-
-def place(results: Results) -> Place | None:
-    """Where `results` put their model; None where a coordinate was not measured."""
-    parts = quality_parts(results)
-    if not all(axis in parts for axis in AXES):
-        return None
-    realism, fidelity, coverage = (parts[axis] for axis in AXES)
-    origin = results.origins.get("evaluation")
-    return Place(
-        results.label, results.run, (realism, fidelity, coverage), origin.kind if origin else "unknown"
-    )
-
-
-def performance_space(places: Sequence[Place], view: View) -> go.Figure:
-    """The ideal as a gold star at (1, 1, 1), the zones as corners around it, and the models.
-
-    "distance to ideal": each model is a sphere around the ideal that passes through the model's own place, so
-    a smaller sphere is a better model. "own place": each model is a ball where its scores put it.
-    """
-    figure = go.Figure()
-    figure.add_traces([_corner(f"{name} ≥ {bound:.1f}", bound) for name, bound in ZONES.items()])
-    for model in sorted(places, key=lambda model: model.radius):
-        if view == "distance to ideal":
-            figure.add_traces(_shell(model))
-        else:
-            figure.add_traces(_ball(model))
-    if view == "distance to ideal":
-        reach = max([model.radius for model in places], default=1.0)
-        _dress(figure, low=1 - max(reach, 0.62), high=1 + reach, distance=2.15)
-    else:
-        figure.add_trace(_corner("", 0.0))
-        _dress(figure, low=0.0, high=1.05, distance=2.15)
-    star = dict(x=1, y=1, z=1, text="★", font=dict(color=GOLD, size=28), showarrow=False)
-    figure.update_layout(scene_annotations=[*_labels(places), star])
-    return figure
-
-
-def _labels(places: Sequence[Place]) -> list[dict]:
-    """A name at each model's own place, on a leader line, fanned out so that close models stay readable."""
-    ranked = sorted(places, key=lambda model: model.radius)
-    angles = np.linspace(-0.15 * np.pi, 1.15 * np.pi, len(ranked)) if len(ranked) > 1 else [0.5 * np.pi]
-    return [
-        dict(
-            x=model.point[0], y=model.point[1], z=model.point[2], text=escape(model.label),
-            ax=90 * np.cos(angle), ay=70 * np.sin(angle), arrowhead=0, arrowwidth=1.2,
-            arrowcolor=colour(model.label),
-            font=dict(color=colour(model.label), size=14), bgcolor="rgba(0,0,0,0)",
-        )
-        for model, angle in zip(ranked, angles, strict=True)
-    ]  # fmt: skip
-
-
-def _corner(name: str, bound: float) -> go.Scatter3d:
-    """The edges of the cube [bound, 1]³, in which every score reaches `bound`."""
-    low, high = bound, 1.0
-    path = [
-        (low, low, low), (high, low, low), (high, high, low), (low, high, low), (low, low, low),
-        (low, low, high), (high, low, high), (high, high, high), (low, high, high), (low, low, high), None,
-        (high, low, low), (high, low, high), None, (high, high, low), (high, high, high), None,
-        (low, high, low), (low, high, high),
-    ]  # fmt: skip
-    x, y, z = zip(*[corner or (None, None, None) for corner in path], strict=True)
-    return go.Scatter3d(
-        x=x, y=y, z=z, mode="lines+text", text=[name], textposition="bottom center", name=name,
-        textfont=dict(color=GREY, size=11), line=dict(color=GREY, width=2), opacity=0.7, hoverinfo="skip",
-    )  # fmt: skip
-
-
-def _unit_sphere(rings: int = 24) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    polar, around = np.meshgrid(np.linspace(0, np.pi, rings), np.linspace(0, 2 * np.pi, 2 * rings))
-    return np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar)
-
-
-def _sphere(model: Place, centre: Sequence[float], radius: float, opacity: float) -> go.Surface:
-    x, y, z = (middle + radius * part for middle, part in zip(centre, _unit_sphere(), strict=True))
-    shade = colour(model.label)
-    return go.Surface(
-        x=x, y=y, z=z, opacity=opacity, colorscale=[[0, shade], [1, shade]], showscale=False,
-        name=model.label, hovertemplate=model.hover,
-        lighting=dict(ambient=0.75, diffuse=0.5, specular=0.15, roughness=0.6),
-        contours=dict(x=dict(highlight=False), y=dict(highlight=False), z=dict(highlight=False)),
-    )  # fmt: skip
-
-
-def _shell(model: Place) -> list[go.Surface | go.Scatter3d]:
-    spoke = go.Scatter3d(
-        x=[1, model.point[0]], y=[1, model.point[1]], z=[1, model.point[2]], mode="lines+markers",
-        line=dict(color=colour(model.label), width=5), marker=dict(size=[0, 6], color=colour(model.label)),
-        name=model.label, hovertemplate=model.hover,
-    )  # fmt: skip
-    return [_sphere(model, (1, 1, 1), model.radius, opacity=0.16), spoke]
-
-
-def _ball(model: Place) -> list[go.Surface | go.Scatter3d]:
-    realism, fidelity, coverage = model.point
-    stem = go.Scatter3d(
-        x=[realism, realism], y=[fidelity, fidelity], z=[0, coverage], mode="lines", name=model.label,
-        line=dict(color=colour(model.label), width=3), hovertemplate=model.hover,
-    )  # fmt: skip
-    return [_sphere(model, model.point, 0.035, opacity=0.95), stem]
-
-
-def _dress(figure: go.Figure, low: float, high: float, distance: float) -> None:
-    eye = distance * np.array([-0.6, -0.7, 0.38])
-    axis = dict(
-        range=[low, high], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1.0], color=GREY, showgrid=False, zeroline=False,
-        showline=True, linecolor=GREY, showbackground=False, showspikes=False,
-    )  # fmt: skip
-    titles = {f"{key}axis": dict(axis, title=dict(text=name)) for key, name in zip("xyz", AXES, strict=True)}
-    camera = dict(eye=dict(x=eye[0], y=eye[1], z=eye[2]), center=dict(x=0, y=0, z=-0.13))
-    figure.update_layout(
-        scene=dict(**titles, aspectmode="cube", camera=camera), showlegend=False,
-        hoverlabel=dict(align="left"), paper_bgcolor="rgba(0,0,0,0)", height=500,
-        margin=dict(l=0, r=0, t=0, b=0),
-    )  # fmt: skip
-
-
-def describe(places: Sequence[Place]) -> str:
-    """The performance space in words, for those who cannot see it."""
-    ranked = sorted(places, key=lambda model: model.radius)
+def score_bars(models: Sequence[Model], values: Values, bar: int = 13) -> alt.Chart:
+    """Scores side by side: a group for each of `values`, in it a bar a model."""
+    rows = [
+        (model.name, name, of_model[model.name])
+        for name, of_model in values.items()
+        for model in models
+        if model.name in of_model
+    ]
+    names = [model.name for model in models]
     return (
-        "Distance to the ideal, smallest first: "
-        + ", ".join(f"{m.label} {m.radius:.2f}" for m in ranked)
-        + "."
-    )
-
-
-def quality_bars(quality: pd.DataFrame) -> alt.Chart:
-    """The parts of image quality side by side, from `frames.quality`."""
-    labels, parts = (list(dict.fromkeys(quality[column])) for column in ("label", "part"))
-    return (
-        alt.Chart(quality)
+        alt.Chart(pd.DataFrame(rows, columns=["model", "part", "score"]))
         .mark_bar(cornerRadiusEnd=2)
         .encode(
             x=alt.X("score:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5)),
             y=alt.Y(
-                "part:N", title=None, sort=parts, axis=alt.Axis(ticks=False, domain=False, labelFontSize=13)
+                "part:N", title=None, sort=list(values), scale=alt.Scale(domain=list(values), paddingInner=0.3),
+                axis=alt.Axis(ticks=False, domain=False, labelFontSize=13, labelLimit=150, minExtent=96),
             ),
-            yOffset=alt.YOffset("label:N", sort=labels),
-            color=alt.Color(
-                "label:N", title=None, sort=labels, scale=_scale(labels), legend=alt.Legend(orient="bottom")
-            ),
-            tooltip=["label:N", "run:N", "part:N", alt.Tooltip("score:Q", format=".2f")],
+            yOffset=alt.YOffset("model:N", sort=names, scale=alt.Scale(domain=names)),
+            color=alt.Color("model:N", scale=_scale(models), legend=None),
+            tooltip=["model:N", "part:N", alt.Tooltip("score:Q", format=".2f")],
         )
-        .properties(height=420)
+        .properties(height=len(values) * (bar * len(models) + 16) + 30)
+    )  # fmt: skip
+
+
+def legend(models: Sequence[Model]) -> str:
+    """The models and their colours, as Markdown."""
+    return " &emsp; ".join(f"{mark(model.colour)} {plain(model.name)}" for model in models)
+
+
+def _scale(models: Sequence[Model]) -> alt.Scale:
+    return alt.Scale(domain=[model.name for model in models], range=[model.colour for model in models])
+
+
+def ranking_bars(standings: Sequence[Standing], first: Mapping[str, float]) -> alt.LayerChart:
+    """The weighted scores, best first: what each score adds, the sum, and the share of weightings won."""
+    names = [one.model.name for one in standings]
+    shares = [
+        (one.model.name, score, share, SCORES.index(score)) for one in standings for score, share in one.shares.items()
+    ]
+    sums = [
+        (one.model.name, one.overall, f"{one.overall:.2f}" + (f" · {first[one.model.name]:.0%}" if one.model.name in first else ""))
+        for one in standings
+    ]
+    x = alt.X("share:Q", title=None, scale=alt.Scale(domain=[0, 1.35]), axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1]))
+    y = alt.Y("model:N", title=None, sort=names, axis=alt.Axis(ticks=False, domain=False, labelFontSize=14, labelFontWeight=600))
+    bars = (
+        alt.Chart(pd.DataFrame(shares, columns=["model", "score", "share", "order"]))
+        .mark_bar(stroke=OTHER, strokeWidth=0.5)
+        .encode(
+            x=x, y=y, order="order:Q",
+            color=alt.Color("model:N", scale=_scale([one.model for one in standings]), legend=None),
+            opacity=alt.Opacity("score:N", scale=alt.Scale(domain=list(SCORES), range=[1, 0.75, 0.5, 0.25]), legend=None),
+            tooltip=["model:N", "score:N", alt.Tooltip("share:Q", format=".2f", title="adds")],
+        )
+    )  # fmt: skip
+    told = (
+        alt.Chart(pd.DataFrame(sums, columns=["model", "share", "told"]))
+        .mark_text(align="left", dx=6, fontSize=13, color=OTHER)
+        .encode(x=x, y=y, text="told:N")
     )
-
-
-def _scale(labels: Iterable[str]) -> alt.Scale:
-    labels = list(labels)
-    return alt.Scale(domain=labels, range=[colour(label) for label in labels])
+    return (bars + told).properties(height=44 * len(standings) + 30)
 
 
 def curve(points: pd.DataFrame, title: str, colours: Mapping[str, str], log: bool = False) -> alt.Chart:

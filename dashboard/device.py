@@ -40,5 +40,7 @@ class Doctor:
         except ValidationError as error:
             last_line = (asked.stderr.strip().splitlines() or [explain(error)])[-1]
             self.answer = f"gencore doctor ended with code {asked.returncode}: {last_line}"
-        except (subprocess.TimeoutExpired, OSError) as error:
-            self.answer = f"gencore doctor did not answer: {error}"
+        except subprocess.TimeoutExpired:
+            self.answer = f"gencore doctor did not answer within {TIMEOUT_SECONDS} s; the machine is busy"
+        except OSError as error:
+            self.answer = f"gencore doctor did not start: {error.strerror}"

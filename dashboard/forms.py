@@ -111,11 +111,25 @@ def kind(field: FieldInfo) -> type:
     raise TypeError(f"no input for a field of type {field.annotation}; add one here")
 
 
+def fill(config: RunConfig) -> None:
+    """Make the form ask for `config`: for a button's callback, which comes before the form is drawn."""
+    preset = commands.nearest_preset(config)
+    st.session_state["train.preset"] = preset
+    st.session_state["train.name"] = ""
+    for option in commands.options(config):
+        st.session_state[_key(option.name, preset)] = option.value
+    st.toast(f"The form on the left now asks for this {plain(config.label)}.", icon=":material/content_copy:")
+
+
+def _key(name: str, preset: str) -> str:
+    """Each preset keeps its defaults and its user's changes; what is always asked is asked once for all."""
+    return f"train.{name}" if name in FIRST else f"train.{preset}.{name}"
+
+
 def _ask(option: Option, preset: str, availability: Mapping[str, str]) -> object:
-    """One widget, its key a preset's own, so that each preset keeps its defaults and its user's changes."""
     name, field, value = option.name, option.field, option.value
     label = name.replace("_", " ").capitalize()
-    key = f"train.{preset}.{name}" if name not in FIRST else f"train.{name}"
+    key = _key(name, preset)
     match kind(field):
         case t if t is Literal:
             choices = list(get_args(field.annotation))

@@ -12,7 +12,6 @@ import pandas as pd
 from dashboard.catalog import Entry
 from gencore import events
 from gencore.events import Ended, Event, Progress, QuickDistance, Resumed, Sheet, Started
-from gencore.scores import quality_parts
 
 MAX_POINTS = 2000
 
@@ -118,17 +117,6 @@ def _seconds_left(counted: Sequence[Event], total_steps: int, window: int = 50) 
         return None
     pace = (recent[-1].time - recent[0].time) / (recent[-1].step - recent[0].step)
     return pace * (total_steps - recent[-1].step)
-
-
-def quality(entries: Iterable[Entry]) -> pd.DataFrame:
-    """The parts of image quality, one a row: `label`, `run`, `part`, `score` in [0, 1]."""
-    rows = [
-        (one.label, one.run.name, part, score)
-        for one in entries
-        if one.results
-        for part, score in quality_parts(one.results).items()
-    ]
-    return pd.DataFrame(rows, columns=["label", "run", "part", "score"])
 
 
 COLUMNS = {

@@ -7,6 +7,7 @@ know that a child is still starting, to see that it failed before it wrote anyth
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -80,6 +81,20 @@ class Jobs:
                 )
             self._jobs[run.name] = Job(run, process, time.time())
         threading.Thread(target=process.wait, name=f"reap {run.name}", daemon=True).start()
+
+    def delete(self, run: Run) -> None:
+        """Remove all that `run` has on disk.
+
+        Raises RunBusyError while it trains or is measured, OSError where a folder cannot be removed.
+        """
+        with self._lock:
+            if run.process() or run.name in {job.run.name for job in self.alive()}:
+                raise RunBusyError(f"run {run.name} is running; stop it first")
+            with run.claim():
+                for folder in (run.checkpoints, run.results):
+                    if folder.exists():
+                        shutil.rmtree(folder)
+            self._jobs.pop(run.name, None)
 
     def _refuse(self, run: Run) -> None:
         alive = {job.run.name for job in self.alive()}

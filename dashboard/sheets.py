@@ -13,6 +13,8 @@ COLUMNS = ROWS = 10
 MAX_SIDE = 10 * 256
 GAP = 1
 """Native pixels between two pictures; transparent, so that the page's own colour shows."""
+PALE = 110
+"""Opacity, of 255, of what is not meant just now."""
 
 
 class SheetError(ValueError):
@@ -35,15 +37,29 @@ def read(path: Path) -> np.ndarray:
     return pixels.reshape(ROWS, height, COLUMNS, width, 3).swapaxes(1, 2)
 
 
-def draw(pictures: Sequence[np.ndarray] | np.ndarray, columns: int, scale: int) -> bytes:
-    """A PNG of `pictures`, each uint8 (height, width, 3), in `columns`, every pixel `scale` pixels wide."""
+def of_run(folder: Path, file: str) -> Path:
+    """The sheet that a run's log names, inside the run's own `folder`. Raises SheetError."""
+    path = folder / file
+    if not path.resolve().is_relative_to(folder):
+        raise SheetError(f"{file} leads out of the run's folder")
+    return path
+
+
+def draw(
+    pictures: Sequence[np.ndarray] | np.ndarray, columns: int, scale: int, lit: int | None = None
+) -> bytes:
+    """A PNG of `pictures`, each uint8 (height, width, 3), in `columns`, every pixel `scale` pixels wide.
+
+    Where a column is `lit`, the others are pale.
+    """
     height, width = pictures[0].shape[:2]
     rows = -(-len(pictures) // columns)
     canvas = np.zeros((rows * (height + GAP) - GAP, columns * (width + GAP) - GAP, 4), np.uint8)
     for place, picture in enumerate(pictures):
         top, left = place // columns * (height + GAP), place % columns * (width + GAP)
         canvas[top : top + height, left : left + width, :3] = picture
-        canvas[top : top + height, left : left + width, 3] = 255
+        pale = lit is not None and place % columns != lit
+        canvas[top : top + height, left : left + width, 3] = PALE if pale else 255
     large = canvas.repeat(scale, axis=0).repeat(scale, axis=1)
     content = io.BytesIO()
     Image.fromarray(large, "RGBA").save(content, "PNG", compress_level=3)

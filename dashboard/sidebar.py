@@ -6,21 +6,17 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from dashboard import catalog, forms, frames
+from dashboard import actions, catalog, estimate, forms, frames
 from dashboard.charts import colour, mark
 from dashboard.device import Doctor, Report
-from dashboard.jobs import Jobs, TooManyRunsError
+from dashboard.estimate import Estimate
 from dashboard.words import duration, figure, plain
 from gencore import commands, runs
-from gencore.runs import Run, RunBusyError
+from gencore.config import RunConfig
+from gencore.runs import Run
 
 LIVE = "views/live.py"
-
-
-@st.cache_resource
-def jobs() -> Jobs:
-    """The one keeper of this server's children."""
-    return Jobs()
+GALLERY = "views/gallery.py"
 
 
 @st.cache_resource
@@ -31,14 +27,13 @@ def doctor() -> Doctor:
 def show() -> None:
     with st.sidebar:
         st.subheader("Train", anchor=False)
-        report = doctor().answer
-        _train(report.datasets if isinstance(report, Report) else {})
+        _train(doctor().answer)
         now = _changing()
         st.fragment(_follow, run_every=2.0 if now.is_moving else None)(now)
 
 
-def _train(availability: dict[str, str]) -> None:
-    order = forms.train_form(availability)
+def _train(machine: Report | str | None) -> None:
+    order = forms.train_form(machine.datasets if isinstance(machine, Report) else {})
     if order is None:
         st.button("Start", type="primary", width="stretch", disabled=True)
         return
@@ -47,7 +42,7 @@ def _train(availability: dict[str, str]) -> None:
     words = commands.train(order.preset, name, order.config)
     if has_judge := _has_judge(order.config.data.dataset):
         words.append("--evaluate")
-    starting = bool(jobs().starting())
+    starting = bool(actions.jobs().starting())
     if st.button(
         "Starting …" if starting else "Start",
         type="primary",
@@ -56,11 +51,21 @@ def _train(availability: dict[str, str]) -> None:
         disabled=starting,
     ):
         _start(name, words)
+    _time_it_takes(order.config, machine)
     if not has_judge:
         judge = plain(f"gencore features {order.config.data.dataset}")
         st.caption(f"This data set has no feature classifier yet, so the run will not be measured: {judge}")
     with st.expander("The same on the command line", icon=":material/terminal:"):
         st.code(commands.shown(words), language="bash", wrap_lines=True)
+
+
+def _time_it_takes(config: RunConfig, machine: Report | str | None) -> None:
+    match estimate.training_time(config, catalog.generative_runs(), machine):
+        case Estimate(seconds, run, differs):
+            other = f", which has other {', '.join(differs)}" if differs else ""
+            st.caption(f":material/timer: about {duration(seconds)} at the pace of {plain(run + other)}")
+        case reason:
+            st.caption(f":material/timer: no estimate: {plain(reason)}")
 
 
 def _has_judge(dataset: str) -> bool:
@@ -79,21 +84,11 @@ def _start(name: str, words: list[str]) -> None:
         run = runs.run(name)
         if run.exists:
             raise runs.RunExistsError(f"a run named {name} exists; choose another name")
-        jobs().start(run, words)
+        actions.jobs().start(run, words)
     except (ValueError, OSError) as error:
         st.error(plain(str(error)), icon=":material/block:")
     else:
         st.switch_page(LIVE, query_params={"run": name})
-
-
-def start_again(run: Run, words: list[str]) -> None:
-    """Resume, from a page's own button."""
-    try:
-        jobs().start(run, words)
-    except (RunBusyError, TooManyRunsError, OSError) as error:
-        st.error(plain(str(error)), icon=":material/block:")
-    else:
-        st.rerun()
 
 
 class Changing(NamedTuple):
@@ -112,7 +107,7 @@ class Changing(NamedTuple):
 def _changing() -> Changing:
     running = [one.name for one in runs.all_runs() if one.process() and not catalog.is_judge(one.name)]
     starting, stillborn = (
-        [job.run.name for job in jobs_] for jobs_ in (jobs().starting(), jobs().stillborn())
+        [job.run.name for job in jobs_] for jobs_ in (actions.jobs().starting(), actions.jobs().stillborn())
     )
     return Changing(running, starting, stillborn, doctor().answer)
 
@@ -124,9 +119,9 @@ def _follow(drawn: Changing) -> None:
         st.caption(f":material/hourglass_top: **{plain(name)}** is starting …")
     for name in drawn.running:
         _running_line(catalog.entry(runs.run(name)))
-    for job in jobs().stillborn():
+    for job in actions.jobs().stillborn():
         _stillborn(job.run)
-        st.button("Dismiss", key=f"forget.{job.run.name}", on_click=jobs().forget, args=(job,))
+        st.button("Dismiss", key=f"forget.{job.run.name}", on_click=actions.jobs().forget, args=(job,))
     _machine(drawn.machine)
 
 
@@ -137,34 +132,26 @@ def _running_line(one: catalog.Entry) -> None:
     )
     course = frames.course(history.events)
     with st.container(gap="xsmall"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.markdown(f"{mark(colour(one.label))} **{plain(one.run.name)}**", width="stretch")
-            st.page_link(LIVE, label="Open", query_params={"run": one.run.name})
-        if course is None:
-            st.progress(0.0, text="preparing")
-            return
-        if one.run.status() == "evaluating":
-            st.progress(1.0, text="measuring")
-            return
-        left = f"{duration(course.seconds_left)} left" if course.seconds_left is not None else "estimating"
-        st.progress(course.share, text=f"{left} · {figure(course.images_per_second)} images/s")
+        st.markdown(f"{mark(colour(one.label))} **{plain(one.run.name)}**")
+        st.progress(*_progress(one, course))
+        with st.container(horizontal=True, gap="small"):
+            st.page_link(LIVE, label="Open", icon=":material/show_chart:", query_params={"run": one.run.name})
+            actions.stop_button(one.run, "sidebar")
+
+
+def _progress(one: catalog.Entry, course: frames.Course | None) -> tuple[float, str]:
+    """The bar's length and its words."""
+    if course is None:
+        return 0.0, "preparing"
+    if one.run.status() == "evaluating":
+        return 1.0, "measuring"
+    left = f"{duration(course.seconds_left)} left" if course.seconds_left is not None else "estimating"
+    return course.share, f"{left} · {figure(course.images_per_second)} images/s"
 
 
 def _stillborn(run: Run) -> None:
     st.error(f"**{plain(run.name)}** could not start.", icon=":material/error:")
-    st.code(log_tail(run, lines=6), language=None, wrap_lines=True)
-
-
-def log_tail(run: Run, lines: int) -> str:
-    """The end of what the training printed, at most 16 KiB of it."""
-    try:
-        with run.log_path.open("rb") as file:
-            file.seek(max(0, run.log_path.stat().st_size - 16384))
-            text = file.read().decode(errors="replace")
-    except FileNotFoundError:
-        return "(nothing was printed)"
-    printed = [line.rsplit("\r", 1)[-1] for line in text.splitlines() if line.strip()]
-    return "\n".join(printed[-lines:]) or "(nothing was printed)"
+    st.code(actions.log_tail(run, lines=6), language=None, wrap_lines=True)
 
 
 def _machine(report: Report | str | None) -> None:
@@ -174,8 +161,11 @@ def _machine(report: Report | str | None) -> None:
         case str(reason):
             st.caption(":material/memory: device unknown", help=plain(reason))
         case Report():
-            at_hand = "\n".join(f"- {plain(name)}: {plain(state)}" for name, state in report.datasets.items())
-            threads = f"{report.threads} threads · {report.memory_gib:.0f} GiB"
+            states = "\n".join(f"- {plain(name)}: {plain(state)}" for name, state in report.datasets.items())
+            here = sum(state != "would be downloaded" for state in report.datasets.values())
+            threads = f"{report.threads} thread{'s' if report.threads != 1 else ''}"
             st.caption(
-                f":material/memory: {plain(report.device)} · {threads}", help=f"Data sets at hand\n{at_hand}"
+                f":material/memory: {plain(report.device)} · {threads} · {report.memory_gib:.0f} GiB · "
+                f"{here} of {len(report.datasets)} data sets at hand",
+                help=f"Data sets\n{states}",
             )

@@ -6,14 +6,18 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import catalog, charts, frames, sheets
+from dashboard import catalog, charts, frames, sheets, standing
 from dashboard.catalog import Entry
-from dashboard.charts import AXES, View, colour, mark
+from dashboard.charts import colour, mark
 from dashboard.sidebar import LIVE
 from dashboard.words import ABSENT, duration, figure, plain
-from gencore import events
+from gencore import space
 from gencore.config import HEADLINE
+from gencore.figures import Model
+from gencore.scores import SCORES, Score
+from gencore.space import View
 
+PERFORMANCE = "views/performance.py"
 FAMILIES = {
     "VAE": (
         "x → encoder → z → decoder → x",
@@ -64,41 +68,27 @@ def _overview(entries: list[Entry], measured: list[str]) -> None:
         st.title(
             "Ways to draw a picture" if measured == ["cifar10"] else "Four ways to draw a digit", anchor=False
         )
-        dataset, newest = _choices(entries, measured)
+        dataset, newest = standing.choose(entries, measured)
     shown = catalog.one_a_label(entries, dataset, newest)
+    models = {one.run.name: standing.model(one, entries) for one in shown}
     st.caption(_subtitle(shown, dataset))
     columns = st.columns(2, gap="large")
     for place, one in enumerate(shown):
         with columns[place % 2]:
-            _card(one)
+            _card(one, models[one.run.name])
+    _links()
     st.divider()
-    _space(shown)
+    _space([model for model in models.values() if model])
     _table(shown)
-
-
-def _choices(entries: list[Entry], measured: list[str]) -> tuple[str, bool]:
-    dataset = measured[0]
-    if len(measured) > 1:
-        dataset = st.segmented_control(
-            "Data set", measured, default=measured[0], required=True, key="dataset", bind="query-params",
-            label_visibility="collapsed",
-        )  # fmt: skip
-    if catalog.one_a_label(entries, dataset) == catalog.one_a_label(entries, dataset, newest=True):
-        return dataset, False
-    return dataset, st.toggle(
-        "Newest runs", key="newest", bind="query-params", help="Instead of the headline runs."
-    )
 
 
 def _subtitle(shown: list[Entry], dataset: str) -> str:
     origins = [one.results.origins.get("evaluation") for one in shown if one.results]
     whence = " and ".join(sorted({ORIGINS[origin.kind][0] for origin in origins if origin}))
-    return (
-        f"{plain(dataset)} · 1 seed a model · {whence or 'not evaluated yet'} · ten samples each, not chosen"
-    )
+    return f"{plain(dataset)} · {whence or 'not evaluated yet'} · ten samples each, not chosen"
 
 
-def _card(one: Entry) -> None:
+def _card(one: Entry, model: Model | None) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"#### {mark(colour(one.label))} {plain(one.label)}", anchors=False, width="stretch")
         _origin_badge(one)
@@ -110,12 +100,27 @@ def _card(one: Entry) -> None:
             query_params={"run": one.run.name},
         )
     _ten_samples(one)
-    [(_, cells)] = frames.table([one])
-    in_short = (
-        f":gray[{name}] **{_shown(name, cells[name].value)}**"
-        for name in ("fd ÷ floor", "coverage", "training")
-    )
-    st.markdown(" &nbsp; ".join(in_short))
+    with st.container(horizontal=True, horizontal_alignment="distribute", gap="small"):
+        for name in SCORES:
+            _score(name, model.scores[name] if model else None)
+
+
+def _score(name: str, score: Score | None) -> None:
+    if score and score.value is not None:
+        shown, reasons = f"**{score.value:.2f}**", []
+    else:
+        shown = ABSENT
+        reasons = [f"{part}: {reason}" for part, reason in score.missing.items()] if score else ["not evaluated yet"]
+    help = "  \n".join(map(plain, reasons)) or None
+    st.markdown(f":small[:gray[{name}]]  \n{shown}", width="content", help=help)
+
+
+def _links() -> None:
+    """One click to every other page."""
+    with st.container(horizontal=True, gap="small"):
+        for page in st.session_state["pages"]:
+            if page.url_path:  # Home itself has none
+                st.page_link(page)
 
 
 def _origin_badge(one: Entry) -> None:
@@ -128,7 +133,7 @@ def _origin_badge(one: Entry) -> None:
 
 
 def _ten_samples(one: Entry) -> None:
-    path = _newest_sheet(one)
+    path = catalog.newest_sheet(one.run)
     if path is None:
         st.info("No samples yet.", icon=":material/image:")
         return
@@ -140,23 +145,14 @@ def _ten_samples(one: Entry) -> None:
     st.image(picture, width="stretch", alt=f"Ten pictures drawn by the {one.label} of run {one.run.name}")
 
 
-def _newest_sheet(one: Entry) -> Path | None:
-    """The evaluation's samples, else the last sheet of the training."""
-    samples = one.run.results / "samples.png"
-    if samples.exists():
-        return samples
-    drawn = frames.sheets(events.tail(one.run.events_path).events)
-    return one.run.results / drawn[-1].file if drawn else None
-
-
 @st.cache_data(max_entries=64, show_spinner=False)
-def _ten(path: Path, conditional: bool, _mtime_ns: int) -> bytes:
+def _ten(path: Path, conditional: bool, mtime_ns: int) -> bytes:
     return sheets.draw_ten(path, conditional)
 
 
-def _space(shown: list[Entry]) -> None:
-    placed = [(one, charts.place(one.results)) for one in shown if one.results]
-    places = [place for _, place in placed if place]
+def _space(models: list[Model]) -> None:
+    axes = space.shared_axes(models)
+    places = [place for model in models if (place := space.place(model, axes))]
     left, right = st.columns([3, 2], gap="large")
     with left:
         with st.container(horizontal=True, vertical_alignment="center"):
@@ -166,23 +162,21 @@ def _space(shown: list[Entry]) -> None:
                 key="view", bind="query-params", label_visibility="collapsed",
             )  # fmt: skip
         if places:
-            figure = charts.performance_space(places, view)
             st.plotly_chart(
-                figure, key=f"space.{view}", alt=charts.describe(places), config={"displaylogo": False}
-            )
-        st.caption(
-            f"Axes: {', '.join(AXES)}, each 1 where real pictures stand. The star is the ideal; a smaller "
-            "sphere is a better model. Stability and controllability join when they are measured; until then "
-            "this is image quality only."
-        )
-        for one, place in placed:
-            if place is None:
-                st.caption(f"{plain(one.label)} is missing here: fd, precision or coverage was not measured.")
+                space.performance_space(places, view), key=f"space.{view}", alt=space.describe(places),
+                config={"displaylogo": False},
+            )  # fmt: skip
+        st.caption(space.caption(axes))
+        for name in sorted({model.name for model in models} - {place.name for place in places}):
+            st.caption(f"{plain(name)} is missing here: an axis was not measured.")
     with right:
-        st.subheader("Which is better at what", anchor=False)
-        quality = frames.quality(shown)
-        if len(quality):
-            st.altair_chart(charts.quality_bars(quality), alt="Bars of the parts of image quality, by model")
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.subheader("Which is better at what", anchor=False)
+            st.page_link(PERFORMANCE, label="Weigh them", icon=":material/balance:")
+        values = standing.four(models) if axes == space.SCORES else standing.made_of(models, "quality")
+        if any(values.values()):
+            st.markdown(charts.legend(models))
+            st.altair_chart(charts.score_bars(models, values), alt="Bars of the scores by model")
 
 
 def _shown(column: str, value: float | None) -> str:

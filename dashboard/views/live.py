@@ -8,30 +8,15 @@ from typing import NamedTuple
 import pandas as pd
 import streamlit as st
 
-from dashboard import catalog, charts, frames, sheets
+from dashboard import actions, address, catalog, charts, frames, sheets
+from dashboard.actions import MOVING, STATES
 from dashboard.catalog import Entry
 from dashboard.frames import Course, History
-from dashboard.sidebar import jobs, log_tail, start_again
 from dashboard.words import duration, figure, plain
-from gencore import commands, runs
+from gencore import runs
 from gencore.events import Notice, Sheet
 
 MAX_SHOWN = 6
-STATES = {
-    "starting": (":material/hourglass_top:", "gray"),
-    "preparing": (":material/hourglass_top:", "gray"),
-    "running": (":material/play_circle:", "primary"),
-    "evaluating": (":material/straighten:", "primary"),
-    "finished": (":material/check_circle:", "gray"),
-    "stopped": (":material/stop_circle:", "gray"),
-    "diverged": (":material/trending_up:", "red"),
-    "failed": (":material/error:", "red"),
-    "died": (":material/heart_broken:", "red"),
-    "unreadable": (":material/broken_image:", "red"),
-    "new": (":material/fiber_new:", "gray"),
-}
-MOVING = {"starting", "preparing", "running", "evaluating"}
-RESUMABLE = {"stopped", "died", "failed"}
 KINDS = {
     "loss": "loss",
     "gradient norm": "gradient norm",
@@ -56,41 +41,17 @@ class Followed(NamedTuple):
 def main() -> None:
     st.title("Live", anchor=False)
     known = [one.run.name for one in catalog.generative_runs()]
-    names = list(dict.fromkeys([*(job.run.name for job in jobs().alive()), *known]))
+    names = list(dict.fromkeys([*(job.run.name for job in actions.jobs().alive()), *known]))
     if not names:
         st.info(
             "No training yet. Choose a model on the left and press **Start**: curves and samples grow here.",
             icon=":material/rocket_launch:",
         )
         return
-    chosen = _choose(names)
+    running = next((name for name in names if runs.run(name).process()), names[0])
+    chosen = address.runs("live", names, [running], MAX_SHOWN)
     moving = any(_follow(name).state in MOVING for name in chosen)
     st.fragment(_watch, run_every=1.0 if moving else None)(chosen, moving)
-
-
-def _choose(names: list[str]) -> list[str]:
-    """The runs in the address; where it names none, the newest that runs, else the newest.
-
-    The widget is not bound to the address: Streamlit lets no link or button set what is bound.
-    """
-    asked = [name for name in st.query_params.get_all("run") if name in names]
-    if not asked:
-        asked = [next((name for name in names if runs.run(name).process()), names[0])]
-        st.query_params["run"] = asked
-    st.session_state["live.runs"] = asked[:MAX_SHOWN]
-    return st.multiselect(
-        "Runs",
-        names,
-        key="live.runs",
-        on_change=_remember_choice,
-        max_selections=MAX_SHOWN,
-        placeholder=f"Choose up to {MAX_SHOWN} runs",
-        label_visibility="collapsed",
-    )
-
-
-def _remember_choice() -> None:
-    st.query_params["run"] = st.session_state["live.runs"]
 
 
 def _follow(name: str) -> Followed:
@@ -104,7 +65,7 @@ def _follow(name: str) -> Followed:
 
 
 def _state(one: Entry, course: Course | None) -> str:
-    if one.run.name in {job.run.name for job in jobs().starting()}:
+    if one.run.name in {job.run.name for job in actions.jobs().starting()}:
         return "starting"
     status = one.run.status()
     if status == "running" and course is None:
@@ -122,7 +83,8 @@ def _watch(names: list[str], moving: bool) -> None:
         _header(one, colours[one.name])
     readable = [one for one in followed if one.entry.config]
     if any(one.course for one in readable):
-        left, right = st.columns([4, 5], gap="large")
+        with st.container(key="pair.live"):
+            left, right = st.columns([4, 5], gap="large")
         with left:
             _samples(readable)
         with right:
@@ -132,15 +94,14 @@ def _watch(names: list[str], moving: bool) -> None:
 
 
 def _header(one: Followed, shade: str) -> None:
-    icon, tone = STATES[one.state]
     with st.container(border=True, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
                 f"{charts.mark(shade)} **{plain(one.entry.label)}** {plain(one.name)}", width="content"
             )
-            st.badge(one.state, icon=icon, color=tone)
+            actions.badge(one.state)
             st.markdown(f":gray[{plain(_summary(one))}]", width="stretch")
-            _buttons(one)
+            actions.buttons(one.entry, one.state, "live")
         if one.state in MOVING:
             st.progress(one.course.share if one.course else 0.0)
         _trouble(one)
@@ -161,18 +122,6 @@ def _summary(one: Followed) -> str:
     return " · ".join(parts)
 
 
-def _buttons(one: Followed) -> None:
-    if one.state in {"preparing", "running", "evaluating"}:
-        help = "A training saves a checkpoint first; Resume goes on from there."
-        if st.button("Stop", key=f"stop.{one.name}", icon=":material/stop:", help=help):
-            with st.spinner("Stopping …", show_time=True):
-                one.entry.run.stop()
-            st.rerun()
-    elif one.state in RESUMABLE and one.entry.config:
-        if st.button("Resume", key=f"resume.{one.name}", icon=":material/play_arrow:", type="primary"):
-            start_again(one.entry.run, commands.resume(one.name, one.entry.config))
-
-
 def _trouble(one: Followed) -> None:
     for fault in one.entry.faults:
         st.error(plain(fault), icon=":material/broken_image:")
@@ -181,7 +130,7 @@ def _trouble(one: Followed) -> None:
             "The process ended without a last word. This is the end of its log:",
             icon=":material/heart_broken:",
         )
-        st.code(log_tail(one.entry.run, lines=8), language=None, wrap_lines=True)
+        st.code(actions.log_tail(one.entry.run, lines=8), language=None, wrap_lines=True)
     elif one.state in {"diverged", "failed"} and one.course and one.course.ended:
         st.error(plain(one.course.ended.reason), icon=STATES[one.state][0])
     if one.history.unreadable:
@@ -253,7 +202,7 @@ def _sheet(one: Followed, sheet: Sheet) -> None:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _drawn(path: Path, _mtime_ns: int) -> bytes:
+def _drawn(path: Path, mtime_ns: int) -> bytes:
     return sheets.draw_sheet(path)
 
 
@@ -278,7 +227,7 @@ def _log(one: Followed) -> None:
     with st.expander(f"Log of {plain(one.name)}", icon=":material/notes:"):
         for text in notices[-5:]:
             st.caption(f":material/info: {plain(text)}")
-        st.code(log_tail(one.entry.run, lines=40), language=None, wrap_lines=True)
+        st.code(actions.log_tail(one.entry.run, lines=40), language=None, wrap_lines=True)
 
 
 main()

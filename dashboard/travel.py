@@ -1,0 +1,146 @@
+"""Views of the latent page that go from one place to another: interpolation, and the morph of a label."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from dashboard import address, drawing, walks
+from dashboard.drawing import Recipe
+from dashboard.subject import LARGE, SIDE, SLIDER, SMALL, Subject, digit, picture
+from dashboard.walks import Places, Walker
+from dashboard.words import plain
+from gencore.config import DatasetName
+from gencore.data.registry import DATASETS
+
+MAX_ENDS = 4
+FRAMES = 12
+"""Pictures from one end to the next."""
+RANDOM, TEST = "random", "test picture"
+
+
+class End(NamedTuple):
+    """One end of a walk: a seed, or the number of a test picture; asked for `digit` where the model takes labels."""
+
+    kind: str
+    number: int
+    digit: int | None
+
+
+def interpolation(of: Subject) -> None:
+    """From one picture to the next, of two to four."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        count = st.segmented_control(
+            "Ends", range(2, MAX_ENDS + 1), default=2, required=True, key="ends", bind="query-params", width="content"
+        )
+        how = st.segmented_control(
+            "Between them", [*walks.BETWEEN], default="slerp", required=True, key="between", bind="query-params",
+            help="slerp follows the great circle and keeps the latent's length; lerp is the straight line.",
+            width="content",
+        )  # fmt: skip
+    with st.container(horizontal=True, gap="medium"):
+        asked = [_end(of, i) for i in range(1, count + 1)]
+    if not of.walker.inverts:
+        st.caption(f"A {plain(of.one.label)} cannot find the latent of a picture, so no test picture can be an end.")
+    ends = tuple(end for end, _ in asked)
+    with st.spinner("Drawing …", show_time=True):
+        film = _film(of.recipe, of.version, of.one.dataset, ends, how, of.walker)
+    for i, (end, place) in enumerate(asked):
+        pair = [film[i * FRAMES]]
+        words = f"End {i + 1}"
+        if end.kind == TEST:
+            pair.insert(0, drawing.pictures(drawing.real(of.one.dataset, "test")[end.number][None])[0])
+            words += ": the test picture and what the model gives back of it"
+        with place:
+            picture(of, np.stack(pair), words, len(pair), SMALL)
+    with st.container(horizontal=True, gap="medium"):
+        _along(of, film, "Along the walk", "along")
+    if count == MAX_ENDS:
+        with st.spinner("Drawing …", show_time=True):
+            square = _square(of.recipe, of.version, of.one.dataset, ends, how, of.walker)
+        st.caption("The same four ends as corners of a square.")
+        picture(of, square, f"Square of {SIDE} by {SIDE} pictures between the four ends", SIDE, SMALL)
+
+
+def _end(of: Subject, i: int) -> tuple[End, DeltaGenerator]:
+    """What the visitor asks of end `i`, and the place above for its picture."""
+    with st.container(width=SLIDER - 24, gap="xsmall"):
+        place = st.container(height=of.scale(SMALL) * of.size + 8, border=False)
+        kinds = [RANDOM, TEST] if of.walker.inverts else [RANDOM]
+        kind = st.selectbox(f"End {i}", kinds, key=f"end{i}", bind="query-params") if len(kinds) > 1 else RANDOM
+        with st.container(horizontal=True):
+            if kind == TEST:
+                labels = drawing.real_labels(of.one.dataset, "test")
+                number = st.number_input(
+                    "Number", 0, len(labels) - 1, i - 1, key=f"test{i}", bind="query-params", width=SLIDER // 2
+                )
+                return End(TEST, number, int(labels[number])), place
+            asked = digit(of, "Digit", f"digit{i}", 2 * i + 1)
+            number = st.number_input(
+                "Seed", 0, address.MAX_SEED, i - 1, key=f"seed{i}", bind="query-params", width=SLIDER // 2
+            )
+            return End(RANDOM, number, asked), place
+
+
+def _places(walker: Walker, dataset: DatasetName, ends: tuple[End, ...]) -> Places:
+    found = [
+        walker.found(drawing.real(dataset, "test")[end.number][None], end.digit)
+        if end.kind == TEST
+        else walker.random(end.number, end.digit)
+        for end in ends
+    ]
+    return Places.of(found)
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _film(
+    recipe: Recipe, version: int, dataset: DatasetName, ends: tuple[End, ...], how: str, _walker: Walker
+) -> np.ndarray:
+    return drawing.pictures(_walker.draw(walks.path(_places(_walker, dataset, ends), FRAMES, how)))
+
+
+@st.cache_data(max_entries=32, show_spinner=False)
+def _square(
+    recipe: Recipe, version: int, dataset: DatasetName, ends: tuple[End, ...], how: str, _walker: Walker
+) -> np.ndarray:
+    return drawing.pictures(_walker.draw(walks.square(_places(_walker, dataset, ends), SIDE, how)))
+
+
+def _along(of: Subject, film: np.ndarray, label: str, key: str) -> None:
+    """A large frame of the film, chosen by a slider in percent; the film as a strip and as a GIF."""
+    place = st.container(width=of.scale(LARGE) * of.size)
+    with st.container(width=2 * SLIDER + 32):
+        percent = st.slider(label, 0, 100, 0, key=key, bind="query-params", format="%d %%")
+        strip = film[:: max(1, (len(film) - 1) // FRAMES)]
+        picture(of, strip, f"{len(strip)} pictures along the walk", -(-len(strip) // 2), 2 * LARGE // FRAMES)
+        st.download_button(
+            "GIF", partial(walks.gif, film, of.scale(LARGE // 2)), f"{of.one.run.name}.gif", "image/gif",
+            icon=":material/gif_box:", on_click="ignore", help="There and back.",
+        )  # fmt: skip
+    with place:
+        frame = round(percent / 100 * (len(film) - 1))
+        picture(of, film[frame][None], f"Picture at {percent} % of the walk")
+
+
+def morph(of: Subject) -> None:
+    """From one class to another, the latent kept."""
+    if not of.walker.morphs:
+        known = "takes whole labels only" if of.walker.model.conditional else "takes no labels"
+        st.info(
+            f"A {plain(of.one.label)} {known}, so nothing lies between two digits for it. Choose a run of a cGAN, whose "
+            "label is a vector; or walk from one picture to another under **interpolation**.",
+            icon=":material/tag:",
+        )
+        return
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        first, last = digit(of, "From", "from", 3), digit(of, "To", "to", 8)
+        seed = address.seed()
+    film = _film(of.recipe, of.version, of.one.dataset, (End(RANDOM, seed, first), End(RANDOM, seed, last)), "lerp", of.walker)
+    with st.container(horizontal=True, gap="medium"):
+        names = DATASETS[of.one.dataset].class_names
+        _along(of, film, f"morph {names[first]} → {names[last]}", "morph")
+    st.caption("The latent stays where it is; only the label's vector moves, from one class to the other.")
