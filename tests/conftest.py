@@ -11,14 +11,18 @@ from pathlib import Path
 
 import pytest
 import torch
-from support import QUIET, STEPS_PER_EPOCH, Result, record, tiny_config
+from support import QUIET, STEPS_PER_EPOCH, TRAINER, Result, record, tiny_config
 
+from dashboard import actions
+from dashboard.jobs import Jobs
 from gencore.cli import main
 from gencore.config import ClassifierConfig, DataConfig, RunConfig, TrainingConfig
 from gencore.data.sources import ImageData, load
-from gencore.evaluation import measure_reference
 from gencore.features import features_run
+from gencore.reference import measure_reference
 from gencore.runs import run
+
+REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -103,3 +107,16 @@ def judged(home: Path, judged_home: Path) -> Path:
     """The home folder of this test, holding a copy of all in `judged_home`."""
     shutil.copytree(judged_home, home, dirs_exist_ok=True)
     return home
+
+
+@pytest.fixture
+def jobs(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
+    """The dashboard's keeper of trainings, with a stand-in for the training; none outlives its test."""
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    script = home / "trainer.py"
+    script.write_text(TRAINER)
+    keeper = Jobs([sys.executable, str(script)])
+    monkeypatch.setattr(actions, "jobs", lambda: keeper)
+    yield keeper
+    for job in keeper._jobs.values():
+        job.process.kill()

@@ -52,6 +52,7 @@ def last_line(text: str) -> str:
     [
         ("", "train"),
         ("nosuch", "train"),
+        ("nosuch --epochs 3", "unknown command 'nosuch'; commands: train, compare"),
         ("train nosuch", "vae"),
         ("train vae --dataset nosuch", "emnist-digits"),
         ("train vae --nosuch 3", "--nosuch"),

@@ -6,6 +6,8 @@ import pytest
 from support import made_results
 
 from gencore.comparison import Comparison, Estimate, compare
+from gencore.results import Metric
+from gencore.tables import show_comparison
 
 
 def of(label: str, fds: list[float], **more: float) -> list:
@@ -48,6 +50,38 @@ def test_a_metric_that_one_model_lacks_is_compared_among_the_others_and_not_at_a
     members = {"VAE": of("VAE", [9.0]), "GAN": of("GAN", [9.0], recall=0.75), "DDPM": of("DDPM", [9.0], recall=0.5)}
     rankings = compare(members).rankings
     assert list(rankings["recall"].models) == ["GAN", "DDPM"] and "precision" not in rankings
+
+
+def scored(label: str, *fds: float) -> list:
+    """Seeds whose quality and stability are known."""
+    rest = {
+        "fd_of_noise": 200.0,
+        "precision": Metric(value=0.8, floor=0.8),
+        "coverage": Metric(value=0.9, floor=0.9),
+        "class_total_variation": 0.0,
+        "fd_last_over_best": 1.0,
+    }
+    return [made_results(label, seed=seed, fd=Metric(value=fd, floor=2.0), **rest) for seed, fd in enumerate(fds)]
+
+
+def test_models_are_ranked_by_the_scores_that_every_seed_has_and_all_four_are_kept_with_their_parts() -> None:
+    compared = compare({"VAE": scored("VAE", 20.0, 21.0), "GAN": scored("GAN", 5.0, 5.2)})
+    quality = compared.rankings["quality"]
+    assert list(quality.models) == ["GAN", "VAE"] and quality.pairs[0].better == "GAN"
+    assert quality.models["VAE"].mean == pytest.approx(compared.scores["VAE"]["quality"].value)
+    assert not compared.rankings.keys() & {"stability", "controllability", "efficiency"}
+    assert compared.scores["GAN"]["stability"].value is not None
+    assert compared.scores["GAN"]["stability"].parts.keys() == {"seed_spread", "fd_last_over_best"}
+    assert compared.scores["VAE"]["efficiency"].value is None and compared.scores["VAE"]["efficiency"].missing
+
+
+def test_the_table_shows_every_score_or_why_it_has_none(capsys: pytest.CaptureFixture[str]) -> None:
+    show_comparison(compare({"VAE": scored("VAE", 20.0, 20.0), "GAN": scored("GAN", 2.0, 2.0)}))
+    head, vae, gan, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["model", "quality", "stability", "controllability", "efficiency", "comes", "first"]
+    assert vae.split() == ["VAE", f"{0.5**0.25:.4g}", "1", "—", "—", "—"] and gan.split()[:3] == ["GAN", "1", "1"]
+    assert "VAE, GAN: stability without gradient_calm: gradient_spike_share not measured; `gencore evaluate RUN`" in lines
+    assert "VAE, GAN: controllability lacks hits: control_hit_rate not measured; `gencore evaluate RUN`" in lines
 
 
 def test_unlike_results_are_refused_by_name() -> None:

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import textwrap
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +21,9 @@ import streamlit as st
 from browser.made_runs import STEPS_PER_EPOCH, config, four, measured, trained
 from PIL import Image
 from streamlit.testing.v1 import AppTest
+from support import wait_until
 
-from dashboard import catalog, charts, forms, frames, sheets, sidebar, words
+from dashboard import actions, catalog, estimate, forms, frames, sheets, sidebar, words
 from dashboard.device import Doctor, Report
 from dashboard.jobs import Jobs, TooManyRunsError
 from gencore import commands, events
@@ -32,58 +32,6 @@ from gencore.events import Progress, Resumed
 from gencore.runs import Run, RunBusyError, run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-
-
-def wait_until(true: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
-# ---------------------------------------------------------------- figures
-
-
-def test_a_sphere_passes_through_its_models_own_place() -> None:
-    model = charts.Place("VAE", "r", (0.4, 0.7, 0.9), "measured")
-    surface, _ = charts._shell(model)
-    distances = np.sqrt((surface.x - 1) ** 2 + (surface.y - 1) ** 2 + (surface.z - 1) ** 2)
-    assert model.radius == pytest.approx(np.sqrt(0.36 + 0.09 + 0.01))
-    np.testing.assert_allclose(distances, model.radius)
-
-
-def test_in_their_own_places_models_stand_where_their_scores_are() -> None:
-    places = [
-        charts.Place("VAE", "a", (0.4, 0.7, 0.9), "measured"),
-        charts.Place("GAN", "b", (0.8, 0.8, 0.8), "shipped"),
-    ]
-    figure = charts.performance_space(places, "own place")
-    balls = {trace.name: trace for trace in figure.data if trace.type == "surface"}
-    for model in places:
-        ball = balls[model.label]
-        middle = [(axis.min() + axis.max()) / 2 for axis in (ball.x, ball.y, ball.z)]
-        np.testing.assert_allclose(middle, model.point, atol=2e-3)
-
-
-def test_hover_names_model_scores_zone_and_origin_and_escapes_them() -> None:
-    hover = charts.Place("<b>x", "run", (0.85, 0.9, 0.95), "shipped").hover
-    assert "&lt;b&gt;x" in hover and "realism 0.85" in hover and "elite" in hover and "shipped" in hover
-
-
-def test_a_model_without_all_coordinates_has_no_place(tmp_path: Path) -> None:
-    results = measured(tmp_path, "digits-vae", config("vae"), 0.7).load_results()
-    kept = {name: metric for name, metric in results.metrics.items() if name != "precision"}
-    assert charts.place(results) is not None
-    assert charts.place(results.model_copy(update={"metrics": kept})) is None
-
-
-def test_each_model_has_a_colour_of_its_own_and_runs_of_one_model_are_told_apart() -> None:
-    assert len({charts.colour(config.label) for config in PRESETS.values()}) == len(
-        {c.label for c in PRESETS.values()}
-    )
-    colours = charts.run_colours({"a": "VAE", "b": "GAN", "c": "VAE"})
-    assert colours["a"] == charts.COLOURS["VAE"] and colours["b"] == charts.COLOURS["GAN"]
-    assert len(set(colours.values())) == 3
 
 
 # ---------------------------------------------------------------- frames
@@ -253,50 +201,6 @@ def test_the_engine_reads_the_command_as_the_config_it_was_made_from() -> None:
 
 # ---------------------------------------------------------------- jobs
 
-TRAINER = textwrap.dedent(
-    """
-    import signal, sys, time
-    from gencore import events, runs
-    from gencore.config import PRESETS
-    name = sys.argv[sys.argv.index("--name") + 1]
-    mine = runs.run(name)
-    if "broken" in name:
-        sys.exit("no such data set")
-    if not mine.exists:
-        mine.create(PRESETS["vae"])
-    with mine.claim():
-        events.append(mine.events_path, events.Started(
-            total_steps=100, steps_per_epoch=10, device="cpu", threads=2, precision="float32", parameters={},
-            versions={}))
-        stopped = []
-        signal.signal(signal.SIGTERM, lambda *_: stopped.append(1))
-        print("ready; arguments:", sys.argv[1:], flush=True)
-        while not stopped:
-            time.sleep(0.02)
-        events.append(mine.events_path, events.Ended(
-            status="stopped", reason="SIGTERM", step=5, seconds=1, peak_memory_mib=1))
-    """
-)
-"""A stand-in for `gencore train` that claims its run, as the engine does, and needs no torch."""
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("GENCORE_HOME", str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
-    return tmp_path
-
-
-@pytest.fixture
-def jobs(home: Path) -> Iterator[Jobs]:
-    script = home / "trainer.py"
-    script.write_text(TRAINER)
-    keeper = Jobs([sys.executable, str(script)])
-    yield keeper
-    for job in keeper._jobs.values():
-        job.process.kill()
-
-
 def start(jobs: Jobs, name: str) -> Run:
     one = run(name)
     jobs.start(one, commands.train("vae", name, PRESETS["vae"]))
@@ -350,12 +254,10 @@ def test_a_restarted_server_sees_its_training_and_stops_it(jobs: Jobs) -> None:
     assert one.stop() and one.status() == "stopped"
 
 
-def test_a_training_that_outlives_its_server_goes_on(home: Path) -> None:
-    (home / "trainer.py").write_text(TRAINER)
+def test_a_training_that_outlives_its_server_goes_on(jobs: Jobs) -> None:
     server = (
-        "import sys, time; from dashboard.jobs import Jobs; from gencore.runs import run\n"
-        f"jobs = Jobs([sys.executable, {str(home / 'trainer.py')!r}])\n"
-        "jobs.start(run('survivor'), ['--name', 'survivor']); time.sleep(60)"
+        "import time; from dashboard.jobs import Jobs; from gencore.runs import run\n"
+        f"Jobs({jobs._program!r}).start(run('survivor'), ['--name', 'survivor']); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", server])
     one = run("survivor")
@@ -381,7 +283,7 @@ def test_a_job_that_fails_before_it_begins_is_reported_with_its_log(jobs: Jobs) 
     start(jobs, "broken")
     wait_until(lambda: bool(jobs.stillborn()))
     [job] = jobs.stillborn()
-    assert sidebar.log_tail(job.run, 5) == "no such data set"
+    assert actions.log_tail(job.run, 5) == "no such data set"
     jobs.forget(job)
     assert jobs.stillborn() == [] and jobs.starting() == []
 
@@ -401,6 +303,48 @@ def test_the_machine_is_known_or_the_reason_is() -> None:
     wait_until(lambda: known.answer is not None and unknown.answer is not None)
     assert isinstance(known.answer, Report) and known.answer.datasets == {"digits": "bundled"}
     assert unknown.answer == "gencore doctor ended with code 1: no torch"
+
+
+# ---------------------------------------------------------------- how long it takes
+
+HERE = Report(device="cpu", threads=2, memory_gib=8, datasets={})
+
+
+def test_a_training_is_estimated_by_the_run_of_its_family_that_differs_least(home: Path) -> None:
+    trained(home, "other", config("vae", epochs=8), end="finished")
+    plan = config("vae", epochs=8)
+    wide = plan.model_copy(update={"model": plan.model.model_copy(update={"width": 128})})
+    trained(home, "wide", wide)
+    found = estimate.training_time(wide, catalog.generative_runs(), HERE)
+    assert (found.run, found.differs) == ("wide", ())
+    steps = 8 * STEPS_PER_EPOCH  # in 0.4 s each, of the made log
+    images = 8 * (1500 // plan.data.batch_size) * plan.data.batch_size
+    assert found.seconds == pytest.approx(images / (steps * plan.data.batch_size / (steps * 0.4)))
+    narrow = plan.model_copy(update={"model": plan.model.model_copy(update={"width": 32})})
+    assert estimate.training_time(narrow, catalog.generative_runs(), HERE).differs == ("width",)
+
+
+@pytest.mark.parametrize(
+    ("here", "end", "preset", "why_not"),
+    [
+        (None, "finished", "vae", "not known yet"),
+        ("no torch", "finished", "vae", "unknown: no torch"),
+        (HERE.model_copy(update={"device": "another"}), "finished", "vae", "no VAE has finished"),
+        (HERE.model_copy(update={"threads": 1}), "finished", "vae", "no VAE has finished"),
+        (HERE, "stopped", "vae", "no VAE has finished"),
+        (HERE, "finished", "gan", "no GAN has finished"),
+    ],
+)
+def test_a_training_is_not_estimated_without_a_like_one_finished_here(
+    home: Path, here: Report | str | None, end: str, preset: str, why_not: str
+) -> None:
+    trained(home, "one", config("vae"), end=end)
+    assert why_not in estimate.training_time(config(preset), catalog.generative_runs(), here)
+
+
+def test_a_shipped_run_says_nothing_about_this_machine(home: Path) -> None:
+    (trained(home, "one", config("vae")).results / "shipped").touch()
+    assert "no VAE has finished" in estimate.training_time(config("vae"), catalog.generative_runs(), HERE)
 
 
 # ---------------------------------------------------------------- pages
@@ -513,7 +457,7 @@ def test_live_shows_a_running_run_with_stop_and_time_left(page: Callable[..., Ap
     with made.claim():
         app = page("live")
         assert "running" in text_of(app) and "left" in text_of(app)
-        assert [button.label for button in app.main.button] == ["Stop"]
+        assert [button.label for button in app.main.button] == ["Stop", "Duplicate"]
 
 
 def test_live_shows_a_died_run_with_its_last_words_and_resume(
@@ -550,9 +494,8 @@ def test_live_survives_a_log_of_rubbish_and_a_sheet_that_leads_out(
 
 
 def test_start_in_the_sidebar_runs_what_the_form_says(
-    page: Callable[..., AppTest], home: Path, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+    page: Callable[..., AppTest], home: Path, jobs: Jobs
 ) -> None:
-    monkeypatch.setattr(sidebar, "jobs", lambda: jobs)
     app = page()
     app.sidebar.selectbox(key="train.preset").set_value("cgan").run()
     app.sidebar.selectbox(key="train.dataset").set_value("digits").run()
@@ -565,14 +508,24 @@ def test_start_in_the_sidebar_runs_what_the_form_says(
 
 
 def test_a_run_started_on_the_live_page_is_the_one_it_then_shows(
-    page: Callable[..., AppTest], home: Path, jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+    page: Callable[..., AppTest], home: Path, jobs: Jobs
 ) -> None:
-    monkeypatch.setattr(sidebar, "jobs", lambda: jobs)
     trained(home, "older", config("vae"))
     app = page("live", run="older")
     next(button for button in app.sidebar.button if button.label == "Start").click().run()
     assert not app.exception
     assert app.main.multiselect(key="live.runs").value == ["mnist-vae"]
+
+
+def test_the_sidebar_shows_and_stops_what_runs(page: Callable[..., AppTest], home: Path, jobs: Jobs) -> None:
+    mine = start(jobs, "mine")
+    wait_until(lambda: mine.process() is not None and "ready" in mine.log_path.read_text())
+    app = page()
+    wait_until(lambda: sidebar.doctor().answer is not None)
+    app.run()
+    assert "**mine**" in text_of(app) and "1 of 1 data sets at hand" in text_of(app)
+    app.sidebar.button(key="sidebar.stop.mine").click().run()
+    assert mine.process() is None and mine.status() == "stopped"
 
 
 def test_the_form_says_what_contradicts_itself_and_does_not_start(page: Callable[..., AppTest]) -> None:

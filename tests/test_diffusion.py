@@ -168,8 +168,8 @@ def test_ddim_at_eta_1_with_all_steps_is_ddpm(schedule):
     torch.testing.assert_close(noisy, ancestral, atol=1e-9, rtol=0)
 
 
-def error_before_the_last_step(sampler, schedule: Schedule, steps: int) -> float:
-    """Distance from the exact solution of the ODE where the last, always first-order, step begins."""
+def error_at_half_time(sampler, schedule: Schedule, steps: int) -> float:
+    """Distance from the exact solution of the ODE where half of an even number of steps is taken: always one timestep."""
     states, asked = [], []
 
     def eps_model(x_t: Tensor, t: Tensor) -> Tensor:
@@ -178,12 +178,13 @@ def error_before_the_last_step(sampler, schedule: Schedule, steps: int) -> float
         return gaussian_eps(schedule)(x_t, t)
 
     sampler(eps_model, noise(64, 1), schedule, steps, clip=False)
-    return (states[-1] - gaussian_flow(noise(64, 1), asked[0], asked[-1])).abs().max().item()
+    half = steps // 2
+    return (states[half] - gaussian_flow(noise(64, 1), asked[0], asked[half])).abs().max().item()
 
 
 @ORDERS
 def test_halving_the_step_divides_the_error_by_two_to_the_order(schedule, sampler, order):
-    errors = [error_before_the_last_step(sampler, schedule, steps) for steps in (20, 40, 80, 160)]
+    errors = [error_at_half_time(sampler, schedule, steps) for steps in (20, 40, 80, 160)]
     for coarse, fine in pairwise(errors):
         assert math.log2(coarse / fine) == pytest.approx(order, abs=0.35)
 
@@ -252,6 +253,18 @@ def test_euler_on_a_gaussian_flow_is_first_order():
         (diffusion.flow_euler_sample(velocity_model, x_1, steps) - (MU + S * x_1)).abs().max().item()
         for steps in (20, 40, 80)
     ]
+    for coarse, fine in pairwise(errors):
+        assert coarse / fine == pytest.approx(2, abs=0.3)
+
+
+def test_inverting_a_flow_returns_its_noise_exactly_where_it_is_straight_and_better_with_more_steps():
+    x_0, x_1 = noise(2, 1, 4, 4), noise(2, 1, 4, 4, seed=2)
+    straight = diffusion.flow_euler_invert(lambda x_t, t: diffusion.flow_velocity(x_0, x_1), x_0, 3)
+    torch.testing.assert_close(straight, x_1)
+    errors = []
+    for steps in (20, 40, 80):
+        found = diffusion.flow_euler_invert(lambda x_t, t: -x_t, x_0, steps)
+        errors.append((diffusion.flow_euler_sample(lambda x_t, t: -x_t, found, steps) - x_0).abs().max().item())
     for coarse, fine in pairwise(errors):
         assert coarse / fine == pytest.approx(2, abs=0.3)
 
@@ -332,6 +345,19 @@ def test_timesteps_are_distinct_and_begin_at_the_noisiest_for_every_number_of_st
         diffusion.ddim_sample(recording, noise(1, 1), schedule, steps)
         assert len(asked) == steps and asked[0] == T - 1 and asked[-1] >= 0
         assert all(t > t_next for t, t_next in pairwise(asked))
+
+
+def test_ddim_started_midway_goes_on_as_it_would_have(schedule):
+    states = trajectory(diffusion.ddim_sample, curved_eps, noise(3, 1, 4, 4), schedule, 10)
+    for start in (1, 4, 9):
+        rest = diffusion.ddim_sample(curved_eps, states[start - 1], schedule, 10, start=start)
+        assert torch.equal(rest, states[-1])
+
+
+@pytest.mark.parametrize("start", [-1, 10])
+def test_ddim_does_not_start_outside_its_steps(schedule, start):
+    with pytest.raises(ValueError, match="0 to 9"):
+        diffusion.ddim_sample(curved_eps, noise(1, 1, 4, 4), schedule, 10, start=start)
 
 
 # Parity with diffusers, whose schedulers take one step at a time

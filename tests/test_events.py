@@ -58,12 +58,29 @@ def test_the_tail_from_an_offset_is_what_came_since(tmp_path: Path) -> None:
     assert tail(path, second.offset) == ([], second.offset, 0)
 
 
+def test_a_log_of_before_norms_were_logged_step_by_step_still_reads(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    old = progress(1).model_dump_json(exclude={"norms"})
+    path.write_text(old + "\n")
+    (event,) = tail(path).events
+    assert event == Progress.model_validate_json(old) and event.norms == {}
+
+
+def test_the_newest_event_is_found_however_long_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    append(path, Notice(text="one"))
+    long = progress(30_000).model_copy(update={"norms": {"all": [1.234e-05] * 30_000}})
+    append(path, long)
+    assert path.stat().st_size > 4 * 65536 and last(path) == long
+
+
 def test_figures_that_are_not_finite_are_null(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    append(path, progress(1).model_copy(update={"losses": {"kl": float("nan")}, "gradient_norms": {"all": float("inf")}}))
+    broken = {"losses": {"kl": float("nan")}, "gradient_norms": {"all": float("inf")}, "norms": {"all": [1.0, float("inf")]}}
+    append(path, progress(1).model_copy(update=broken))
     assert b"NaN" not in path.read_bytes() and b"Infinity" not in path.read_bytes()
     (event,) = tail(path).events
-    assert event.losses == {"kl": None} and event.gradient_norms == {"all": None}
+    assert event.losses == {"kl": None} and event.gradient_norms == {"all": None} and event.norms == {"all": [1.0, None]}
 
 
 def test_a_torn_last_line_is_skipped_by_readers_at_any_cut_and_repaired_by_the_writer(tmp_path: Path) -> None:

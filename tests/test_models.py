@@ -12,7 +12,7 @@ from gencore.data.batches import Batch, dequantise
 from gencore.data.registry import DATASETS, DatasetSpec
 from gencore.data.sources import load
 from gencore.models import MODELS, build
-from gencore.models.base import GenerativeModel
+from gencore.models.base import GenerativeModel, HasLatent, Inverts, TakesSoftLabels
 from gencore.models.classifier import jitter
 from gencore.models.vae import VAE, kl_divergence, reparameterise
 
@@ -46,6 +46,15 @@ def batch_for(spec: DatasetSpec, n: int = 8) -> Batch:
 def fresh(name: str, spec: DatasetSpec = DIGITS):
     torch.manual_seed(0)
     return build(VARIANTS[name], spec)
+
+
+def lively(name: str):
+    """With weights under which every input shows: zero-initialised output layers would hide it."""
+    model = fresh(name).eval().requires_grad_(False)
+    for player in model.players.values():
+        for x in player.module.parameters():
+            torch.nn.init.normal_(x, 0, 0.1, generator=rng(1))
+    return model
 
 
 def test_every_config_in_the_table_is_under_contract() -> None:
@@ -86,14 +95,63 @@ def test_samples_have_the_images_shape_and_range(name: str, spec: DatasetSpec) -
 
 @pytest.mark.parametrize("name", GENERATIVE)
 def test_the_same_seed_draws_the_same_samples_and_another_seed_others(name: str) -> None:
-    model = fresh(name).eval()
-    for player in model.players.values():  # zero-initialised output layers would hide the seed
-        for x in player.module.parameters():
-            torch.nn.init.normal_(x, 0, 0.1, generator=rng(1))
+    model = lively(name)
     labels = torch.arange(4) if model.conditional else None
     with torch.no_grad():
         first, again, other = (model.sample(4, labels, rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+@pytest.mark.parametrize("name", GENERATIVE)
+def test_a_sample_is_its_latent_decoded(name: str) -> None:
+    model = lively(name)
+    assert isinstance(model, HasLatent)
+    labels = torch.arange(4) if model.conditional else None
+    z = model.draw_latent(4, rng(1))
+    assert torch.equal(model.decode(z, labels), model.sample(4, labels, rng(1)))
+
+
+def test_an_ancestral_sampler_decodes_by_dpm_solver() -> None:
+    settings = {"width": 16, "timesteps": 10, "sampling_steps": 3}
+    solved = build(DDPMConfig(**settings), DIGITS).eval()
+    for x in solved.parameters():
+        torch.nn.init.normal_(x, 0, 0.1, generator=rng(1))
+    ancestral = build(DDPMConfig(**settings, sampler="ddpm"), DIGITS).eval()
+    ancestral.load_state_dict(solved.state_dict())
+    x_T = ancestral.draw_latent(2, rng(1))
+    assert torch.equal(ancestral.decode(x_T, None), solved.decode(x_T, None))
+    assert not torch.equal(ancestral.decode(x_T, None), ancestral.sample(2, None, rng(1)))
+
+
+@pytest.mark.parametrize("name", ["vae", "ddpm", "cddpm", "ddpm-v", "ddpm-flow"])
+def test_a_model_that_inverts_finds_a_latent_that_gives_about_the_image_back(name: str) -> None:
+    model, data = fresh(name).train(), load("digits", "train")
+    batch = Batch(dequantise(data.images[:8]), data.labels[:8])
+    (turn,) = model.players
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for step in range(150):
+        loss, _ = model.loss(turn, batch, rng(step))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    model = model.eval().requires_grad_(False)
+    if not isinstance(model, VAE):
+        model.config = model.config.model_copy(update={"sampling_steps": 20})
+    assert isinstance(model, Inverts)
+    z = model.invert(batch.images, batch.labels)
+    back, drawn = (model.decode(latent, batch.labels) for latent in (z, model.draw_latent(8, rng())))
+    assert z.shape == model.draw_latent(8, rng()).shape
+    assert (back - batch.images).square().mean() < 0.5 * (drawn - batch.images).square().mean()
+
+
+def test_a_gan_inverts_nothing_and_takes_a_label_between_two() -> None:
+    model = lively("cgan")
+    assert not isinstance(model, Inverts) and isinstance(model, TakesSoftLabels)
+    z, three, eight = model.draw_latent(1, rng()), *model.one_hot(2, torch.tensor([3, 8])).split(1)
+    assert torch.equal(model.generate(z, three), model.decode(z, torch.tensor([3])))
+    between = model.generate(z, (three + eight) / 2)
+    assert not any(torch.equal(between, model.generate(z, end)) for end in (three, eight))
+    assert not isinstance(lively("cddpm"), TakesSoftLabels)
 
 
 @pytest.mark.parametrize("name", [name for name in GENERATIVE if name.startswith("c")])

@@ -11,14 +11,15 @@ from support import made_results
 from gencore import devices
 from gencore.data.registry import availability
 from gencore.data.sources import ImageData, load
-from gencore.evaluation import load_reference
 from gencore.features import FeatureExtractor, load_extractor
+from gencore.judge import SelfTest
 from gencore.metrics.classes import conditional_accuracy, confusion_matrix
 from gencore.metrics.corruptions import LADDER
 from gencore.panel import Panel
+from gencore.reference import load_reference
 from gencore.results import BETTER, Metric
 from gencore.scores import geometric_mean, quality_parts
-from gencore.selftest import SelfTest, load_selftest, seen, selftest
+from gencore.selftest import load_selftest, seen, selftest
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
@@ -31,7 +32,7 @@ def extractor() -> FeatureExtractor:
 
 @pytest.fixture(scope="module")
 def panel(extractor: FeatureExtractor) -> Panel:
-    return Panel.of(extractor, load("digits", "test"))
+    return Panel(extractor, load("digits", "test"))
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,7 @@ def collapsed(data: ImageData, pictures_a_class: int, n: int) -> ImageData:
 def test_the_panels_figures_are_finite_and_known_by_which_way_is_better(panel: Panel, extractor: FeatureExtractor) -> None:
     images = load("digits", "train").images[:300]
     figures = panel(images, extractor(images))
-    assert len(figures) == 13 and set(figures) <= set(BETTER) and all(torch.tensor(list(figures.values())).isfinite())
+    assert len(figures) == 15 and set(figures) <= set(BETTER) and all(torch.tensor(list(figures.values())).isfinite())
     assert figures == panel(images, extractor(images)), "kd's subsets follow from the seed"
 
 
@@ -93,7 +94,7 @@ def test_a_collapse_to_a_few_pictures_a_digit_of_mnist_scores_low(pictures: int)
     if availability("mnist", None) == "would be downloaded":
         pytest.skip("no MNIST at hand; set GENCORE_DATA to a folder that holds MNIST/")
     extractor, test, train = load_extractor("mnist", CPU, ROOT), load("mnist", "test"), load("mnist", "train")
-    few = Panel.of(extractor, replace(test, images=test.images[:2000], labels=test.labels[:2000]))
+    few = Panel(extractor, replace(test, images=test.images[:2000], labels=test.labels[:2000]))
     drawn = collapsed(train, pictures, 2000)
     assert accuracy(drawn, extractor) == 1
     assert quality(few, drawn.images, extractor) < 0.5
@@ -133,3 +134,37 @@ def test_seeing_is_coming_out_clearly_worse_than_any_draw_of_real_images() -> No
     assert seen("larger", [1.0, 1.1, 0.9], rungs).sees == []
     ratio = seen("nearer 1", [1.0, 1.01, 0.99], rungs | {"pure noise": 0.0})
     assert ratio.sees == ["blurred", "single class", "pure noise"] and ratio.misorders == ["single class"]
+
+
+# What must not pass in silence
+
+
+def second_opinion(panel: Panel, images: torch.Tensor) -> dict[str, float]:
+    return panel.second_opinion(images, seed=0)
+
+
+@pytest.mark.parametrize("value", [0, 255])
+def test_images_all_alike_have_finite_figures_and_none_of_them_good(panel: Panel, extractor: FeatureExtractor, value: int) -> None:
+    images = torch.full((100, 1, 28, 28), value, dtype=torch.uint8)
+    figures = panel(images, extractor(images)) | second_opinion(panel, images)
+    assert all(torch.tensor(list(figures.values())).isfinite())
+    assert figures["fd"] > 30 and figures["recall"] == figures["recall_random"] == 0
+    assert figures["bins_total_variation"] > 0.8 and figures["feature_distance_ratio"] == pytest.approx(0, abs=1e-6)
+    assert figures["classifier_score"] == pytest.approx(1, abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_too_few_images_are_an_error_of_the_panel(panel: Panel, extractor: FeatureExtractor, count: int) -> None:
+    images = load("digits", "train").images[:count]
+    with pytest.raises(ValueError, match="needs at least"):
+        panel.neighbours(extractor(images))
+    with pytest.raises(ValueError, match="needs at least"):
+        panel(images, extractor(images))
+    with pytest.raises(ValueError, match="needs at least"):
+        second_opinion(panel, images)
+
+
+def test_features_do_not_depend_on_the_images_beside_them(extractor: FeatureExtractor, panel: Panel) -> None:
+    images = load("digits", "train").images[:20]
+    one_by_one = torch.cat([extractor(image[None]).features for image in images])
+    torch.testing.assert_close(extractor(images).features, one_by_one, rtol=1e-4, atol=1e-4)

@@ -11,8 +11,8 @@ import torch
 from gencore import events, runs, sampling
 from gencore.checkpoints import load_checkpoint
 from gencore.config import HEADLINE, PRESETS
-from gencore.evaluation import load_reference
 from gencore.features import load_extractor
+from gencore.reference import load_reference
 from gencore.results import Results
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -53,10 +53,10 @@ def assert_same(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) 
     assert not different, f"{len(different)} of {len(ours)} tensors differ: {different[:5]}"
 
 
-def curve(one: Run) -> list[tuple[int, dict[str, float | None], dict[str, float | None]]]:
+def curve(one: Run) -> list[tuple[int, object, object, object]]:
     """Losses and gradient norms by step, as they count."""
     history = without_void(events.tail(one.events_path).events)
-    return [(e.step, e.losses, e.gradient_norms) for e in history if isinstance(e, Progress)]
+    return [(e.step, e.losses, e.gradient_norms, e.norms) for e in history if isinstance(e, Progress)]
 
 
 def digest(one: Run) -> str:
@@ -144,6 +144,23 @@ def test_the_events_of_a_run_come_in_order_and_name_files_that_are_there(home: P
         if isinstance(event, Sheet):
             assert (one.results / event.file).read_bytes().startswith(b"\x89PNG")
     assert one.status() == "finished"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_step_has_its_gradient_norm_in_4_digits_and_their_mean_is_that_of_the_window(
+    home: Path, few_digits: ImageData, family: str
+) -> None:
+    seen = record(made("x", tiny_config(family)), few_digits)
+    windows = [event for event in seen if isinstance(event, Progress)]
+    players = seen[0].parameters.keys()
+    assert [len(window.norms[player]) for window in windows for player in players] == [
+        steps for steps in (3, 1, 2, 2, 1, 3, 3, 1) for _ in players
+    ]
+    for window in windows:
+        assert window.norms.keys() == window.gradient_norms.keys() == players
+        for player, norms in window.norms.items():
+            assert norms == [float(f"{norm:.4g}") for norm in norms]
+            assert sum(norms) / len(norms) == pytest.approx(window.gradient_norms[player], rel=1e-3)
 
 
 def test_only_the_two_newest_states_are_kept(home: Path, few_digits: ImageData) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from collections.abc import Iterator
 
 import pytest
 from made_runs import config, four, trained
-from visiting import Server, Visitor
+from visiting import Server, Visitor, serving
 
 from gencore import runs
 
@@ -26,13 +25,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     trained(home, "digits-bad", config("vae")).config_path.write_text(
         '{"model": {"family": "<img src=x onerror=alert(1)>"}}'
     )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    dashboard = Server(home, port)
-    dashboard.start()
-    yield dashboard
-    dashboard.kill()
+    with serving(home) as dashboard:
+        yield dashboard
     for one in runs.all_runs(home):
         one.stop(patience_seconds=5)
 

@@ -56,12 +56,12 @@ def test_a_training_is_started_watched_stopped_adopted_and_resumed(visitor: Visi
     visitor.visit("/live?run=digits-vae-mlp")
     visitor.see("[data-testid=stMain] >> text=running")
 
-    visitor.tab.get_by_role("button", name="Stop").click()
+    visitor.tab.get_by_test_id("stMain").get_by_role("button", name="Stop").click()
     visitor.see("[data-testid=stMain] >> text=stopped")
     assert run.status() == "stopped" and run.process() is None
 
     at = _steps(run)
-    visitor.tab.get_by_role("button", name="Resume").click()
+    visitor.tab.get_by_test_id("stMain").get_by_role("button", name="Resume").click()
     wait_until(lambda: _steps(run) > at)
     visitor.see("[data-testid=stMain] >> text=running")
     run.stop()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +53,21 @@ class Server:
         assert self.process
         self.process.kill()
         self.process.wait()
+
+
+@contextmanager
+def serving(home: Path) -> Iterator[Server]:
+    """A dashboard on `home`, on a free port, until the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    dashboard = Server(home, port)
+    try:
+        dashboard.start()
+        yield dashboard
+    finally:
+        if dashboard.process:
+            dashboard.kill()
 
 
 class Visitor:

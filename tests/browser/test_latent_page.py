@@ -1,0 +1,82 @@
+"""The latent page in a real browser, on the shipped runs: sliders change pictures, walks are downloaded, links restore."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from visiting import REPOSITORY, Server, Visitor, serving
+
+LARGE = "[data-testid=stMain] img[alt^='Picture']"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A dashboard on copies of the shipped runs."""
+    home = tmp_path_factory.mktemp("shipped")
+    for kind in ("results", "checkpoints"):
+        for name in ("mnist-vae", "mnist-cgan", "mnist-ddpm", "features-mnist"):
+            shutil.copytree(REPOSITORY / kind / name, home / kind / name)
+    with serving(home) as dashboard:
+        yield dashboard
+
+
+def pixels(visitor: Visitor) -> bytes:
+    """Of the large picture, as it is on the screen."""
+    visitor.tab.wait_for_selector("[data-test-script-state=notRunning]")
+    picture = visitor.see(LARGE)
+    picture.evaluate("picture => picture.decode()")
+    return Image.open(io.BytesIO(picture.screenshot())).convert("L").tobytes()
+
+
+@pytest.mark.parametrize("name", ["mnist-vae", "mnist-cgan", "mnist-ddpm"])
+def test_a_key_on_a_slider_changes_the_picture_and_the_link_restores_it(visitor: Visitor, name: str) -> None:
+    visitor.visit(f"/latent?run={name}")
+    before, source = pixels(visitor), visitor.see(LARGE).evaluate("picture => picture.src")
+    visitor.tab.get_by_role("slider", name="direction 1 ·").focus()
+    begun = time.perf_counter()
+    visitor.tab.keyboard.press("End")
+    visitor.tab.wait_for_function(
+        "([at, old]) => { const now = document.querySelector(at); return now && now.src !== old && now.complete }",
+        arg=[LARGE, source],
+        polling=5,
+    )
+    print(f"{name}: {1000 * (time.perf_counter() - begun):.0f} ms from the key to the picture")
+    after = pixels(visitor)
+    assert after != before and "d1=1" in visitor.tab.url
+    visitor.visit(visitor.tab.url.removeprefix(visitor.url))
+    assert pixels(visitor) == after
+
+
+def test_a_walk_is_watched_and_downloaded_and_its_link_restores_it(visitor: Visitor, tmp_path: Path) -> None:
+    visitor.visit("/latent?run=mnist-vae&walk=interpolation&ends=4&end2=test+picture")
+    visitor.see("img[alt^='Square of 9 by 9']")
+    before = pixels(visitor)
+    visitor.tab.get_by_role("slider", name="Along the walk").focus()
+    visitor.tab.keyboard.press("End")
+    visitor.see("img[alt^='Picture at 100 %']")
+    assert pixels(visitor) != before and "along=100" in visitor.tab.url
+    with visitor.tab.expect_download() as download:
+        visitor.tab.get_by_role("button", name="GIF").click()
+    download.value.save_as(tmp_path / "walk.gif")
+    with Image.open(tmp_path / "walk.gif") as gif:
+        assert gif.format == "GIF" and gif.n_frames > 36
+    end = pixels(visitor)
+    visitor.visit(visitor.tab.url.removeprefix(visitor.url))
+    assert pixels(visitor) == end
+
+
+def test_a_click_on_the_map_gives_that_picture_and_at_800_pixels_nothing_is_cut_off(visitor: Visitor) -> None:
+    visitor.tab.set_viewport_size({"width": 800, "height": 1000})
+    visitor.visit("/latent?run=mnist-vae&walk=map")
+    visitor.see("img[alt^='Test picture 0 and']")
+    marks = visitor.tab.locator("[data-testid=stVegaLiteChart] svg .mark-text.role-mark text")
+    marks.nth(17).click(force=True)
+    visitor.tab.wait_for_selector("img[alt^='Test picture 0 and']", state="detached")
+    assert "point=" in visitor.tab.url
+    assert visitor.tab.evaluate("document.documentElement.scrollWidth") <= 800

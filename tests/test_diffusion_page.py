@@ -1,0 +1,168 @@
+"""The diffusion page: its film is the model's own way, branches leave it where they should, every state has its words."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from browser import made_runs
+from support import record, tiny_config
+from visits import checked, pictures, text_of, trained, visit
+
+from dashboard import denoising, drawing
+from dashboard.drawing import Recipe
+from gencore.config import DDPMConfig
+from gencore.data.batches import quantise
+from gencore.data.sources import ImageData
+from gencore.runs import Run, run
+
+DDIM = (("sampler", "ddim"), ("sampling_steps", 6))
+
+
+@pytest.fixture(scope="module")
+def denoisers_home(tmp_path_factory: pytest.TempPathFactory, judged_home: Path, few_digits: ImageData) -> Path:
+    """`ddpm`, `cddpm` and `flow`, the classifier of the digits, and a `vae`."""
+    folder = tmp_path_factory.mktemp("denoisers") / "home"
+    shutil.copytree(judged_home, folder)
+    trained(folder, "ddpm", few_digits)
+    for name, changes in {"cddpm": {"conditional": True}, "flow": {"prediction": "flow", "sampler": "ddim"}}.items():
+        plan = tiny_config("ddpm", epochs=1)
+        made = run(name, folder)
+        model = DDPMConfig.model_validate(plan.model.model_dump() | changes)
+        made.create(plan.model_copy(update={"model": model}))
+        record(made, few_digits)
+    return folder
+
+
+@pytest.fixture
+def denoisers(home: Path, denoisers_home: Path) -> Path:
+    shutil.copytree(denoisers_home, home, dirs_exist_ok=True)
+    return home
+
+
+# ---------------------------------------------------------------- the way from noise to image
+
+
+@pytest.mark.parametrize(("name", "changes"), [("ddpm", DDIM), ("cddpm", DDIM), ("flow", (("sampling_steps", 6),))])
+def test_each_frame_follows_from_the_one_before(denoisers: Path, name: str, changes: tuple) -> None:
+    film = denoising.film(Recipe(run(name), changes=changes), 3 if name == "cddpm" else None, 1)
+    flow = name == "flow"
+    alpha = torch.tensor([*film.alpha, 1.0]).view(-1, 1, 1, 1)
+    sigma = 1 - alpha if flow else (1 - alpha**2).sqrt()
+    eps = film.noise / sigma[:-1]
+    torch.testing.assert_close(film.x_t[1:], alpha[1:] * film.x_0 + sigma[1:] * eps, atol=1e-4, rtol=1e-4)  # eq. 12
+    assert list(film.times) == sorted(film.times, reverse=True) and film.branches != flow
+
+
+@pytest.mark.parametrize("sampler", ["ddim", "dpm-solver++"])
+def test_the_film_ends_in_what_the_model_draws(denoisers: Path, sampler: str) -> None:
+    recipe = Recipe(run("ddpm"), changes=(("sampler", sampler), ("sampling_steps", 5)))
+    film = denoising.film(recipe, None, 7)
+    assert film.x_t.shape == (6, 1, 28, 28) and film.x_0.shape == (5, 1, 28, 28)
+    assert torch.equal(quantise(film.x_t[-1:]), drawing.draw(recipe, 1, None, 7).images)
+
+
+def test_branches_share_the_way_until_they_leave_it(denoisers: Path) -> None:
+    recipe = Recipe(run("ddpm"), changes=DDIM)
+    early, late = (denoising.branch(recipe, None, 2, place, 4) for place in (0, 5))
+    assert len({image.numpy().tobytes() for image in early}) == 4
+    ending = quantise(denoising.film(recipe, None, 2).x_t[-1:])
+    assert (late.int() - ending.int()).abs().max() <= 1  # no noise comes after the last step
+
+
+def test_a_timed_drawing_is_the_models_own_and_counts_its_passes(denoisers: Path) -> None:
+    recipe = Recipe(run("cddpm"), changes=(*DDIM, ("guidance", 2.0)))
+    drawn = denoising.timed(recipe, 3, 4, 0)
+    assert torch.equal(drawn.images, drawing.draw(recipe, 3, 4, 0).images)
+    assert drawn.evaluations == 12 and drawn.seconds > 0
+
+
+def test_only_a_ddpm_has_steps(denoisers: Path) -> None:
+    with pytest.raises(ValueError, match="choose a run of one"):
+        denoising.film(Recipe(run("vae")), None, 0)
+
+
+# ---------------------------------------------------------------- the page
+
+
+def test_without_a_ddpm_it_says_what_to_do(home: Path) -> None:
+    made_runs.trained(home, "digits-vae", made_runs.config("vae"))
+    assert "Choose **DDPM** on the left" in text_of(visit("diffusion"))
+
+
+def test_it_shows_the_film_the_branches_and_the_samplers_side_by_side(denoisers: Path) -> None:
+    app = visit("diffusion", ["ddpm"])
+    shown = pictures(app)
+    assert sum(alt.startswith("Steps ") for alt in shown) == 1
+    assert "10 pictures that share x_t at t = 9, each with noise of its own from there" in shown
+    compared = [alt for alt in shown if alt.startswith("5 pictures by")]
+    assert compared == [f"5 pictures by {by} in {n} steps" for by in ("dpm-solver++", "ddim") for n in (2, 5, 10, 20)]
+    assert "gencore steps ddpm" in text_of(app)
+
+
+def test_scrubbing_moves_along_the_same_way(denoisers: Path) -> None:
+    app = visit("diffusion", ["ddpm"], film="20")
+    before = pictures(app)
+    assert [alt for alt in before if alt.startswith("Steps ")] == [
+        f"Steps {first} to {first + 9} of a picture by ddpm: the noisy picture, the picture that the network expects, "
+        "and the noise it sees, one above the other"
+        for first in (1, 11)
+    ]
+    after = pictures(checked(app.select_slider(key="t").set_value("0").run()))
+    ending = "The finished picture of ddpm"
+    assert before[ending] == after[ending]
+    assert "x_t, the picture so far, at t = 9" in before and "x_t, the picture so far, at t = 0" in after
+
+
+def test_a_link_restores_run_seed_digit_sampler_steps_and_timestep(denoisers: Path) -> None:
+    app = visit("diffusion", ["cddpm"], seed="4", film="12", by="ddim", t="4", **{"class": "6"})
+    assert (app.number_input(key="seed").value, app.slider(key="film").value) == (4, 12)
+    assert (app.select_slider(key="t").value, app.selectbox(key="class").value) == ("4", "6")
+    assert "DDIM, eta 0, 12 network evaluations" in text_of(app)
+
+
+def test_a_flow_has_one_way_only(denoisers: Path) -> None:
+    app = visit("diffusion", ["flow"])
+    assert "from any x_t there is one way on" in text_of(app)
+    assert "5 pictures by ddim in 20 steps" in pictures(app) and "by dpm-solver++" not in "".join(pictures(app))
+
+
+def test_the_ancestral_sampler_is_drawn_on_request(denoisers: Path) -> None:
+    app = visit("diffusion", ["ddpm"], all="true")
+    assert "5 pictures by ddpm in 20 steps" in pictures(app)
+
+
+def test_measured_steps_are_a_chart_with_its_floor_and_a_table(denoisers: Path, gencore) -> None:
+    assert gencore("steps", "ddpm", "--counts", 2, 3, "--samples", 64).code == 0
+    app = visit("diffusion", ["ddpm"])
+    assert len(app.main.get("vega_lite_chart")) == 2
+    assert app.main.dataframe[0].value["steps"].tolist() == [2, 3, 2, 3]
+    assert "fd of 64 pictures of seed 0" in text_of(app) and "other weights" not in text_of(app)
+    path = run("ddpm").results / "steps.json"
+    path.write_text(path.read_text().replace('"checkpoint_digest": "', '"checkpoint_digest": "0'))
+    assert "Measured on other weights" in text_of(visit("diffusion", ["ddpm"]))
+    path.write_text("{}")
+    app = visit("diffusion", ["ddpm"])
+    assert "steps.json is not readable" in text_of(app) and not app.main.get("vega_lite_chart")
+
+
+def unfinished(folder: Path) -> Run:
+    return made_runs.trained(folder, "half", made_runs.config("ddpm"), until=0.5, end=None)
+
+
+def test_a_training_without_weights_says_when_it_will_have_some(home: Path) -> None:
+    with unfinished(home).claim():
+        app = visit("diffusion", ["half"])
+    assert "first weights are saved after epoch 10" in text_of(app) and not app.main.warning
+
+
+def test_what_died_or_is_corrupt_says_so_in_words(denoisers: Path) -> None:
+    unfinished(denoisers)
+    assert "run half has no checkpoint" in text_of(visit("diffusion", ["half"]))
+    (run("ddpm").checkpoints / "final.safetensors").write_bytes(b"rubbish")
+    app = visit("diffusion", ["ddpm"])
+    assert len(app.main.warning) == 1 and not pictures(app)
+    run("cddpm").config_path.write_text("{")
+    assert "cddpm" not in visit("diffusion", ["flow"]).selectbox(key="diffusion.run").options

@@ -1,0 +1,59 @@
+"""Home without a browser: scores on every card, the space, and links to every page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from browser.made_runs import config, four, measured, trained
+from browser.made_scores import scored
+from streamlit.testing.v1 import AppTest
+from visits import REPOSITORY, text_of, visit
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("GENCORE_HOME", str(tmp_path))
+    st.cache_resource.clear()
+    yield tmp_path
+    st.cache_resource.clear()
+
+
+def reasons(app: AppTest, score: str) -> list[str]:
+    """Why a score is a dash, a card each."""
+    return [line.help.replace("\\", "") for line in app.main.markdown if line.value == f":small[:gray[{score}]]  \n—"]
+
+
+def test_a_card_shows_the_scores_that_there_are_and_the_reason_for_each_that_is_not(home: Path) -> None:
+    four(home)
+    app = visit("home")
+    assert len(re.findall(r":gray\[quality\]\]  \n\*\*0\.\d\d\*\*", text_of(app))) == 4
+    assert len(reasons(app, "controllability")) == 4
+    assert all("control_hit_rate not measured" in reason for reason in reasons(app, "controllability"))
+    assert "quality alone" in text_of(app)
+
+
+def test_with_all_scores_the_axes_are_the_scores_and_nothing_is_a_dash(home: Path) -> None:
+    for made in four(home):
+        scored(made, 0.8)
+    app = visit("home")
+    assert "Axes: quality, stability, controllability" in text_of(app) and "quality alone" not in text_of(app)
+    assert not any(reasons(app, score) for score in ("quality", "stability", "controllability", "efficiency"))
+
+
+def test_a_run_that_was_not_measured_says_so_beside_those_that_were(home: Path) -> None:
+    measured(home, "digits-vae", config("vae"), 0.6)
+    trained(home, "digits-gan", config("gan"))
+    app = visit("home")
+    assert reasons(app, "quality") == ["not evaluated yet"]
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_every_page_is_one_click_away(home: Path) -> None:
+    four(home)
+    pages = re.findall(r'st\.Page\("views/(\w+)\.py", title="([\w ]+)"', (REPOSITORY / "dashboard/Home.py").read_text())
+    links = {link.proto.label for link in visit("home").main.get("page_link")}
+    assert len(pages) > 4 and {title for name, title in pages if name != "home"} <= links

@@ -1,0 +1,136 @@
+"""The latent page without a browser: every view of every family, and every state of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from support import record, tiny_config
+from visits import checked, pictures, text_of, trained, visit
+
+from gencore import latent
+from gencore.data.sources import ImageData
+from gencore.runs import run
+
+DRAWN = "drawn by the"
+
+
+@pytest.fixture
+def models(home: Path, few_digits: ImageData, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A VAE, a cGAN and a DDPM, an epoch old."""
+    monkeypatch.setattr(latent, "DECODES", 100)
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    for family in ("vae", "cgan", "ddpm"):
+        trained(home, family, few_digits)
+    return home
+
+
+def test_before_the_first_run_the_page_says_what_to_do(home: Path) -> None:
+    assert "press **Start**" in text_of(visit("latent"))
+
+
+@pytest.mark.parametrize("family", ["vae", "cgan", "ddpm"])
+def test_a_slider_changes_the_picture_a_link_restores_it_and_back_to_0_undoes_it(models: Path, family: str) -> None:
+    app = visit("latent", [family])
+    assert "of change" in app.slider(key="d1").label
+    (still,) = pictures(app).values()
+    app = checked(app.slider(key="d1").set_value(1.0).run())
+    ((alt, moved),) = pictures(app).items()
+    assert moved != still and "direction 1 at 1" in alt
+    assert pictures(visit("latent", [family], d1="1.0")) == pictures(app)
+    back = next(button for button in app.main.button if button.label == "Back to 0")
+    assert [*pictures(checked(back.click().run())).values()] == [still]
+
+
+def test_directions_are_kept_with_the_run_and_found_once(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = pictures(visit("latent", ["vae"], d1="0.5"))
+    assert (run("vae").results / "directions.safetensors").exists()
+    st.cache_resource.clear()
+    monkeypatch.setattr(latent, "principal_directions", lambda *_: pytest.fail("sought again"))
+    assert pictures(visit("latent", ["vae"], d1="0.5")) == first
+
+
+def test_a_raw_coordinate_moves_the_picture(models: Path) -> None:
+    app = visit("latent", ["vae"], coordinates="2", z2="3.0")
+    ((alt, moved),) = pictures(app).items()
+    assert "coordinate 2 by 3" in alt and moved not in pictures(visit("latent", ["vae"])).values()
+
+
+def test_the_digit_asked_for_and_the_seed_are_in_the_picture(models: Path) -> None:
+    asked = [visit("latent", ["cgan"], **address) for address in ({}, {"ask": "7"}, {"seed": "4"})]
+    assert len({url for app in asked for url in pictures(app).values()}) == 3
+
+
+def test_a_walk_begins_and_ends_at_its_ends_and_four_span_a_square(models: Path) -> None:
+    app = visit("latent", ["vae"], walk="interpolation", ends="4", end2="test picture", test2="7")
+    seen = pictures(app)
+    assert [alt.split(",")[0] for alt in seen if alt.startswith("End 2")] == [
+        "End 2: the test picture and what the model gives back of it"
+    ]
+    assert any(alt.startswith("Square of 9 by 9") for alt in seen)
+    start = seen[f"Picture at 0 % of the walk, {DRAWN} VAE of run vae"]
+    far = pictures(checked(app.slider(key="along").set_value(100).run()))
+    assert far[f"Picture at 100 % of the walk, {DRAWN} VAE of run vae"] != start
+
+
+def test_a_model_that_finds_no_latent_offers_no_test_pictures_and_says_so(models: Path) -> None:
+    app = visit("latent", ["cgan"], walk="interpolation", digit1="3", digit2="8")
+    assert "cannot find the latent of a picture" in text_of(app)
+    assert not [box for box in app.main.selectbox if box.label == "End 1"]
+
+
+def test_a_ddpm_walks_from_a_test_picture_by_running_its_sampler_backwards(models: Path) -> None:
+    seen = pictures(visit("latent", ["ddpm"], walk="interpolation", end1="test picture"))
+    assert any(alt.startswith("End 1: the test picture") for alt in seen)
+
+
+def test_a_label_is_morphed_where_it_can_lie_between_two_and_elsewhere_the_page_says_why_not(models: Path) -> None:
+    ends = [pictures(visit("latent", ["cgan"], walk="class morph", morph=at)) for at in ("0", "50", "100")]
+    large = [next(url for alt, url in seen.items() if alt.startswith("Picture at")) for seen in ends]
+    assert len(set(large)) == 3
+    assert "takes no labels" in text_of(visit("latent", ["vae"], walk="class morph"))
+
+
+def test_the_map_is_of_test_pictures_where_they_are_encoded_and_of_directions_for_all(models: Path) -> None:
+    codes = visit("latent", ["vae"], walk="map", point="5")
+    assert any(alt.startswith("Test picture 5 and") for alt in pictures(codes))
+    assert len(codes.main.get("vega_lite_chart")) == 1
+    for family, address in (("vae", {"plane": "principal directions"}), ("cgan", {}), ("ddpm", {})):
+        seen = pictures(visit("latent", [family], walk="map", **address))
+        assert any(alt.startswith("9 by 9 pictures over directions 1 and 2") for alt in seen)
+
+
+def test_without_a_feature_classifier_change_is_counted_in_pixels(models: Path) -> None:
+    assert "counted in pixels" in text_of(visit("latent", ["vae"]))
+
+
+def test_with_a_feature_classifier_change_is_counted_in_its_features(judged: Path) -> None:
+    st.cache_resource.clear()
+    app = visit("latent", ["vae"])
+    assert "pixels" not in text_of(app) and len(pictures(app)) == 1
+
+
+def test_a_run_without_weights_says_when_they_come_or_how_to_get_them(home: Path) -> None:
+    new = run("new", home)
+    new.create(tiny_config("vae"))
+    assert "train it first" in text_of(visit("latent", ["new"]))
+    with new.claim():
+        assert "first weights are saved after epoch 1000" in text_of(visit("latent", ["new"]))
+
+
+def test_a_run_that_died_is_walked_through_by_its_newest_weights(home: Path, few_digits: ImageData) -> None:
+    one = run("died", home)
+    one.create(tiny_config("vae", epochs=2, checkpoint_every=1))
+    record(one, few_digits, stop_at=6)
+    assert len(pictures(visit("latent", ["died"]))) == 1
+
+
+def test_damaged_weights_and_an_unreadable_config_are_said_in_a_line_and_others_still_walk(models: Path) -> None:
+    weights = run("cgan").checkpoints / "final.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-5])
+    run("ddpm").config_path.write_text('{"model": {"family": "<img src=x>"}}')
+    assert "damaged" in text_of(visit("latent", ["cgan"]))
+    assert "unreadable" in text_of(visit("latent", ["ddpm"]))
+    assert len(pictures(visit("latent", ["vae"]))) == 1

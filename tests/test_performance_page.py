@@ -1,0 +1,216 @@
+"""The Performance page without a browser, in every state, and what it computes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from browser.made_runs import GOODNESS, config, four, measured, trained
+from browser.made_scores import scored
+from streamlit.testing.v1 import AppTest
+from support import made_results
+from visits import REPOSITORY, checked, text_of, visit
+
+from dashboard import catalog, standing
+from gencore import results, space
+from gencore.comparison import compare
+from gencore.config import RunConfig
+from gencore.figures import Model
+from gencore.reported import reported
+from gencore.results import Metric, Results
+from gencore.runs import run
+from gencore.scores import SCORES
+
+EQUAL = dict.fromkeys(SCORES, 5)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("GENCORE_HOME", str(tmp_path))
+    st.cache_resource.clear()
+    yield tmp_path
+    st.cache_resource.clear()
+
+
+def seeded(preset: str, seed: int, dataset: str = "digits") -> RunConfig:
+    plan = config(preset, dataset)
+    return plan.model_copy(update={"training": plan.training.model_copy(update={"seed": seed})})
+
+
+def all_scored(folder: Path, seeds: int = 1, dataset: str = "digits") -> None:
+    """The four models with all four scores; the DDPM draws best and slowest."""
+    for preset, goodness in GOODNESS.items():
+        for seed in range(42, 42 + seeds):
+            name = f"{dataset}-{preset}" if seed == 42 else f"{dataset}-{preset}-{seed}"
+            made = measured(folder, name, seeded(preset, seed, dataset), goodness - 0.01 * (seed - 42))
+            scored(made, goodness, samples_per_second=5.0 if preset == "ddpm" else 20_000.0)
+
+
+def overall_of(app: AppTest) -> list[str]:
+    """The models in the order in which the page ranks them."""
+    [told] = [line for line in text_of(app).splitlines() if line.startswith("**Overall**")]
+    return [part.split()[0] for part in told.split(": ")[1].split(" · ")]
+
+
+# states
+
+
+def test_without_runs_it_says_what_to_do(home: Path) -> None:
+    assert "Nothing is measured yet" in (shown := text_of(visit("performance"))) and "gencore compare" in shown
+
+
+def test_runs_that_were_not_measured_are_named_with_the_command_that_does_it(home: Path) -> None:
+    trained(home, "digits-vae", config("vae"))
+    assert "gencore evaluate digits-vae" in text_of(visit("performance"))
+
+
+def test_measured_in_part_it_ranks_by_what_there_is_and_says_what_is_missing(home: Path) -> None:
+    four(home)
+    app = visit("performance")
+    assert overall_of(app) == ["DDPM", "cGAN", "GAN", "VAE"]
+    assert [slider.disabled for slider in app.main.slider] == [False, True, True, True]
+    shown = text_of(app)
+    assert "quality alone" in shown and "No share of random weightings" in shown
+    assert "Controllability :gray[is not measured yet]" in shown
+    assert "**all** without hits: control_hit_rate not measured" in shown
+    assert app.main.toggle(key="ghosts").disabled
+
+
+def test_a_model_that_lacks_a_weighted_score_has_no_overall_until_its_weight_is_0(home: Path) -> None:
+    scored(measured(home, "digits-vae", config("vae"), 0.5), 0.5)
+    measured(home, "digits-gan", config("gan"), 0.9)
+    app = visit("performance")
+    assert overall_of(app) == ["VAE"] and "GAN has no overall: stability, controllability, efficiency" in text_of(app)
+    for name in SCORES[1:]:
+        app.main.slider(key=name).set_value(0)
+    assert overall_of(checked(app.run())) == ["GAN", "VAE"]
+
+
+def test_measured_in_full_it_shows_scores_seeds_ties_and_who_wins_how_often(home: Path) -> None:
+    all_scored(home, seeds=3)
+    app = visit("performance")
+    shown = text_of(app)
+    assert "3 seeds a model" in shown and "Over the 3 seeds of each model" in shown
+    assert "Axes: quality, stability, controllability" in shown
+    assert "- controllability: DDPM > cGAN > GAN > VAE" in shown
+    assert "Percent: of all weightings" in shown and "*Tie*" in shown
+    assert len(app.get("plotly_chart")) == 6
+
+
+def test_one_corrupt_run_costs_only_itself(home: Path) -> None:
+    all_scored(home)
+    run("digits-gan").results_path.write_text('{"schema_version": 99}')
+    run("digits-vae").config_path.write_text("{")
+    (run("digits-cgan").results / "samples.png").write_bytes(b"no picture")
+    app = visit("performance")
+    assert set(overall_of(app)) == {"cGAN", "DDPM"}
+    shown = text_of(app)
+    assert shown.count("is unreadable") == 2 and "**digits-gan** is not shown" in shown
+
+
+def test_results_of_another_data_set_than_the_runs_own_are_an_error_in_words(home: Path) -> None:
+    four(home, "digits")
+    made = run("digits-gan")
+    results.save(made.results_path, made.load_results().model_copy(update={"dataset": "mnist"}))
+    assert "different data sets" in text_of(visit("performance"))
+
+
+def test_the_data_set_is_chosen_in_the_address(home: Path) -> None:
+    four(home, "mnist")
+    measured(home, "digits-vae", config("vae"), 0.5)
+    assert overall_of(visit("performance", dataset="digits")) == ["VAE"]
+    assert len(overall_of(visit("performance"))) == 4
+
+
+# weights
+
+
+def test_weights_change_the_ranking_and_come_from_the_address(home: Path) -> None:
+    all_scored(home)
+    app = visit("performance", quality="0", stability="0", controllability="0")
+    assert overall_of(app)[-1] == "DDPM"
+    app.main.slider(key="efficiency").set_value(0).run()
+    assert "Give at least one score a weight" in text_of(checked(app))
+    app.main.slider(key="quality").set_value(1).run()
+    assert overall_of(checked(app))[0] == "DDPM"
+
+
+def of_seeds(label: str, *precisions: float) -> Model:
+    """Quality, and nothing else, from seed to seed by precision."""
+    return Model(label, "#112233", tuple(quality_of(label, seed, precision) for seed, precision in enumerate(precisions)))
+
+
+def quality_of(label: str, seed: int, precision: float) -> Results:
+    return made_results(
+        label, seed=seed, fd=Metric(value=10.0, floor=1.0), fd_of_noise=100.0, precision=Metric(value=precision, floor=1.0),
+        coverage=Metric(value=0.5, floor=1.0), class_total_variation=0.0,
+    )  # fmt: skip
+
+
+def test_a_lead_that_holds_seed_by_seed_is_none_by_chance_and_one_that_does_not_is_a_tie() -> None:
+    good, close, bad = of_seeds("A", 0.7, 0.8, 0.9), of_seeds("B", 0.72, 0.74, 0.88), of_seeds("C", 0.3, 0.41, 0.5)
+    ranked = standing.standings([bad, close, good], {"quality": 2.0, "stability": 0.0})
+    assert [(one.model.name, one.ties) for one in ranked] == [("A", True), ("B", False), ("C", None)]
+    assert ranked[0].shares == {"quality": pytest.approx(ranked[0].overall)}
+
+
+def test_with_one_seed_or_other_seeds_it_is_not_known_whether_a_lead_is_chance() -> None:
+    one, other = of_seeds("A", 0.9), of_seeds("B", 0.5)
+    assert standing.standings([one, other], {"quality": 1.0})[0].ties is None
+
+
+def test_the_shares_of_the_scores_add_up_to_the_overall(home: Path) -> None:
+    all_scored(home)
+    entries = catalog.generative_runs()
+    for one in standing.standings([standing.model(entry, entries) for entry in entries], EQUAL):
+        assert sum(one.shares.values()) == pytest.approx(one.overall)
+
+
+def test_seeds_of_one_recipe_measured_alike_stand_together(home: Path) -> None:
+    measured(home, "digits-vae", config("vae"), 0.6)
+    measured(home, "again", config("vae"), 0.5)  # the same seed
+    measured(home, "second", seeded("vae", 7), 0.5)
+    measured(home, "longer", seeded("vae", 8).model_copy(update={"data": config("vae").data.model_copy(update={"batch_size": 7})}), 0.5)
+    other = measured(home, "otherwise", seeded("vae", 9), 0.5)
+    results.save(other.results_path, other.load_results().model_copy(update={"extractor_digest": "9" * 64}))
+    trained(home, "unmeasured", seeded("vae", 10))
+    entries = catalog.generative_runs()
+    headline = next(one for one in entries if one.run.name == "digits-vae")
+    assert [one.run.name for one in standing.seeds(headline, entries)] == ["second", "digits-vae"]
+    assert [one.seed for one in standing.model(headline, entries).results] == [7, 42]
+
+
+# what others say
+
+
+def test_ghosts_come_on_demand_with_their_caveats(home: Path) -> None:
+    all_scored(home, dataset="mnist")
+    app = visit("performance")
+    assert "*reported*" not in text_of(app)
+    app.main.toggle(key="ghosts").set_value(True).run()
+    shown = text_of(checked(app))
+    titles = {ghost.title for ghost in space.ghosts(reported("mnist"))}
+    assert shown.count("*reported*") == len(titles) > 0 and "labelled 'estimated' there" in shown
+
+
+def test_single_seeds_are_ranked_by_a_comparison_file_and_a_broken_one_is_named(home: Path) -> None:
+    four(home, "digits")
+    assert "No two models are ranked" in text_of(visit("performance"))
+    folder = home / "results" / "comparisons"
+    folder.mkdir()
+    of_label = {label: [quality_of(label, seed, precision) for seed, precision in enumerate(of)]
+                for label, of in {"VAE": (0.2, 0.3, 0.4), "GAN": (0.7, 0.8, 0.9)}.items()}  # fmt: skip
+    results.save(folder / "study.json", compare(of_label, command="gencore compare --seeds 3"))
+    (folder / "torn.json").write_text("{")
+    shown = text_of(visit("performance"))
+    assert "quality: GAN > VAE" in shown and "By study: 3 seeds" in shown and "gencore compare --seeds 3" in shown
+    assert "torn.json" in shown
+
+
+def test_the_page_loads_no_torch(home: Path) -> None:
+    code = "import runpy, sys; runpy.run_path('dashboard/views/performance.py'); sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env={"PYTHONPATH": str(REPOSITORY), "GENCORE_HOME": str(home)}).returncode == 0
