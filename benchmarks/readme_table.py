@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gencore import results, runs
+from gencore import results, runs, scores
 from gencore.config import HEADLINE
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 COLUMNS = {
-    "fd": "fd", "precision": "precision", "recall": "recall", "coverage": "coverage",
+    "fd": "fd", "fd random": "fd_random", "kd": "kd", "precision": "precision", "recall": "recall", "coverage": "coverage",
     "label accuracy": "conditional_accuracy", "variety in class": "worst_within_class_variance",
 }  # fmt: skip
 
@@ -36,22 +36,37 @@ def row(found: results.Results) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def score_row(found: results.Results) -> str:
+    of_model = scores.scores([found])
+    return f"| {' | '.join([found.label, *(figure(of_model[name].value, 2) for name in scores.SCORES)])} |"
+
+
+def places(members: list[results.Results], of: str) -> str:
+    """On what, and with how many threads, `of` (training, evaluation) ran; each place once."""
+    origins = [one.origins[of] for one in members]
+    return ", ".join(dict.fromkeys(f"{one.device} ({one.threads} thread{'s' if one.threads > 1 else ''})" for one in origins))
+
+
 def table() -> str:
     members = [one for preset in HEADLINE if (one := runs.run(f"mnist-{preset}").load_results())]
     first = members[0]
     floors = [figure(first.metrics[name].floor) if name in first.metrics else "–" for name in COLUMNS.values()]
     titles = ["", *COLUMNS, "fd ÷ floor", "30 epochs took", "samples/s"]
-    where, measured = first.origins["training"], first.origins["evaluation"]
+    versions = ", ".join(dict.fromkeys(one.origins["evaluation"].versions["torch"] for one in members))
     return "\n".join([
         f"| {' | '.join(titles)} |",
         "|" + " --- |" * len(titles),
         *map(row, members),
         f"| *real images (floor)* | {' | '.join(floors)} | 1 | | |",
         "",
-        f"One training seed ({first.seed}); {first.metrics['fd'].samples:,} images from averaged weights against the "
-        f"{first.reference}. Trained by `gencore train` with {where.threads} CPU thread a model on {where.device}, two "
-        f"models and other work at once on two cores, so the minutes are an upper bound; "
-        f"measured by `gencore evaluate` on {measured.device}, {measured.threads} threads; torch {measured.versions['torch']}.",
+        f"| {' | '.join(['score', *scores.SCORES])} |",
+        "|" + " --- |" * (1 + len(scores.SCORES)),
+        *map(score_row, members),
+        "",
+        f"One training seed ({first.seed}), so stability is that of one run; {first.metrics['fd'].samples:,} images from "
+        f"averaged weights against the {first.reference}. Trained by `gencore train` on {places(members, 'training')} with "
+        f"other work on the same cores, so the minutes are an upper bound; measured by `gencore evaluate` on "
+        f"{places(members, 'evaluation')}; torch {versions}.",
     ])  # fmt: skip
 
 

@@ -8,7 +8,6 @@ Needs Chromium and Playwright (requirements-dev.txt). The runs are the ones that
 from __future__ import annotations
 
 import shutil
-import socket
 import sys
 from pathlib import Path
 
@@ -17,36 +16,31 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "browser"))
 
-from visiting import Server  # noqa: E402  (the browser journeys' own server)
+from visiting import serving  # noqa: E402  (the browser journeys' own server)
 
-PAGES = {"home": "/", "live": "/live?run=mnist-ddpm"}
+PAGES = {
+    "home": "/", "live": "/live?run=mnist-ddpm", "gallery": "/gallery", "latent": "/latent?run=mnist-vae",
+    "performance": "/performance", "diffusion": "/diffusion", "quiz": "/quiz", "trust": "/trust", "runs": "/runs",
+}  # fmt: skip
 ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 
 
 def main() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    server = Server(ROOT, port)
-    server.start()
-    try:
-        with sync_playwright() as driver:
-            browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
-            for scheme in ("light", "dark"):
-                for name, path in PAGES.items():
-                    tab = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme=scheme)
-                    tab.set_default_timeout(120_000)
-                    tab.goto(server.url + path)
-                    tab.wait_for_selector("[data-test-connection-state=CONNECTED]")
-                    tab.wait_for_selector("[data-test-script-state=notRunning]")
-                    tab.wait_for_timeout(6000)  # the 3-D figure and the pictures draw themselves after the script
-                    target = ROOT / "docs" / f"{name}{'-dark' if scheme == 'dark' else ''}.png"
-                    tab.screenshot(path=target)
-                    tab.close()
-                    print(target.relative_to(ROOT))
-            browser.close()
-    finally:
-        server.kill()
+    with serving(ROOT) as server, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        for scheme in ("light", "dark"):
+            for name, path in PAGES.items():
+                tab = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme=scheme)
+                tab.set_default_timeout(120_000)
+                tab.goto(server.url + path)
+                tab.wait_for_selector("[data-test-connection-state=CONNECTED]")
+                tab.wait_for_selector("[data-test-script-state=notRunning]")
+                tab.wait_for_timeout(6000)  # the 3-D figure and the pictures draw themselves after the script
+                target = ROOT / "docs" / f"{name}{'-dark' if scheme == 'dark' else ''}.png"
+                tab.screenshot(path=target)
+                tab.close()
+                print(target.relative_to(ROOT))
+        browser.close()
 
 
 if __name__ == "__main__":

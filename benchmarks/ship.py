@@ -2,35 +2,57 @@
 
     export GENCORE_HOME=elsewhere; gencore features mnist; gencore features digits
     for model in vae gan cgan ddpm; do gencore train $model --threads 1; done; unset GENCORE_HOME
-    python benchmarks/ship.py elsewhere features-mnist mnist-vae mnist-gan mnist-cgan mnist-ddpm
+    python benchmarks/ship.py --from elsewhere features-mnist mnist-vae mnist-gan mnist-cgan mnist-ddpm
     git add --force results checkpoints
 
-The results are measured on the weights that ship, on this machine, by `gencore evaluate`.
+The results are measured on the weights that ship, on this machine, by `gencore evaluate`. Without --from, runs that ship
+already are measured again.
 """
 
 from __future__ import annotations
 
 import argparse
 import shutil
+import statistics
+from collections.abc import Callable
 from pathlib import Path
 
 from gencore import events, results, runs
 from gencore.checkpoints import load_checkpoint, save_checkpoint
 from gencore.cli import main as gencore
-from gencore.evaluation import Reference
+from gencore.drawings import FOLDER
+from gencore.judge import Reference, SelfTest
 from gencore.results import Origin, Results
 from gencore.runs import Run
-from gencore.selftest import SelfTest
 
 PROGRESS_KEPT = 400
 
 
 def thinned(history: list[events.Event]) -> list[events.Event]:
-    """The history as it counts, with at most about PROGRESS_KEPT evenly spaced progress events."""
+    """The history as it counts, with at most about PROGRESS_KEPT progress events: neighbours become one."""
     history = events.without_void(history)
     progress = [event for event in history if isinstance(event, events.Progress)]
-    kept = {id(event) for event in progress[:: max(1, len(progress) // PROGRESS_KEPT)]} | {id(progress[-1])}
-    return [event for event in history if not isinstance(event, events.Progress) or id(event) in kept]
+    size = -(-len(progress) // PROGRESS_KEPT)
+    groups = (progress[start : start + size] for start in range(0, len(progress), size))
+    merged = {id(group[-1]): _merged(group) for group in groups}
+    return [merged.get(id(event), event) for event in history if not isinstance(event, events.Progress) or id(event) in merged]
+
+
+def _merged(group: list[events.Progress]) -> events.Progress:
+    """One event for neighbours: means of their means, the norms of all their steps."""
+
+    def means(of: Callable[[events.Progress], dict[str, float | None]]) -> dict[str, float | None]:
+        columns = {name: [of(event).get(name) for event in group] for name in of(group[-1])}
+        return {name: None if None in values else statistics.fmean(values) for name, values in columns.items()}
+
+    return group[-1].model_copy(
+        update={
+            "images_per_second": statistics.fmean(event.images_per_second for event in group),
+            "losses": means(lambda event: event.losses),
+            "gradient_norms": means(lambda event: event.gradient_norms),
+            "norms": {name: [norm for event in group for norm in event.norms.get(name, [])] for name in group[-1].norms},
+        }
+    )
 
 
 def ship(source: Run, target: Run) -> None:
@@ -62,27 +84,34 @@ def run_command(*words: str) -> None:
             raise
 
 
+def measure(target: Run) -> None:
+    """Measure a shipped run here, by the commands that users have, and mark what was found as shipped."""
+    if target.name.startswith("features-"):
+        dataset = target.config().data.dataset
+        run_command("features", dataset, "--resume")
+        run_command("selftest", dataset)
+        for file, kind in (("reference.json", Reference), ("selftest.json", SelfTest)):
+            record = results.load(target.results / file, kind)
+            results.save(target.results / file, record.model_copy(update={"origin": as_shipped(record.origin)}))
+    else:
+        run_command("evaluate", target.name)
+        found = target.load_results()
+        assert isinstance(found, Results)
+        origins = {kind: as_shipped(origin) for kind, origin in found.origins.items()}
+        results.save(target.results_path, found.model_copy(update={"origins": origins}))
+    shutil.rmtree(target.checkpoints / FOLDER, ignore_errors=True)  # images drawn to be measured
+    (target.results / ".lock").unlink(missing_ok=True)  # left by measuring; no one trains a shipped run
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("home", type=Path, help="folder that holds results/ and checkpoints/ of the trained runs")
+    parser.add_argument("--from", dest="home", type=Path, help="folder that holds results/ and checkpoints/ of the trained runs")
     parser.add_argument("names", nargs="+", help="feature classifiers first")
     arguments = parser.parse_args()
     for name in arguments.names:
-        target = runs.run(name)
-        ship(runs.run(name, arguments.home), target)
-        if name.startswith("features-"):
-            run_command("features", target.config().data.dataset, "--resume")
-            run_command("selftest", target.config().data.dataset)
-            for file, kind in (("reference.json", Reference), ("selftest.json", SelfTest)):
-                record = results.load(target.results / file, kind)
-                results.save(target.results / file, record.model_copy(update={"origin": as_shipped(record.origin)}))
-        else:
-            run_command("evaluate", name)
-            found = target.load_results()
-            assert isinstance(found, Results)
-            origins = {kind: as_shipped(origin) for kind, origin in found.origins.items()}
-            results.save(target.results_path, found.model_copy(update={"origins": origins}))
-        (target.results / ".lock").unlink(missing_ok=True)  # left by measuring; no one trains a shipped run
+        if arguments.home:
+            ship(runs.run(name, arguments.home), runs.run(name))
+        measure(runs.run(name))
 
 
 if __name__ == "__main__":
