@@ -17,6 +17,8 @@ from gencore.runs import Run
 
 LIVE = "views/live.py"
 GALLERY = "views/gallery.py"
+REFUSED = "train.refused"
+"""What could not be started and why: shown until the form asks for something else, however often the page is drawn."""
 
 
 @st.cache_resource
@@ -51,6 +53,9 @@ def _train(machine: Report | str | None) -> None:
         disabled=starting,
     ):
         _start(name, words)
+    match st.session_state.get(REFUSED):
+        case (refused, reason) if refused == words:
+            st.error(plain(reason), icon=":material/block:")
     _time_it_takes(order.config, machine)
     if not has_judge:
         judge = plain(f"gencore features {order.config.data.dataset}")
@@ -80,13 +85,14 @@ def _free_name(stem: str) -> str:
 
 
 def _start(name: str, words: list[str]) -> None:
+    st.session_state.pop(REFUSED, None)
     try:
         run = runs.run(name)
         if run.exists:
             raise runs.RunExistsError(f"a run named {name} exists; choose another name")
         actions.jobs().start(run, words)
     except (ValueError, OSError) as error:
-        st.error(plain(str(error)), icon=":material/block:")
+        st.session_state[REFUSED] = words, str(error)
     else:
         st.switch_page(LIVE, query_params={"run": name})
 

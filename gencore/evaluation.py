@@ -160,7 +160,7 @@ def with_what_still_stands(found: Results, previous: Results | None) -> Results:
         if name in found.metrics or metric.measured_in not in previous.origins:
             continue
         origin = previous.origins[metric.measured_in]
-        key = f"evaluation {origin.unix_time:.0f}" if metric.measured_in == "evaluation" else metric.measured_in
+        key = f"evaluation {origin.unix_time}" if metric.measured_in == "evaluation" else metric.measured_in
         metrics[name] = metric.model_copy(update={"measured_in": key})
         origins[key] = origin
     return found.model_copy(update={"metrics": found.metrics | metrics, "origins": origins | found.origins})

@@ -540,11 +540,14 @@ def test_every_preset_has_a_name_of_its_own_in_the_form() -> None:
     assert len({forms._preset_name(preset) for preset in PRESETS}) == len(PRESETS)
 
 
-def test_a_name_that_leads_out_is_refused_in_words(page: Callable[..., AppTest]) -> None:
+def test_a_name_that_leads_out_is_refused_in_words_until_another_is_typed(page: Callable[..., AppTest]) -> None:
     app = page()
     app.sidebar.text_input(key="train.name").set_value("../x").run()
     next(button for button in app.sidebar.button if button.label == "Start").click().run()
     assert "not allowed" in app.sidebar.error[0].value
+    assert "not allowed" in app.run().sidebar.error[0].value  # the page may be drawn anew by itself
+    app.sidebar.text_input(key="train.name").set_value("x").run()
+    assert not app.sidebar.error
 
 
 def test_pages_that_list_and_follow_load_no_torch() -> None:

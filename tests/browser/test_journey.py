@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable
 
+from support import wait_until
 from visiting import Server, Visitor
 
 from gencore import events, runs
 from gencore.events import Progress
-
-
-def wait_until(true: Callable[[], object], seconds: float = 120) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.2)
 
 
 def test_the_first_visit_shows_samples_spheres_scores_and_what_is_broken(visitor: Visitor) -> None:

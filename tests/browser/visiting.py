@@ -92,10 +92,16 @@ class Visitor:
         self.tab.wait_for_selector("[data-test-script-state=notRunning]")
 
     def see(self, selector: str) -> object:
+        """What is found once it is visible; fails at once where the page breaks instead."""
         found = self.tab.locator(selector).first
-        found.wait_for(state="visible")
+        found.or_(self._broken).first.wait_for(state="visible")
+        self.check()
         return found
 
+    @property
+    def _broken(self) -> object:
+        return self.tab.locator("[data-testid=stException]").first
+
     def check(self) -> None:
-        assert self.tab.locator("[data-testid=stException]").count() == 0, "an exception box is on the page"
+        assert self._broken.count() == 0, "an exception box is on the page"
         assert self.wrongs == []
