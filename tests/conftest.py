@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -22,26 +23,18 @@ from gencore.features import features_run
 from gencore.reference import measure_reference
 from gencore.runs import run
 
+torch.set_num_threads(1)  # sums in one order, so that runs can be compared bit by bit; and tests run side by side
+os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Sums in one order, so that runs in this process and in others can be compared bit by bit."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None) -> Path:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty home folder, with no data sets but the bundled one."""
     folder = tmp_path / "home"
     folder.mkdir()
     monkeypatch.setenv("GENCORE_HOME", str(folder))
     monkeypatch.delenv("GENCORE_DATA", raising=False)
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setenv("COLUMNS", "200")
     return folder
 
@@ -85,8 +78,6 @@ def start(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 def judged_home(tmp_path_factory: pytest.TempPathFactory, few_digits: ImageData) -> Path:
     """A home folder with a feature classifier for the digits, its floors, and a finished run called `vae`."""
     folder = tmp_path_factory.mktemp("judged")
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
     judge, vae = features_run("digits", folder), run("vae", folder)
     settings = TrainingConfig(**QUIET | {"epochs": 2, "ema_decay": 0.9})
     judge.create(
@@ -98,7 +89,6 @@ def judged_home(tmp_path_factory: pytest.TempPathFactory, few_digits: ImageData)
     measure_reference(judge, torch.device("cpu"), None, say=lambda text: None)
     vae.create(tiny_config("vae"))
     record(vae, few_digits)
-    torch.set_num_threads(before)
     return folder
 
 

@@ -199,5 +199,5 @@ def kill_in_mid_save(folder: Path, tries: int) -> int:
     return torn
 
 
-def test_kill_9_at_any_moment_leaves_a_newest_checkpoint_that_loads(tmp_path: Path, one_thread: None) -> None:
+def test_kill_9_at_any_moment_leaves_a_newest_checkpoint_that_loads(tmp_path: Path) -> None:
     assert kill_in_mid_save(tmp_path, tries=20) > 0, "no kill fell into a save"

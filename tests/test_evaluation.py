@@ -35,7 +35,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for kind in ("results", "checkpoints"):
         shutil.copytree(ROOT / kind / "features-digits", home / kind / "features-digits")
     (home / "results" / "features-digits" / "selftest.json").unlink()  # made anew by the test that needs it
-    for preset in ("vae", "cgan-mlp"):
+    for preset in ("vae-mlp", "cgan-mlp"):
         given = PRESETS[preset].model_dump()
         given["data"] |= {"dataset": "digits", "batch_size": 100}
         given["training"] |= {"epochs": 2, "sheets": 1, "fd_every": 1, "fd_samples": 256}
@@ -48,7 +48,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(home: Path) -> dict[str, results.Results]:
-    return {name: evaluate(runs.run(name, home), CPU, samples=300) for name in ("short-vae", "short-cgan-mlp")}
+    return {name: evaluate(runs.run(name, home), CPU, samples=300) for name in ("short-vae-mlp", "short-cgan-mlp")}
 
 
 def test_every_metric_has_a_value_or_the_reason_why_not(found: dict[str, results.Results]) -> None:
@@ -80,7 +80,7 @@ def test_what_was_written_is_what_was_returned(found: dict[str, results.Results]
 
 
 def test_confusion_counts_every_image_of_a_conditional_model_once(found: dict[str, results.Results]) -> None:
-    assert found["short-vae"].confusion is None
+    assert found["short-vae-mlp"].confusion is None
     assert sum(map(sum, found["short-cgan-mlp"].confusion)) == 300
 
 
@@ -91,14 +91,14 @@ def test_the_origin_says_what_trained_where_and_by_which_command(found: dict[str
 
 
 def test_the_same_seed_measures_the_same(found: dict[str, results.Results], home: Path) -> None:
-    shutil.rmtree(home / "checkpoints" / "short-vae" / FOLDER)  # so that the images are drawn again
-    again = evaluate(runs.run("short-vae", home), CPU, samples=300, groups=["distances", "manifold", "classes"])
+    shutil.rmtree(home / "checkpoints" / "short-vae-mlp" / FOLDER)  # so that the images are drawn again
+    again = evaluate(runs.run("short-vae-mlp", home), CPU, samples=300, groups=["distances", "manifold", "classes"])
     for name in ("fd", "precision", "recall", "class_total_variation"):
-        assert again.value(name) == found["short-vae"].value(name)
+        assert again.value(name) == found["short-vae-mlp"].value(name)
 
 
 def test_a_quick_distance_was_measured_each_epoch(home: Path) -> None:
-    log = events.tail(runs.run("short-vae", home).events_path).events
+    log = events.tail(runs.run("short-vae-mlp", home).events_path).events
     distances = [event for event in log if isinstance(event, events.QuickDistance)]
     assert [event.epoch for event in distances] == [1, 2] and all(event.fd > 0 for event in distances)
 
@@ -120,7 +120,7 @@ def test_floors_of_another_classifier_are_refused(home: Path) -> None:
 
 
 def test_only_a_model_that_gives_images_back_has_reconstruction_figures(found: dict[str, results.Results]) -> None:
-    vae, gan = found["short-vae"], found["short-cgan-mlp"]
+    vae, gan = found["short-vae-mlp"], found["short-cgan-mlp"]
     assert all(vae.value(name) is not None and gan.metrics[name].reason for name in RECONSTRUCTION)
     assert 0 < vae.value("reconstruction_mse") < 0.2 and -1 < vae.value("reconstruction_ssim") < 1
     assert vae.value("reconstruction_psnr") > 5
@@ -134,22 +134,22 @@ def test_nearness_to_training_images_stands_beside_that_of_test_images(found: di
 
 
 def test_results_quote_what_the_self_test_says_of_their_metrics(found: dict[str, results.Results], home: Path) -> None:
-    assert not any(metric.blind_to for metric in found["short-vae"].metrics.values())
+    assert not any(metric.blind_to for metric in found["short-vae-mlp"].metrics.values())
     selftest("digits", CPU, home, None, devices.origin_here(CPU, ["selftest", "digits"]))
-    quoted = evaluate(runs.run("short-vae", home), CPU, samples=300, groups=["distances", "manifold"])
+    quoted = evaluate(runs.run("short-vae-mlp", home), CPU, samples=300, groups=["distances", "manifold"])
     assert "single class" in quoted.metrics["precision"].blind_to
     assert "single class" not in quoted.metrics["coverage"].blind_to
-    assert quoted.metrics["fd_random"].floor > 0 and quoted.metrics["fd"].floor == found["short-vae"].metrics["fd"].floor
+    assert quoted.metrics["fd_random"].floor > 0 and quoted.metrics["fd"].floor == found["short-vae-mlp"].metrics["fd"].floor
 
 
 def test_weights_that_are_not_finite_are_an_error_and_not_black_images(home: Path) -> None:
-    path = home / "checkpoints" / "short-vae" / "final.safetensors"
+    path = home / "checkpoints" / "short-vae-mlp" / "final.safetensors"
     whole, before = load_checkpoint(path), path.read_bytes()
     broken = {name: x * math.nan if name.startswith("average.") and x.is_floating_point() else x for name, x in whole.tensors.items()}
     save_checkpoint(path, broken, whole.metadata)
     try:
-        with pytest.raises(ValueError, match="weights of run short-vae are not finite"):
-            evaluate(runs.run("short-vae", home), CPU, samples=200)
+        with pytest.raises(ValueError, match="weights of run short-vae-mlp are not finite"):
+            evaluate(runs.run("short-vae-mlp", home), CPU, samples=200)
     finally:
         path.write_bytes(before)
 
@@ -173,24 +173,24 @@ def test_measuring_again_draws_nothing_and_finds_the_same(home: Path) -> None:
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"samples": 201}, {"changes": {"prior": "normal"}}])
 def test_another_seed_number_or_sampler_is_drawn_anew(home: Path, other: dict[str, object]) -> None:
-    saying("short-vae", home, samples=200)
-    _, said = saying("short-vae", home, **{"samples": 200} | other)
+    saying("short-vae-mlp", home, samples=200)
+    _, said = saying("short-vae-mlp", home, **{"samples": 200} | other)
     assert any("drawing" in line for line in said)
 
 
 def test_damaged_images_are_said_and_drawn_anew_and_only_a_few_are_kept(home: Path) -> None:
-    folder = home / "checkpoints" / "short-vae" / FOLDER
-    before, _ = saying("short-vae", home, samples=200)
+    folder = home / "checkpoints" / "short-vae-mlp" / FOLDER
+    before, _ = saying("short-vae-mlp", home, samples=200)
     newest = max(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
     content = bytearray(newest.read_bytes())
     content[-100] ^= 1
     newest.write_bytes(content)
     (folder / ".torn.partial").touch()
-    after, said = saying("short-vae", home, samples=200)
+    after, said = saying("short-vae-mlp", home, samples=200)
     assert any("SHA-256 does not match" in line and "drawing anew" in line for line in said)
     assert after.value("classifier_score") == before.value("classifier_score")
     for seed in range(5):
-        saying("short-vae", home, samples=200, seed=seed)
+        saying("short-vae-mlp", home, samples=200, seed=seed)
     assert len(list(folder.iterdir())) == 3 and not (folder / ".torn.partial").exists()
 
 
@@ -237,7 +237,7 @@ def test_a_second_opinion_has_its_own_floor_and_the_network_of_fid_is_absent_wit
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there
-    found = evaluate(runs.run("short-vae", home), CPU, samples=310, spaces=["random", "inception"])
+    found = evaluate(runs.run("short-vae-mlp", home), CPU, samples=310, spaces=["random", "inception"])
     for name in ("fd_random", "kd_random", "precision_random", "recall_random", "coverage_random"):
         assert found.metrics[name].floor is not None
     assert found.value("fd_random") > found.metrics["fd_random"].floor > 0
@@ -253,7 +253,7 @@ def test_a_classifier_trained_on_short_trained_images_falls_short_of_one_trained
     monkeypatch.setattr("gencore.cas.STEPS", 60)
     found = evaluate(runs.run("short-cgan-mlp", home), CPU, samples=500, groups=["cas"]).metrics["cas"]
     assert 0.05 < found.value < found.floor - 0.1 and found.floor > 0.6
-    absent = evaluate(runs.run("short-vae", home), CPU, samples=200, groups=["cas"]).metrics["cas"]
+    absent = evaluate(runs.run("short-vae-mlp", home), CPU, samples=200, groups=["cas"]).metrics["cas"]
     assert absent.value is None and absent.reason == "the model takes no labels"
 
 

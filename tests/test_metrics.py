@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -24,15 +24,6 @@ from gencore.metrics.classes import (
 from gencore.metrics.corruptions import pure_noise
 from gencore.metrics.frechet import Moments, frechet_distance, moments, sample_size_warning
 from gencore.metrics.manifold import Manifold, ManifoldFigures, manifold_figures
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Where other work keeps the cores busy, threads that wait for each other are slower than one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def normal(n: int, d: int, seed: int, mean: float = 0.0, scale: float = 1.0) -> Tensor:

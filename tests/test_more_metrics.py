@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -21,15 +21,6 @@ from gencore.metrics.kernel import kernel_distance, squared_mmd
 from gencore.metrics.memorisation import authentic_share, memorisation, nearest
 from gencore.metrics.reconstruction import mse, psnr, ssim
 from gencore.networks.random_features import RandomFeatures
-
-
-@pytest.fixture(autouse=True)
-def single_threaded() -> Iterator[None]:
-    """Where other work keeps the cores busy, threads that wait for each other are slower than one."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def seeded(seed: int = 0) -> Generator:

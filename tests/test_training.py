@@ -101,7 +101,6 @@ from dataclasses import replace
 import torch
 from gencore.data.sources import load
 from gencore.runs import run
-torch.set_num_threads(1)
 digits, n = load("digits", "train"), int(sys.argv[1])
 record(run("killed"), replace(digits, images=digits.images[:n], labels=digits.labels[:n]))
 """
