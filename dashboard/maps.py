@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from dashboard import address, drawing, walks
+from dashboard import address, drawing
 from dashboard.drawing import Recipe
 from dashboard.subject import LARGE, REACH, SIDE, SLIDER, SMALL, Subject, digit, directions, named, picture
-from dashboard.walks import Plane, Walker
+from gencore import walks
 from gencore.config import DatasetName
 from gencore.data.registry import DATASETS
+from gencore.walks import Plane, Walker
 
 MAPPED = 1000
 PLANES = ("test pictures", "principal directions")

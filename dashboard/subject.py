@@ -8,15 +8,15 @@ from functools import partial
 import numpy as np
 import streamlit as st
 
-from dashboard import drawing, sheets, walks
+from dashboard import drawing, sheets
 from dashboard.catalog import Entry
 from dashboard.drawing import Recipe
-from dashboard.walks import Walker
 from dashboard.words import figure
-from gencore import latent
+from gencore import latent, walks
 from gencore.config import DDPMConfig
 from gencore.data.registry import DATASETS
 from gencore.latent import Directions
+from gencore.walks import Walker
 
 DDPM_STEPS = 10
 """Sampler steps of a DDPM here: a slider is answered at once."""

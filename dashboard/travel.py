@@ -9,13 +9,14 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import address, drawing, walks
+from dashboard import address, drawing
 from dashboard.drawing import Recipe
 from dashboard.subject import LARGE, SIDE, SLIDER, SMALL, Subject, digit, picture
-from dashboard.walks import Places, Walker
 from dashboard.words import plain
+from gencore import walks
 from gencore.config import DatasetName
 from gencore.data.registry import DATASETS
+from gencore.walks import Places, Walker
 
 MAX_ENDS = 4
 FRAMES = 12

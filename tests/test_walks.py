@@ -9,11 +9,10 @@ from PIL import Image
 from support import TINY
 from torch import Generator, Tensor
 
-from dashboard import walks
-from dashboard.walks import Places, Plane, Walker
-from gencore import latent
+from gencore import latent, walks
 from gencore.data.registry import DATASETS
 from gencore.models import build
+from gencore.walks import Places, Plane, Walker
 
 DIGITS = DATASETS["digits"]
 

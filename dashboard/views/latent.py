@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import address, catalog, drawing, maps, travel, walks
+from dashboard import address, catalog, drawing, maps, travel
 from dashboard.catalog import Entry
 from dashboard.charts import colour, mark
 from dashboard.subject import LARGE, REACH, SLIDER, Subject, digit, directions, named, picture, subject
-from dashboard.walks import Places
 from dashboard.words import plain
-from gencore import latent
+from gencore import latent, walks
+from gencore.walks import Places
 
 DEVIATIONS = 4.0
 """How far a raw coordinate is moved at most; drawn ones have a deviation of about 1."""
