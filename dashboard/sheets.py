@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 COLUMNS = ROWS = 10
 MAX_SIDE = 10 * 256
+MAX_FRAMES = 200
 GAP = 1
 """Native pixels between two pictures; transparent, so that the page's own colour shows."""
 PALE = 110
@@ -23,18 +25,47 @@ class SheetError(ValueError):
 
 def read(path: Path) -> np.ndarray:
     """The pictures of a sheet, uint8 (ROWS, COLUMNS, height, width, 3). Raises SheetError."""
-    try:
-        with Image.open(path) as image:
-            if max(image.size) > MAX_SIDE or image.width % COLUMNS or image.height % ROWS:
-                raise SheetError(
-                    f"{path.name} is {image.width} × {image.height}; a sheet is {COLUMNS} × {ROWS} pictures "
-                    f"of equal size, at most {MAX_SIDE} pixels a side"
-                )
-            pixels = np.asarray(image.convert("RGB"))
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise SheetError(f"{path.name} is not readable as a picture: {error}") from error
+    image = _open(path)
+    if max(image.size) > MAX_SIDE or image.width % COLUMNS or image.height % ROWS:
+        raise SheetError(
+            f"{path.name} is {image.width} × {image.height}; a sheet is {COLUMNS} × {ROWS} pictures "
+            f"of equal size, at most {MAX_SIDE} pixels a side"
+        )
+    pixels = np.asarray(image)
     height, width = pixels.shape[0] // ROWS, pixels.shape[1] // COLUMNS
     return pixels.reshape(ROWS, height, COLUMNS, width, 3).swapaxes(1, 2)
+
+
+class Strip(NamedTuple):
+    """A row of square pictures, as a PNG made anew from what was read."""
+
+    png: bytes
+    frames: int
+
+
+def read_strip(path: Path) -> Strip:
+    """Raises SheetError, FileNotFoundError."""
+    picture = _open(path)
+    frames, rest = divmod(picture.width, picture.height)
+    if rest or not 2 <= frames <= MAX_FRAMES or picture.height > MAX_SIDE // ROWS:
+        raise SheetError(
+            f"{path.name} is {picture.width} × {picture.height}; a strip is 2 to {MAX_FRAMES} square pictures in a row"
+        )
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return Strip(content.getvalue(), frames)
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_SIDE**2:
+                raise SheetError(f"{path.name} is {image.width} × {image.height}, larger than any picture drawn here")
+            return image.convert("RGB")
+    except FileNotFoundError:
+        raise
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise SheetError(f"{path.name} is not readable as a picture: {error}") from error
 
 
 def of_run(folder: Path, file: str) -> Path:

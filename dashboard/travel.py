@@ -130,10 +130,9 @@ def _along(of: Subject, film: np.ndarray, label: str, key: str) -> None:
 def morph(of: Subject) -> None:
     """From one class to another, the latent kept."""
     if not of.walker.morphs:
-        known = "takes whole labels only" if of.walker.model.conditional else "takes no labels"
         st.info(
-            f"A {plain(of.one.label)} {known}, so nothing lies between two digits for it. Choose a run of a cGAN, whose "
-            "label is a vector; or walk from one picture to another under **interpolation**.",
+            f"A {plain(of.one.label)} takes no labels, so nothing lies between two digits for it. Choose a run of a cGAN, "
+            "whose label is a vector; or walk from one picture to another under **interpolation**.",
             icon=":material/tag:",
         )
         return

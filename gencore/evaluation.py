@@ -23,13 +23,14 @@ from gencore.files import write_atomically
 from gencore.groups import GROUPS, Subject, second_opinion
 from gencore.inception import inception_metrics
 from gencore.metrics.classes import class_shares
-from gencore.models.base import GenerativeModel
+from gencore.models.base import GenerativeModel, HasLatent
 from gencore.panel import Panel
 from gencore.reference import load_reference
 from gencore.results import DEFAULT_GROUPS, FeatureSpace, Metric, MetricGroup, Origin, Results
 from gencore.runs import Run
-from gencore.sampling import draw_sheet, load_model
+from gencore.sampling import draw_sheet, load_model, to_png
 from gencore.selftest import load_selftest
+from gencore.walks import Walker
 
 SAMPLES = 10_000
 SAMPLES_PER_TEST_IMAGE = 10  # where the test split is small, more say little more
@@ -47,7 +48,7 @@ def evaluate(
     groups: Collection[MetricGroup] = DEFAULT_GROUPS,
     spaces: Collection[FeatureSpace] = ("classifier",),
 ) -> Results:
-    """Measure `run`, write results.json and samples.png, and return what was measured.
+    """Measure `run`, write results.json, samples.png and morph.png, and return what was measured.
 
     `samples` is SAMPLES where not given, fewer for a small test split. `changes` as in `load_model` (another sampler,
     say). The classifier's features serve all `groups`; random and Inception's those about distances (and manifold).
@@ -98,6 +99,9 @@ def evaluate(
     )
     found = with_what_still_stands(found, _previous(run, say))
     write_atomically(run.results / "samples.png", draw_sheet(model, config.training.seed, dtype))
+    if isinstance(model, HasLatent):
+        morph = Walker(model, dtype).morph(extractor, config.training.seed)
+        write_atomically(run.results / "morph.png", to_png(morph, columns=len(morph)))
     results.save(run.results_path, found)
     return found
 

@@ -1,4 +1,4 @@
-"""Walks through a model's latent space, as pictures: places, paths, squares and planes between them. No Streamlit.
+"""Walks through a model's latent space, as pictures: places, paths, squares and planes between them.
 
 A place is a latent with a condition, both of which a walk can mix. Where a model takes whole labels only, a mixed
 condition asks for its largest class.
@@ -16,12 +16,16 @@ from PIL import Image
 from torch import Generator, Tensor
 
 from gencore import devices, latent
-from gencore.data.batches import dequantise
+from gencore.data.batches import dequantise, quantise
+from gencore.data.registry import MORPH
+from gencore.features import FeatureExtractor
 from gencore.latent import Directions, Features, lerp, slerp
 from gencore.models.base import GenerativeModel, HasLatent, Inverts, TakesSoftLabels
 
 BETWEEN: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"slerp": slerp, "lerp": lerp}
 FRAME_MS = 80
+MORPH_FRAMES = 41
+_CANDIDATES = 128
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +60,20 @@ class Walker:
     def morphs(self) -> bool:
         """Whether its label can lie between two classes."""
         return self.model.conditional and isinstance(self.model, TakesSoftLabels)
+
+    def morph(self, judge: FeatureExtractor, seed: int) -> Tensor:
+        """The pictures (MORPH_FRAMES, C, H, W) uint8 from one class of MORPH to the other.
+
+        Its ends are where, of some drawn latents, `judge` is surest of these classes; a model that takes labels stays
+        at the one latent that is best for both.
+        """
+        z = self.model.draw_latent(_CANDIDATES, Generator(self.model.device).manual_seed(seed))
+        asked = [Places(z, self._condition(len(z), digit)) for digit in MORPH]
+        seen = [judge(quantise(self.draw(places)).to(z.device)) for places in (asked if self.model.conditional else asked[:1])]
+        sure = torch.stack([(seen[0], seen[-1])[i].logits.log_softmax(1)[:, digit] for i, digit in enumerate(MORPH)])  # (2, N)
+        best = sure.sum(0).argmax().expand(2) if self.model.conditional else sure.argmax(1)
+        ends = Places.of([Places(places.z[[i]], places.condition[[i]]) for places, i in zip(asked, best.tolist(), strict=True)])
+        return quantise(self.draw(path(ends, MORPH_FRAMES - 1, "slerp")))
 
     def random(self, seed: int, digit: int | None) -> Places:
         """One place drawn as a sample's, asked for `digit` where the model takes labels."""

@@ -47,13 +47,13 @@ def placed(name: str, point: tuple[float, float, float], **more: object) -> Plac
     return Place(name, ("r",), point, "measured", "#112233", **more)
 
 
-def reach(surface: object, centre: tuple[float, float, float]) -> np.ndarray:
-    """How far a surface's points lie from `centre`."""
-    return np.sqrt(sum((axis - middle) ** 2 for axis, middle in zip((surface.x, surface.y, surface.z), centre, strict=True)))
+def reach(mesh: object, centre: tuple[float, float, float]) -> np.ndarray:
+    """How far a mesh's points lie from `centre`."""
+    return np.sqrt(sum((axis - middle) ** 2 for axis, middle in zip((mesh.x, mesh.y, mesh.z), centre, strict=True)))
 
 
-def surfaces(figure: object, name: str) -> list:
-    return [trace for trace in figure.data if trace.type == "surface" and trace.name == name]
+def meshes(figure: object, name: str) -> list:
+    return [trace for trace in figure.data if trace.type == "mesh3d" and trace.name == name]
 
 
 # the performance space
@@ -83,8 +83,17 @@ def test_a_model_without_a_coordinate_has_no_place() -> None:
 
 def test_a_sphere_passes_through_its_models_own_place() -> None:
     figure = space.performance_space([placed("VAE", (0.4, 0.7, 0.9))], "distance to ideal")
-    [sphere] = surfaces(figure, "VAE")
+    [sphere] = meshes(figure, "VAE")
     np.testing.assert_allclose(reach(sphere, (1, 1, 1)), math.sqrt(0.36 + 0.09 + 0.01))
+
+
+def test_a_sphere_is_closed() -> None:
+    """Its triangles have the area of the sphere, up to their flatness."""
+    [sphere] = meshes(space.performance_space([placed("VAE", (0, 1, 1))], "distance to ideal"), "VAE")
+    corners = np.stack([sphere.x, sphere.y, sphere.z], axis=1)
+    i, j, k = (corners[list(index)] for index in (sphere.i, sphere.j, sphere.k))
+    area = np.linalg.norm(np.cross(j - i, k - i), axis=1).sum() / 2
+    assert area == pytest.approx(4 * math.pi, rel=0.02)
 
 
 def test_in_their_own_places_models_stand_where_their_scores_are_and_efficient_ones_are_larger() -> None:
@@ -92,19 +101,19 @@ def test_in_their_own_places_models_stand_where_their_scores_are_and_efficient_o
     figure = space.performance_space([slow, fast], "own place")
     radii = {}
     for one in (slow, fast):
-        [ball] = surfaces(figure, one.name)
+        [ball] = meshes(figure, one.name)
         distances = reach(ball, one.point)
-        np.testing.assert_allclose(distances, distances[0, 0])
-        radii[one.name] = distances[0, 0]
+        np.testing.assert_allclose(distances, distances[0])
+        radii[one.name] = distances[0]
     assert radii["fast"] > radii["slow"]
 
 
 def test_an_ellipsoid_spans_the_intervals_over_seeds_and_stays_among_the_scores() -> None:
     one = placed("VAE", (0.5, 0.9, 0.3), intervals=((0.4, 0.6), (0.7, 1.3), None))
-    _, ellipsoid = surfaces(space.performance_space([one], "own place"), "VAE")
+    _, ellipsoid = meshes(space.performance_space([one], "own place"), "VAE")
     assert (ellipsoid.x.min(), ellipsoid.x.max()) == pytest.approx((0.4, 0.6), abs=2e-3)
     assert (ellipsoid.y.min(), ellipsoid.y.max()) == pytest.approx((0.7, 1.0), abs=2e-3)
-    assert np.ptp(ellipsoid.z) == 0 and ellipsoid.z[0, 0] == 0.3
+    assert np.ptp(ellipsoid.z) == 0 and ellipsoid.z[0] == 0.3
 
 
 def test_intervals_are_those_of_the_seeds_and_a_single_seed_has_none() -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import catalog, charts, frames, sheets, standing
+from dashboard import catalog, charts, frames, morph, sheets, standing
 from dashboard.catalog import Entry
 from dashboard.charts import colour, mark
 from dashboard.sidebar import LIVE
 from dashboard.words import ABSENT, duration, figure, plain
 from gencore import space
-from gencore.config import HEADLINE
+from gencore.config import HEADLINE, DatasetName
+from gencore.data.registry import DATASETS, MORPH
 from gencore.figures import Model
 from gencore.scores import SCORES, Score
 from gencore.space import View
@@ -76,6 +77,7 @@ def _overview(entries: list[Entry], measured: list[str]) -> None:
     for place, one in enumerate(shown):
         with columns[place % 2]:
             _card(one, models[one.run.name])
+    _morph(shown, dataset)
     _links()
     st.divider()
     _space([model for model in models.values() if model])
@@ -103,6 +105,32 @@ def _card(one: Entry, model: Model | None) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", gap="small"):
         for name in SCORES:
             _score(name, model.scores[name] if model else None)
+
+
+def _morph(shown: list[Entry], dataset: DatasetName) -> None:
+    """The slider from one class to another, where evaluation has drawn the way."""
+    tiles = []
+    for one in shown:
+        path = one.run.results / "morph.png"
+        try:
+            tiles.append(morph.Tile(one.label, colour(one.label), _strip(path, path.stat().st_mtime_ns)))
+        except FileNotFoundError:
+            continue  # measured before there were strips, or never
+        except (sheets.SheetError, OSError) as fault:
+            st.warning(plain(str(fault)), icon=":material/broken_image:")
+    if tiles:
+        first, last = (DATASETS[dataset].class_names[i] for i in MORPH)
+        st.subheader(f"From {plain(first)} to {plain(last)}", anchor=False)
+        morph.show(tiles, first, last)
+        st.caption(
+            "The same way through each model's latent space; a cGAN keeps its latent and changes the label. "
+            "The ends are drawn pictures that the classifier is sure of; what lies between was not chosen."
+        )
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _strip(path: Path, mtime_ns: int) -> sheets.Strip:
+    return sheets.read_strip(path)
 
 
 def _score(name: str, score: Score | None) -> None:

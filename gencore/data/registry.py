@@ -114,6 +114,8 @@ _SPECS = (
 )  # fmt: skip
 
 DATASETS: dict[DatasetName, DatasetSpec] = {spec.name: spec for spec in _SPECS}
+MORPH = (3, 8)
+"""Classes between which every evaluated model shows a way: on digits, two that share half their strokes."""
 
 
 def data_folder() -> Path:

@@ -70,8 +70,8 @@ class DDPM(GenerativeModel):
     def predict(self, x_t: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
         """The network's prediction, guided where asked: (1 - w) unlabelled + w labelled (Ho & Salimans 2022, eq. 6).
 
-        x_t (B, C, H, W), t (B,) in the network's time, labels (B,) or None -> (B, C, H, W). Ours counts w from 1
-        (no guidance); the paper's weight is w - 1.
+        x_t (B, C, H, W), t (B,) in the network's time, labels (B,), weights of them (B, classes) or None ->
+        (B, C, H, W). Ours counts w from 1 (no guidance); the paper's weight is w - 1.
         """
         if not self.conditional:
             return self.unet(x_t, t).float()
@@ -80,7 +80,7 @@ class DDPM(GenerativeModel):
         labelled = self.unet(x_t, t, labels).float()
         if self.config.guidance == 1:
             return labelled
-        unlabelled = self.unet(x_t, t, torch.full_like(labels, self.null_label)).float()
+        unlabelled = self.unet(x_t, t, torch.full((len(labels),), self.null_label, device=labels.device)).float()
         return unlabelled + self.config.guidance * (labelled - unlabelled)
 
     def draw_latent(self, n: int, rng: Generator) -> Tensor:
@@ -99,6 +99,10 @@ class DDPM(GenerativeModel):
                 self.eps_model(labels), z, self.schedule, c.sampling_steps, on_step=on_step
             )
         return x.clamp(-1, 1)
+
+    def generate(self, z: Tensor, condition: Tensor) -> Tensor:
+        """`decode` under weights of the labels (B, classes), or (B, 0)."""
+        return self.decode(z, condition if self.conditional else None)
 
     def invert(self, x: Tensor, labels: Tensor | None) -> Tensor:
         """x_T (B, C, H, W) of images by the sampler's equation run backwards in INVERSION_STEPS steps."""

@@ -18,8 +18,9 @@ _GROUPS = 8
 class UNet(nn.Module):
     """Noisy images, noise times and conditions become a prediction of the images' shape.
 
-    forward: x (B, C, H, W), t (B,) in [0, timesteps), label (B,) int64 or None -> (B, C, H, W).
-    Label `classes` is the null label of classifier-free guidance (Ho & Salimans 2022).
+    forward: x (B, C, H, W), t (B,) in [0, timesteps), label (B,) int64, or weights of the labels (B, classes) between
+    which the condition lies, or None -> (B, C, H, W). Label `classes` is the null label of classifier-free guidance
+    (Ho & Salimans 2022).
     """
 
     def __init__(self, channels: int, size: int, width: int, classes: int = 0) -> None:
@@ -49,7 +50,8 @@ class UNet(nn.Module):
         embedding = self.time(sinusoids(t, self.time_dim))
         if self.label is not None:
             assert label is not None, "a conditional U-Net needs labels; use the null label for none"
-            embedding = embedding + self.label(label)
+            rows = self.label(label) if label.ndim == 1 else label @ self.label.weight[: label.shape[1]]
+            embedding = embedding + rows
         h = self.stem(F.pixel_unshuffle(x, 2))  # (B, C, H, W) -> (B, 4C, H/2, W/2)
         h_fine = self.down_fine(h, embedding)
         h_coarse = self.down_coarse(self.shrink(h_fine), embedding)

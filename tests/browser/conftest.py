@@ -44,7 +44,16 @@ def browser() -> Iterator[object]:
 
 @pytest.fixture
 def visitor(browser: object, server: Server) -> Iterator[Visitor]:
-    tab = Visitor(browser, server)
+    yield from _visit(browser, server, webgl=False)
+
+
+@pytest.fixture
+def visitor_in_3d(browser: object, server: Server) -> Iterator[Visitor]:
+    yield from _visit(browser, server, webgl=True)
+
+
+def _visit(browser: object, server: Server, webgl: bool) -> Iterator[Visitor]:
+    tab = Visitor(browser, server, webgl)
     yield tab
     tab.check()
     tab.tab.close()

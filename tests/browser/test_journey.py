@@ -11,14 +11,14 @@ from gencore import events, runs
 from gencore.events import Progress
 
 
-def test_the_first_visit_shows_samples_spheres_scores_and_what_is_broken(visitor: Visitor) -> None:
-    visitor.visit("/")
+def test_the_first_visit_shows_samples_spheres_scores_and_what_is_broken(visitor_in_3d: Visitor) -> None:
+    visitor_in_3d.visit("/")
     for model in ("VAE", "GAN", "cGAN", "DDPM"):
-        picture = visitor.see(f"img[alt^='Ten pictures drawn by the {model} ']")
+        picture = visitor_in_3d.see(f"img[alt^='Ten pictures drawn by the {model} ']")
         assert picture.evaluate("picture => picture.naturalWidth") >= 5 * 28 * 3
-    visitor.see(".js-plotly-plot .gl-container canvas")
-    visitor.see("text=digits-bad")
-    assert visitor.tab.locator("img[src='x']").count() == 0
+    visitor_in_3d.see(".js-plotly-plot .gl-container canvas")
+    visitor_in_3d.see("text=digits-bad")
+    assert visitor_in_3d.tab.locator("img[src='x']").count() == 0
 
 
 def test_a_training_is_started_watched_stopped_adopted_and_resumed(visitor: Visitor, server: Server) -> None:

@@ -46,6 +46,28 @@ def test_weights_change_the_ranking_and_a_link_restores_it(visitor: Visitor) -> 
     assert {row["model"] for row in rows} == {"VAE", "GAN", "cGAN", "DDPM"}
 
 
+def test_the_camera_stays_where_it_was_put_while_weights_change(visitor_in_3d: Visitor) -> None:
+    visitor, tab = visitor_in_3d, visitor_in_3d.tab
+    visitor.visit("/performance?quality=0&stability=0&controllability=0")
+    box = visitor.see(".js-plotly-plot .gl-container canvas").bounding_box()
+    before = _camera(visitor)
+    tab.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    tab.mouse.down()
+    tab.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2, steps=4)
+    tab.mouse.up()
+    wait_until(lambda: _camera(visitor) != before)
+    turned = _camera(visitor)
+    tab.get_by_role("slider", name="Quality").focus()
+    for _ in range(10):
+        tab.keyboard.press("ArrowRight")
+    wait_until(lambda: _ranked(visitor)[-1] != "DDPM")
+    assert _camera(visitor) == turned
+
+
+def _camera(visitor: Visitor) -> dict[str, float]:
+    return visitor.tab.evaluate("document.querySelector('.js-plotly-plot')._fullLayout.scene._scene.getCamera().eye")
+
+
 def _ranked(visitor: Visitor) -> list[str]:
     told = visitor.see("[data-testid=stMain] >> text=/Overall, best first/").inner_text()
     return [part.split()[0] for part in told.split(": ")[1].split(" · ")]

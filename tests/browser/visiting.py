@@ -15,6 +15,12 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PATIENCE_MS = 120_000
+NO_WEBGL = """
+    const context = HTMLCanvasElement.prototype.getContext;
+    HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
+        return kind.includes("webgl") ? null : context.call(this, kind, ...rest);
+    };
+"""
 
 
 @dataclass
@@ -71,10 +77,15 @@ def serving(home: Path) -> Iterator[Server]:
 
 
 class Visitor:
-    """A tab that notes what must never happen: a page error, a request to the outside, a dialog."""
+    """A tab that notes what must never happen: a page error, a request to the outside, a dialog.
 
-    def __init__(self, browser: object, server: Server) -> None:
+    Without `webgl` it draws no 3-D figures: a machine without a graphics card spends most of its time on them.
+    """
+
+    def __init__(self, browser: object, server: Server, webgl: bool) -> None:
         self.tab = browser.new_page(viewport={"width": 1280, "height": 900})
+        if not webgl:
+            self.tab.add_init_script(NO_WEBGL)
         self.tab.set_default_timeout(PATIENCE_MS)
         self.url = server.url
         self.wrongs: list[str] = []
