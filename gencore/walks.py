@@ -1,7 +1,6 @@
 """Walks through a model's latent space, as pictures: places, paths, squares and planes between them.
 
-A place is a latent with a condition, both of which a walk can mix. Where a model takes whole labels only, a mixed
-condition asks for its largest class.
+A place is a latent with a condition, both of which a walk can mix.
 """
 
 from __future__ import annotations
@@ -58,8 +57,8 @@ class Walker:
 
     @property
     def morphs(self) -> bool:
-        """Whether its label can lie between two classes."""
-        return self.model.conditional and isinstance(self.model, TakesSoftLabels)
+        """Whether it takes a label, which then can lie between two classes."""
+        return isinstance(self.model, TakesSoftLabels) and self.model.conditional
 
     def morph(self, judge: FeatureExtractor, seed: int) -> Tensor:
         """The pictures (MORPH_FRAMES, C, H, W) uint8 from one class of MORPH to the other.
@@ -94,7 +93,7 @@ class Walker:
         with devices.autocast(self.model.device, self.dtype):
             if self.morphs:
                 return self.model.generate(places.z, places.condition).cpu()
-            return self.model.decode(places.z, self._labels(places.condition)).cpu()
+            return self.model.decode(places.z, None).cpu()
 
     def _condition(self, n: int, digit: int | None) -> Tensor:
         given = torch.full((n,), digit, device=self.model.device) if self.model.conditional else None

@@ -141,6 +141,16 @@ def test_what_is_no_sheet_is_refused_by_name(tmp_path: Path, content: bytes) -> 
         sheets.read(tmp_path / "sheet.png")
 
 
+@pytest.mark.parametrize("size", [(4, 4), (13, 4), (2000, 4), (600, 300)])
+def test_a_strip_is_read_with_its_frames_and_what_is_none_is_refused_by_name(tmp_path: Path, size: tuple[int, int]) -> None:
+    Image.new("L", (12, 4), 9).save(tmp_path / "morph.png")
+    strip = sheets.read_strip(tmp_path / "morph.png")
+    assert strip.frames == 3 and np.asarray(Image.open(io.BytesIO(strip.png))).shape == (4, 12, 3)
+    Image.new("L", size).save(tmp_path / "morph.png")
+    with pytest.raises(sheets.SheetError, match="morph.png is .* square pictures in a row"):
+        sheets.read_strip(tmp_path / "morph.png")
+
+
 def test_foreign_text_cannot_act_as_markdown() -> None:
     assert words.plain("<b>*x*</b>\n# y") == r"\<b\>\*x\*\<\/b\> \# y"
 
@@ -406,10 +416,11 @@ def test_home_goes_on_when_one_run_is_corrupt(page: Callable[..., AppTest], home
     four(home)
     run("mnist-gan").results_path.write_text('{"schema_version": 99}')
     run("mnist-vae").config_path.write_text("{")
-    (run("mnist-cgan").results / "samples.png").write_bytes(b"no picture")
+    for name in ("samples", "morph"):
+        (run("mnist-cgan").results / f"{name}.png").write_bytes(b"no picture")
     shown = text_of(page())
     assert shown.count("is unreadable") == 2
-    assert "samples" in shown and "DDPM" in shown
+    assert "samples" in shown and "morph" in shown and "DDPM" in shown
 
 
 def test_live_without_runs_says_what_to_do(page: Callable[..., AppTest]) -> None:

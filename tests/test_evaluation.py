@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from support import made_results
 
 from gencore import devices, events, results, runs
@@ -22,6 +23,7 @@ from gencore.models.ddpm import DDPM
 from gencore.reference import load_reference
 from gencore.selftest import selftest
 from gencore.training import train
+from gencore.walks import MORPH_FRAMES
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
@@ -77,6 +79,8 @@ def test_what_was_written_is_what_was_returned(found: dict[str, results.Results]
         run = runs.run(name, home)
         assert run.load_results() == one
         assert (run.results / "samples.png").stat().st_size > 0
+        with Image.open(run.results / "morph.png") as morph:
+            assert morph.size == (28 * MORPH_FRAMES, 28)
 
 
 def test_confusion_counts_every_image_of_a_conditional_model_once(found: dict[str, results.Results]) -> None:

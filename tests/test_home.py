@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,6 +51,18 @@ def test_a_run_that_was_not_measured_says_so_beside_those_that_were(home: Path) 
     app = visit("home")
     assert reasons(app, "quality") == ["not evaluated yet"]
     assert len(app.get("plotly_chart")) == 1
+
+
+def test_one_slider_turns_the_pictures_of_every_model_that_has_a_way(home: Path) -> None:
+    runs = four(home)
+    (runs[0].results / "morph.png").unlink()
+    [component] = visit("home").get("bidi_component")
+    data = json.loads(component.proto.json)
+    assert [tile["name"] for tile in data["tiles"]] == ["GAN", "cGAN", "DDPM"] and (data["first"], data["last"]) == ("3", "8")
+    assert all(tile["frames"] == 5 and tile["strip"].startswith("data:image/png;base64,") for tile in data["tiles"])
+    for one in runs[1:]:
+        (one.results / "morph.png").unlink()
+    assert not visit("home").get("bidi_component")
 
 
 def test_every_page_is_one_click_away(home: Path) -> None:

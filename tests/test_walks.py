@@ -1,6 +1,7 @@
 """Places between places: ends and corners are exact, planes lie where they should, the GIF goes there and back."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,14 @@ from support import TINY
 from torch import Generator, Tensor
 
 from gencore import latent, walks
-from gencore.data.registry import DATASETS
+from gencore.data.batches import quantise
+from gencore.data.registry import DATASETS, MORPH
+from gencore.features import load_extractor
 from gencore.models import build
 from gencore.walks import Places, Plane, Walker
 
 DIGITS = DATASETS["digits"]
+SHIPPED = Path(__file__).parent.parent
 
 
 def walker(family: str, **changes: object) -> Walker:
@@ -74,16 +78,29 @@ def test_the_plane_of_codes_that_lie_on_one_is_found_whole() -> None:
     assert across[0] < across[1] < across[2] and down[0] > down[3] > down[6], "up is the second axis"
 
 
-def test_a_model_that_takes_soft_labels_draws_between_two_digits_and_another_the_nearer_one() -> None:
-    for family, changes in (("cgan", {}), ("ddpm", {"conditional": True})):
+def test_a_model_that_takes_labels_draws_between_two_digits() -> None:
+    for family, changes in (("cgan", {}), ("ddpm", {"conditional": True, "guidance": 2.0})):
         walk = walker(family, **changes)
         three, eight = (walk.random(5, digit) for digit in (3, 8))
         assert torch.equal(three.z, eight.z)
         first, *between, last = walk.draw(walks.path(Places.of([three, eight]), 5, "lerp"))
         expected = walk.model.decode(torch.cat([three.z, eight.z]), torch.tensor([3, 8]))
         torch.testing.assert_close(torch.stack([first, last]), expected, atol=1e-4, rtol=0)
-        changes = [not torch.allclose(a, b, atol=1e-4) for a, b in zip([first, *between], [*between, last], strict=True)]
-        assert walk.morphs == (family == "cgan") and sum(changes) == (5 if walk.morphs else 1)
+        assert walk.morphs
+        assert not any(torch.allclose(a, b, atol=1e-4) for a, b in zip([first, *between], [*between, last], strict=True))
+
+
+@pytest.mark.parametrize("family", TINY)
+def test_a_morph_leads_from_one_class_to_the_other_as_the_judge_sees_them(family: str) -> None:
+    judge = load_extractor("digits", torch.device("cpu"), SHIPPED)
+    walk = walker(family)
+    film = walk.morph(judge, seed=0)
+    assert film.shape == (walks.MORPH_FRAMES, 1, 28, 28) and film.dtype == torch.uint8
+    assert torch.equal(film, walk.morph(judge, seed=0))
+    drawn = torch.cat([quantise(walk.draw(walk.random(seed, digit))) for seed in range(8) for digit in MORPH])
+    for end, digit in zip((film[:1], film[-1:]), MORPH, strict=True):
+        ends, others = (judge(images).logits.log_softmax(1)[:, digit] for images in (end, drawn))
+        assert ends > others.median(), "an end was chosen from many"
 
 
 def test_an_images_place_is_what_the_model_inverts_it_to() -> None:

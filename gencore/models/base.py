@@ -109,7 +109,7 @@ class Inverts(HasLatent, Protocol):
 
 @runtime_checkable
 class TakesSoftLabels(Protocol):
-    """A model whose condition can lie between classes; a plain one-hot where it is conditional draws as `decode`."""
+    """What every conditional model is: its condition can lie between classes; a one-hot draws as `decode` does."""
 
     def generate(self, z: Tensor, condition: Tensor) -> Tensor:
         """(B, *latent shape), (B, classes or 0) -> (B, C, H, W) in [-1, 1], without chance."""

@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 
 from gencore import events, results
 from gencore.config import PRESETS, DatasetName, RunConfig
+from gencore.data.registry import MORPH
 from gencore.files import write_atomically
 from gencore.results import Metric, Origin, Results
 from gencore.runs import Run, run
@@ -47,6 +48,15 @@ def sheet(noise: float, ordered: bool, seed: int) -> bytes:
     grid = pictures.reshape(10, 10, 28, 28).swapaxes(1, 2).reshape(280, 280)
     content = io.BytesIO()
     Image.fromarray(grid.clip(0, 255).astype(np.uint8)).save(content, "PNG")
+    return content.getvalue()
+
+
+def _strip() -> bytes:
+    """A gapless row of five pictures, from a real 3 to a real 8."""
+    three, eight = (_digits()[digit, 0].astype(float) for digit in MORPH)
+    content = io.BytesIO()
+    row = np.concatenate([(1 - t) * three + t * eight for t in np.linspace(0, 1, 5)], axis=1)
+    Image.fromarray(row.astype(np.uint8)).save(content, "PNG")
     return content.getvalue()
 
 
@@ -131,6 +141,7 @@ def measured(folder: Path, name: str, plan: RunConfig, goodness: float, kind: st
     made = trained(folder, name, plan)
     ordered = bool(getattr(plan.model, "conditional", False))
     write_atomically(made.results / "samples.png", sheet(0.4 * (1 - goodness), ordered, seed=len(name)))
+    write_atomically(made.results / "morph.png", _strip())
     origin = Origin(
         kind=kind, command=f"gencore evaluate {name}", device="cpu", threads=2,
         versions={"torch": "2.15.0"}, unix_time=STARTED_AT,

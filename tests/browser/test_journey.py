@@ -16,6 +16,10 @@ def test_the_first_visit_shows_samples_spheres_scores_and_what_is_broken(visitor
     for model in ("VAE", "GAN", "cGAN", "DDPM"):
         picture = visitor_in_3d.see(f"img[alt^='Ten pictures drawn by the {model} ']")
         assert picture.evaluate("picture => picture.naturalWidth") >= 5 * 28 * 3
+    three = visitor_in_3d.see("[aria-label='DDPM, 0 % of the way from 3 to 8']").screenshot()
+    visitor_in_3d.tab.get_by_role("slider", name="From 3 to 8").focus()
+    visitor_in_3d.tab.keyboard.press("End")
+    assert visitor_in_3d.see("[aria-label='DDPM, 100 % of the way from 3 to 8']").screenshot() != three
     visitor_in_3d.see(".js-plotly-plot .gl-container canvas")
     visitor_in_3d.see("text=digits-bad")
     assert visitor_in_3d.tab.locator("img[src='x']").count() == 0
