@@ -125,6 +125,11 @@ def pictures(images: Tensor) -> np.ndarray:
     return pixels.expand(n, 3, h, w).permute(0, 2, 3, 1).numpy()
 
 
+def grey(pixels: bytes, size: int) -> Tensor:
+    """A grey picture's bytes, row by row, as an image (1, 1, size, size) uint8."""
+    return torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(1, 1, size, size)
+
+
 def draw(recipe: Recipe, n: int, digit: int | None, seed: int) -> Drawn:
     """As `gencore sample` draws them, at most MAX_PASSES of a network. Raises what FAULTS names."""
     return _draw(recipe, written(recipe.run), n, digit, seed)

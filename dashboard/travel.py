@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import address, drawing
+from dashboard import address, canvas, drawing
 from dashboard.drawing import Recipe
 from dashboard.subject import LARGE, SIDE, SLIDER, SMALL, Subject, digit, picture
 from dashboard.words import plain
@@ -21,15 +21,17 @@ from gencore.walks import Places, Walker
 MAX_ENDS = 4
 FRAMES = 12
 """Pictures from one end to the next."""
-RANDOM, TEST = "random", "test picture"
+RANDOM, TEST, DRAWN = "random", "test picture", "drawn"
 
 
 class End(NamedTuple):
-    """One end of a walk: a seed, or the number of a test picture; asked for `digit` where the model takes labels."""
+    """One end of a walk: a seed, a test picture's number or a drawing; asked for `digit` where the model takes labels."""
 
     kind: str
     number: int
     digit: int | None
+    pixels: bytes = b""
+    """Of a drawing: grey, row by row."""
 
 
 def interpolation(of: Subject) -> None:
@@ -46,16 +48,16 @@ def interpolation(of: Subject) -> None:
     with st.container(horizontal=True, gap="medium"):
         asked = [_end(of, i) for i in range(1, count + 1)]
     if not of.walker.inverts:
-        st.caption(f"A {plain(of.one.label)} cannot find the latent of a picture, so no test picture can be an end.")
+        st.caption(f"A {plain(of.one.label)} cannot find the latent of a picture, so none can be an end.")
     ends = tuple(end for end, _ in asked)
     with st.spinner("Drawing …", show_time=True):
         film = _film(of.recipe, of.version, of.one.dataset, ends, how, of.walker)
     for i, (end, place) in enumerate(asked):
         pair = [film[i * FRAMES]]
         words = f"End {i + 1}"
-        if end.kind == TEST:
-            pair.insert(0, drawing.pictures(drawing.real(of.one.dataset, "test")[end.number][None])[0])
-            words += ": the test picture and what the model gives back of it"
+        if end.kind != RANDOM:
+            pair.insert(0, drawing.pictures(_image(of.one.dataset, end))[0])
+            words += f": the {'drawing' if end.kind == DRAWN else end.kind} and what the model gives back of it"
         with place:
             picture(of, np.stack(pair), words, len(pair), SMALL)
     with st.container(horizontal=True, gap="medium"):
@@ -72,7 +74,11 @@ def _end(of: Subject, i: int) -> tuple[End, DeltaGenerator]:
     with st.container(width=SLIDER - 24, gap="xsmall"):
         place = st.container(height=of.scale(SMALL) * of.size + 8, border=False)
         kinds = [RANDOM, TEST] if of.walker.inverts else [RANDOM]
+        if of.walker.inverts and DATASETS[of.one.dataset].channels == 1:
+            kinds.append(DRAWN)
         kind = st.selectbox(f"End {i}", kinds, key=f"end{i}", bind="query-params") if len(kinds) > 1 else RANDOM
+        if kind == DRAWN:
+            return _drawn(of, i), place
         with st.container(horizontal=True):
             if kind == TEST:
                 labels = drawing.real_labels(of.one.dataset, "test")
@@ -87,11 +93,28 @@ def _end(of: Subject, i: int) -> tuple[End, DeltaGenerator]:
             return End(RANDOM, number, asked), place
 
 
+def _drawn(of: Subject, i: int) -> End:
+    """What the visitor draws of end `i`; before that, the random one it would be."""
+    pixels, box = canvas.drawn(f"canvas{i}", of.size), canvas.BOXES.get(of.one.dataset)
+    asked = digit(of, "Digit", f"digit{i}", 2 * i + 1)
+    if pixels is None:
+        st.caption(f"Draw a {'digit' if box else 'picture'}; until then this end is random.")
+        return End(RANDOM, i - 1, asked)
+    return End(DRAWN, 0, asked, (canvas.fitted(pixels, box) if box else pixels).tobytes())
+
+
+def _image(dataset: DatasetName, end: End) -> drawing.Tensor:
+    """The picture (1, C, H, W) uint8 whose latent is looked for: a test picture, or the drawing."""
+    if end.kind == TEST:
+        return drawing.real(dataset, "test")[end.number][None]
+    return drawing.grey(end.pixels, DATASETS[dataset].size)
+
+
 def _places(walker: Walker, dataset: DatasetName, ends: tuple[End, ...]) -> Places:
     found = [
-        walker.found(drawing.real(dataset, "test")[end.number][None], end.digit)
-        if end.kind == TEST
-        else walker.random(end.number, end.digit)
+        walker.random(end.number, end.digit)
+        if end.kind == RANDOM
+        else walker.found(_image(dataset, end), end.digit)
         for end in ends
     ]
     return Places.of(found)

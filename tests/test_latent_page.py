@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import streamlit as st
-from support import record, tiny_config
+from support import TINY, record, tiny_config
 from visits import checked, pictures, text_of, trained, visit
 
+from dashboard import canvas
 from gencore import latent
 from gencore.data.sources import ImageData
 from gencore.runs import run
+from gencore.walks import Walker
 
 DRAWN = "drawn by the"
 
@@ -75,7 +78,7 @@ def test_a_walk_begins_and_ends_at_its_ends_and_four_span_a_square(models: Path)
     assert far[f"Picture at 100 % of the walk, {DRAWN} VAE of run vae"] != start
 
 
-def test_a_model_that_finds_no_latent_offers_no_test_pictures_and_says_so(models: Path) -> None:
+def test_a_model_that_finds_no_latent_offers_neither_test_pictures_nor_drawings_and_says_so(models: Path) -> None:
     app = visit("latent", ["cgan"], walk="interpolation", digit1="3", digit2="8")
     assert "cannot find the latent of a picture" in text_of(app)
     assert not [box for box in app.main.selectbox if box.label == "End 1"]
@@ -84,6 +87,30 @@ def test_a_model_that_finds_no_latent_offers_no_test_pictures_and_says_so(models
 def test_a_ddpm_walks_from_a_test_picture_by_running_its_sampler_backwards(models: Path) -> None:
     seen = pictures(visit("latent", ["ddpm"], walk="interpolation", end1="test picture"))
     assert any(alt.startswith("End 1: the test picture") for alt in seen)
+
+
+def test_a_walk_sets_out_from_a_drawing_and_from_a_random_place_before_there_is_one(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blank = visit("latent", ["vae"], walk="interpolation", end1="drawn")
+    assert "Draw a digit" in text_of(blank) and f"End 1, {DRAWN} VAE of run vae" in pictures(blank)
+    monkeypatch.setattr(canvas, "drawn", lambda key, size: np.eye(size, dtype=np.uint8) * 255)
+    for family in ("vae", "ddpm"):
+        app = visit("latent", [family], walk="interpolation", end1="drawn")
+        assert any(alt.startswith("End 1: the drawing and what the model gives back") for alt in pictures(app))
+        assert "Draw a digit" not in text_of(app)
+
+
+def test_a_model_that_takes_labels_is_told_what_the_drawing_is(
+    models: Path, few_digits: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(TINY, "ddpm", TINY["ddpm"].model_copy(update={"conditional": True}))
+    trained(models, "ddpm", few_digits, "cddpm")
+    monkeypatch.setattr(canvas, "drawn", lambda key, size: np.eye(size, dtype=np.uint8) * 255)
+    told, found = [], Walker.found
+    monkeypatch.setattr(Walker, "found", lambda walker, images, digit: told.append(digit) or found(walker, images, digit))
+    visit("latent", ["cddpm"], walk="interpolation", end1="drawn", digit1="7")
+    assert told == [7]
 
 
 def test_a_label_is_morphed_where_it_can_lie_between_two_and_elsewhere_the_page_says_why_not(models: Path) -> None:

@@ -71,6 +71,24 @@ def test_a_walk_is_watched_and_downloaded_and_its_link_restores_it(visitor: Visi
     assert pixels(visitor) == end
 
 
+def test_a_stroke_on_the_canvas_makes_an_end_and_clear_takes_it_back(visitor: Visitor) -> None:
+    visitor.visit("/latent?run=mnist-vae&walk=interpolation&end1=drawn")
+    visitor.see("img[alt^='End 1, drawn by']")
+    before = pixels(visitor)
+    board = visitor.see("canvas[aria-label^='Canvas']").bounding_box()
+    mouse = visitor.tab.mouse
+    for i, (x, y) in enumerate([(0.3, 0.2), (0.7, 0.2), (0.45, 0.85)]):
+        mouse.move(board["x"] + x * board["width"], board["y"] + y * board["height"], steps=5)
+        if i == 0:
+            mouse.down()
+    mouse.up()
+    visitor.see("img[alt^='End 1: the drawing and what the model gives back']")
+    assert pixels(visitor) != before
+    visitor.tab.get_by_role("button", name="Clear").press("Enter")
+    visitor.see("img[alt^='End 1, drawn by']")
+    assert pixels(visitor) == before and "end1=drawn" in visitor.tab.url
+
+
 def test_a_click_on_the_map_gives_that_picture_and_at_800_pixels_nothing_is_cut_off(visitor: Visitor) -> None:
     visitor.tab.set_viewport_size({"width": 800, "height": 1000})
     visitor.visit("/latent?run=mnist-vae&walk=map")
