@@ -67,11 +67,11 @@ export default function ({ data, parentElement }) {
   show();
 }
 """
+_morph = st.components.v2.component("morph", html=_HTML, css=_CSS, js=_JS)
 
 
 def show(tiles: Sequence[Tile], first: str, last: str) -> None:
     """`tiles` side by side and the slider from class `first` to class `last`."""
-    component = st.components.v2.component("gencore.morph", html=_HTML, css=_CSS, js=_JS)
     data = [
         {
             "name": tile.name,
@@ -81,4 +81,4 @@ def show(tiles: Sequence[Tile], first: str, last: str) -> None:
         }
         for tile in tiles
     ]
-    component(key="morph", data={"tiles": data, "first": first, "last": last})
+    _morph(key="morph", data={"tiles": data, "first": first, "last": last})

@@ -29,6 +29,7 @@ class Server:
 
     home: Path
     port: int
+    app: Path = REPOSITORY / "dashboard" / "Home.py"
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -36,7 +37,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "streamlit", "run", "dashboard/Home.py", "--server.headless=true"]
+        command = [sys.executable, "-m", "streamlit", "run", str(self.app), "--server.headless=true"]
         self.process = subprocess.Popen(
             [*command, f"--server.port={self.port}"],
             cwd=REPOSITORY,
@@ -62,12 +63,12 @@ class Server:
 
 
 @contextmanager
-def serving(home: Path) -> Iterator[Server]:
-    """A dashboard on `home`, on a free port, until the end."""
+def serving(home: Path, app: Path = Server.app) -> Iterator[Server]:
+    """A dashboard (or another `app`) on `home`, on a free port, until the end."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    dashboard = Server(home, port)
+    dashboard = Server(home, port, app)
     try:
         dashboard.start()
         yield dashboard

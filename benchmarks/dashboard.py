@@ -1,0 +1,155 @@
+"""How long a visitor waits, in a real browser: for a page, for the picture after a slider, for a list of 500 runs.
+
+    python benchmarks/dashboard.py [--repeats 20]
+
+Beside each figure stands that of a page which does nothing else, on the same server and machine: what Streamlit and
+the browser take by themselves. A page is there when its script has ended and its first picture, chart or table is on
+the screen; a slider's clock runs in the browser, from the key to the frame that shows another picture. Needs Chromium
+and Playwright (requirements-dev.txt); the runs are the shipped ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+from gencore import devices, runs
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "tests" / "browser"), str(ROOT / "tests")]
+
+from made_runs import GOODNESS, config, measured  # noqa: E402  (the journeys' own server and made-up runs)
+from visiting import Server, Visitor, serving  # noqa: E402
+
+SHIPPED = ("mnist-vae", "mnist-gan", "mnist-cgan", "mnist-ddpm")
+PAGES = {
+    "Home": "/", "Live": "/live?run=mnist-cgan", "Gallery": "/gallery", "Latent space": "/latent?run=mnist-vae",
+    "Performance": "/performance", "Diffusion": "/diffusion", "Trust": "/trust", "Runs": "/runs", "Quiz": "/quiz",
+}  # fmt: skip
+SHOWN = ", ".join(f"[data-testid=stMain] {part}" for part in ("img", "[data-testid=stVegaLiteChart] svg", "canvas", "table"))
+PICTURE = "[data-testid=stMain] img"
+WATCH = """
+    (picture) => {
+        const old = document.querySelector(picture).src;
+        window.waited = new Promise((done) => {
+            document.addEventListener("keydown", () => {
+                const pressed = performance.now();
+                const look = () => {
+                    const now = document.querySelector(picture);
+                    if (now && now.src !== old && now.complete) done(performance.now() - pressed);
+                    else requestAnimationFrame(look);
+                };
+                look();
+            }, { once: true, capture: true });
+        });
+    }
+"""
+"""Leaves in `window.waited` the milliseconds from the next key to another picture."""
+BARE = """
+import numpy as np
+import streamlit as st
+
+@st.fragment
+def show():
+    amount = st.slider("amount", -1.0, 1.0, 0.0, 0.05)
+    st.image(np.full((28, 28), int(127 * (1 + amount)), np.uint8), width=336)
+
+show()
+"""
+"""The least that a Streamlit page with a slider and a picture can be."""
+MANY = 500
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=20, help="slider moves a model, and a quarter as many page loads")
+    repeats = parser.parse_args().repeats
+    origin = devices.origin_here(devices.pick(), ["python", "benchmarks/dashboard.py", "--repeats", str(repeats)])
+    print(f"{origin.device}, {origin.threads} threads; median (slowest) of {repeats} moves, {max(1, repeats // 4)} loads")
+    with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
+        arguments = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        bare = Path(folder) / "bare.py"
+        bare.write_text(BARE)
+        with serving(Path(folder), bare) as server:
+            print("\nfrom a slider's key to the picture, ms")
+            nothing = _moves(browser, server, "/", "amount", repeats)
+            _say("a page with nothing else", nothing)
+            loads = _loads(browser, server, "/", repeats)
+        with serving(_copied(Path(folder) / "shipped")) as server:
+            for name in SHIPPED:
+                _say(name, _moves(browser, server, f"/latent?run={name}", "direction 1 ·", repeats), nothing)
+            print("\nfrom the address to the page, ms; without 3-D figures")
+            _say("a page with nothing else", loads)
+            for name, path in PAGES.items():
+                _say(name, _loads(browser, server, path, repeats), loads)
+        with serving(_many(Path(folder) / "many")) as server:
+            _say(f"Runs, {MANY} of them", _loads(browser, server, "/runs", repeats), loads)
+        browser.close()
+
+
+def _copied(home: Path) -> Path:
+    """The shipped runs in a folder of their own, so that nothing found on the way stays in the checkout."""
+    for kind in ("results", "checkpoints"):
+        for name in (*SHIPPED, "features-mnist"):
+            shutil.copytree(ROOT / kind / name, home / kind / name)
+    return home
+
+
+def _many(home: Path) -> Path:
+    for preset, goodness in GOODNESS.items():
+        measured(home, f"mnist-{preset}", config(preset, "mnist"), goodness)
+    firsts = runs.all_runs(home)
+    for i in range(MANY - len(firsts)):
+        one = firsts[i % len(firsts)]
+        shutil.copytree(one.results, one.results.with_name(f"{one.name}-{i}"))
+    return home
+
+
+def _moves(browser: object, server: Server, path: str, slider: str, repeats: int) -> list[float]:
+    """Milliseconds from a key on the slider to another picture; the first move, which loads the model, is left out."""
+    visitor = Visitor(browser, server, webgl=False)
+    visitor.visit(path)
+    visitor.see(PICTURE)
+    visitor.tab.get_by_role("slider", name=slider).focus()
+    waited = []
+    for i in range(repeats + 1):
+        visitor.tab.wait_for_selector("[data-test-script-state=notRunning]")
+        visitor.tab.evaluate(WATCH, PICTURE)
+        visitor.tab.keyboard.press("ArrowRight" if i < repeats / 2 else "ArrowLeft")
+        waited.append(visitor.tab.evaluate("window.waited"))
+    visitor.check()
+    visitor.tab.close()
+    return waited[1:]
+
+
+def _loads(browser: object, server: Server, path: str, repeats: int) -> list[float]:
+    """Milliseconds from asking for an address, in a new tab, to the page; the first visit, which fills caches, is left out."""
+
+    def load() -> float:
+        visitor = Visitor(browser, server, webgl=False)
+        begun = time.perf_counter()
+        visitor.visit(path)
+        visitor.see(SHOWN)
+        waited = 1000 * (time.perf_counter() - begun)
+        visitor.check()
+        visitor.tab.close()
+        return waited
+
+    return [load() for _ in range(max(1, repeats // 4) + 1)][1:]
+
+
+def _say(name: str, times: list[float], beside: list[float] | None = None) -> None:
+    ratio = f"  {statistics.median(times) / statistics.median(beside):.1f} x" if beside else ""
+    print(f"  {name:26s} {statistics.median(times):6.0f} ({max(times):.0f}){ratio}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
