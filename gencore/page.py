@@ -55,7 +55,7 @@ class Row:
 
 def page(evidence: Evidence) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": number, "png": _data_uri, "day": _day}
+    environment.filters |= {"number": number, "png": _data_uri, "day": day}
     template = environment.from_string(resources.files("gencore").joinpath("page.html.jinja").read_text("utf-8"))
     metrics = list(dict.fromkeys(name for member in evidence.every for name in member.results.metrics))
     headline = [name for name in HEADLINE if any(model.estimate(name) for model in evidence.models)]
@@ -89,7 +89,7 @@ def _data_uri(content: bytes) -> str:
     return f"data:image/png;base64,{b64encode(content).decode()}"
 
 
-def _day(unix_time: float) -> str:
+def day(unix_time: float) -> str:
     return f"{datetime.fromtimestamp(unix_time, UTC):%Y-%m-%d %H:%M} UTC"
 
 

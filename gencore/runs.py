@@ -87,6 +87,12 @@ class Run:
         return self.results / "results.json"
 
     @property
+    def weights_path(self) -> Path | None:
+        """The weights that stand for the run: final ones, else those of its newest state; None before either."""
+        final = self.checkpoints / "final.safetensors"
+        return final if final.exists() else max(self.checkpoints.glob("step-*.safetensors"), default=None)
+
+    @property
     def log_path(self) -> Path:
         """What a detached training printed."""
         return self.results / "log.txt"

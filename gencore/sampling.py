@@ -33,10 +33,10 @@ def newest_states(run: Run) -> list[Path]:
 
 def load_weights(run: Run) -> Checkpoint:
     """The weights that stand for the run: final ones, else those of its newest state. Raises CheckpointError."""
-    candidates = [path for path in (run.checkpoints / "final.safetensors", *newest_states(run)) if path.exists()]
-    if not candidates:
+    path = run.weights_path
+    if path is None:
         raise CheckpointError(f"run {run.name} has no checkpoint in {run.checkpoints}; train it first")
-    return load_checkpoint(candidates[0])
+    return load_checkpoint(path)
 
 
 def load_model(

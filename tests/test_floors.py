@@ -32,7 +32,7 @@ FLOORS = [
     {"tables"},
     {"evidence"},
     {"page"},
-    {"report"},
+    {"report", "card", "export"},
     {"driver"},
     {"cli.common"},
     {"cli.training", "cli.measuring", "cli.looking"},
@@ -42,7 +42,7 @@ FLOORS = [
 """Modules of gencore from the ground up; a module imports only from floors below its own."""
 LOAD_TORCH = {"drawing.py", "denoising.py"}
 PAGES_THAT_DRAW = {"gallery.py", "latent.py", "subject.py", "travel.py", "maps.py", "diffusion.py", "quiz.py"}
-GROUND = ["config", "commands", "events", "results", "scores", "runs", "comparison", "course", "data.registry", "judge", "evidence"]
+GROUND = ["config", "commands", "events", "results", "scores", "runs", "comparison", "course", "data.registry", "judge", "evidence", "card"]
 
 
 def modules() -> dict[str, Path]:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import visits
 from browser.made_runs import config, four, measured, trained
 from streamlit.testing.v1 import AppTest
 from support import wait_until
@@ -17,6 +18,7 @@ from dashboard import catalog, listing
 from dashboard.jobs import Jobs
 from gencore import commands, events
 from gencore.config import PRESETS
+from gencore.data.sources import ImageData
 from gencore.events import QuickDistance, Resumed
 from gencore.runs import RunBusyError, run
 
@@ -131,6 +133,28 @@ def test_a_report_of_the_runs_that_are_ticked_can_be_downloaded(home: Path, endi
     app.main.button(key=f"runs.export{ending}").click().run()
     [offered] = checked(app).main.get("download_button")
     assert offered.proto.label.startswith(f"Download digits-vae{ending}")
+
+
+def test_a_model_card_and_a_network_are_of_one_run(home: Path) -> None:
+    for name in ("one", "two"):
+        trained(home, name, config("vae"))
+    keys = ("runs.export.md", "runs.export.onnx")
+    disabled = {names: [visit("runs", run=list(names)).main.button(key=key).disabled for key in keys] for names in (("one",), ("one", "two"))}
+    assert disabled == {("one",): [False, True], ("one", "two"): [True, True]}  # none has weights
+
+
+def test_the_card_and_the_network_of_a_run_can_be_downloaded(home: Path, few_digits: ImageData) -> None:
+    mine = visits.trained(home, "vae", few_digits, "mine")
+    app = visit("runs", run=["mine"])
+    app.main.button(key="runs.export.md").click().run()
+    [offered] = checked(app).main.get("download_button")
+    assert offered.proto.label.startswith("Download mine.md")
+    app.main.button(key="runs.export.onnx").click().run(timeout=240)
+    [offered] = checked(app).main.get("download_button")
+    assert offered.proto.label.startswith("Download mine.onnx")
+    mine.weights_path.write_bytes(b"rubbish")
+    app.run(timeout=240)
+    assert "is not a checkpoint" in text_of(checked(app)) and not app.main.get("download_button")
 
 
 # ---------------------------------------------------------------- deletion

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from base64 import b64encode
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import streamlit as st
 
@@ -13,16 +16,20 @@ from dashboard import actions, catalog, charts, frames, listing, sheets
 from dashboard.catalog import Entry
 from dashboard.sidebar import GALLERY, LIVE
 from dashboard.words import duration, figure, plain
-from gencore import evidence, report
-from gencore.runs import RunBusyError, Status
+from gencore import card, evidence, report
+from gencore.runs import Run, RunBusyError, Status, run
 
 MOST_WITH_PICTURES = 60
 """A longer list comes without thumbnails: to draw and send them would cost more than the rest of the page."""
 ROW_HEIGHT, HIGH_ROW = 35, 62
 EXPORTS = (
-    ("Report", ":material/description:", ".html"),
-    ("Report and data", ":material/folder_zip:", ".zip"),
+    ("Report", ":material/description:", ".html", "The measured runs that are ticked, as one .html file"),
+    ("Report and data", ":material/folder_zip:", ".zip", "The measured runs that are ticked, as one .zip file"),
+    ("Model card", ":material/badge:", ".md", "What the run is, how it was trained, what it is worth and where that ends"),
+    ("ONNX", ":material/deployed_code:", ".onnx", "The network that draws, with averaged weights, for other programs"),
 )
+OF_ONE_RUN = {".md", ".onnx"}
+ONNX_TIMEOUT_SECONDS = 300
 ROWS_SHOWN = 12
 COLUMNS = {
     "picture": st.column_config.ImageColumn("", width=150, help="Ten samples, not chosen"),
@@ -146,21 +153,25 @@ def _in_short(one: Entry) -> str:
 
 def _together(chosen: list[Entry], states: dict[str, Status]) -> None:
     """What is done with all that are ticked: take away, delete."""
-    why_not = _cannot_report(chosen)
-    names = tuple(one.run.name for one in chosen if one.results)
+    names = tuple(one.run.name for one in chosen)
     with st.container(horizontal=True, vertical_alignment="center"):
-        for label, icon, ending in EXPORTS:
-            about = why_not or f"The measured runs that are ticked, as one {ending} file"
-            if st.button(label, icon=icon, key=f"runs.export{ending}", disabled=why_not is not None, help=plain(about)):
+        for label, icon, ending, about in EXPORTS:
+            why_not = _cannot_export(chosen, ending)
+            if st.button(label, icon=icon, key=f"runs.export{ending}", disabled=why_not is not None, help=plain(why_not or about)):
                 st.session_state["runs.export"] = (names, ending)
         if st.button("Delete …", icon=":material/delete:", key="runs.delete"):
             _ask_to_delete(chosen, states)
     wanted = st.session_state.get("runs.export")
-    if wanted and wanted[0] == names and why_not is None:
+    if wanted and wanted[0] == names and _cannot_export(chosen, wanted[1]) is None:
         _download(chosen, wanted[1])
 
 
-def _cannot_report(chosen: Sequence[Entry]) -> str | None:
+def _cannot_export(chosen: Sequence[Entry], ending: str) -> str | None:
+    if ending in OF_ONE_RUN:
+        [*others, one] = chosen
+        if others or one.config is None:
+            return "It is of one run; tick one alone." if others else "The run's config cannot be read."
+        return "The run has no weights yet." if ending == ".onnx" and one.run.weights_path is None else None
     datasets = {one.results.dataset for one in chosen if one.results}
     if not datasets:
         return "None of the runs that are ticked is measured."
@@ -169,10 +180,11 @@ def _cannot_report(chosen: Sequence[Entry]) -> str | None:
 
 def _download(chosen: Sequence[Entry], ending: str) -> None:
     """Made before it is offered: Streamlit drops a file that is made on the click when the page is drawn meanwhile."""
-    measured = [one.run for one in chosen if one.results]
-    names = tuple(run.name for run in measured)
+    used = [one.run for one in chosen if one.results or ending in OF_ONE_RUN]
+    names = tuple(one.name for one in used)
+    files = [path for one in used for path in (one.config_path, one.events_path, one.results_path, one.weights_path) if path]
     try:
-        content = _report(names, ending, tuple(run.results_path.stat().st_mtime_ns for run in measured))
+        content = _file(names, ending, tuple(path.stat().st_mtime_ns for path in files if path.exists()))
     except (ValueError, OSError) as error:
         st.error(plain(str(error)), icon=":material/block:")
         return
@@ -183,9 +195,28 @@ def _download(chosen: Sequence[Entry], ending: str) -> None:
     )  # fmt: skip
 
 
-@st.cache_data(max_entries=4, show_spinner="Writing the report …")
-def _report(names: tuple[str, ...], ending: str, versions: tuple[int, ...]) -> bytes:
-    return report.render(evidence.gather(names), ending)
+@st.cache_data(max_entries=4, show_spinner="Writing the file …")
+def _file(names: tuple[str, ...], ending: str, versions: tuple[int, ...]) -> bytes:
+    if ending == ".md":
+        return card.card(run(names[0])).encode()
+    return _onnx(run(names[0])) if ending == ".onnx" else report.render(evidence.gather(names), ending)
+
+
+def _onnx(one: Run) -> bytes:
+    """By a process of its own, for it loads torch. Raises ValueError with its complaint."""
+    with TemporaryDirectory() as folder:
+        out = Path(folder) / f"{one.name}.onnx"
+        words = ["export", one.name, "--out", str(out), "--output-dir", str(one.results.parent.parent)]
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "gencore", *words],
+                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=ONNX_TIMEOUT_SECONDS,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            raise ValueError(f"the export took more than {ONNX_TIMEOUT_SECONDS} s; the machine is busy, try again") from None
+        if done.returncode:
+            raise ValueError((done.stderr.strip().splitlines() or [f"the export ended with code {done.returncode}"])[-1])
+        return out.read_bytes()
 
 
 @st.dialog("Delete for good?", icon=":material/delete_forever:")

@@ -21,7 +21,7 @@ from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes
 from gencore import results
 from gencore.cli.common import BAD_INPUT, DONE, FAILED, INTERRUPTED
 from gencore.cli.looking import Doctor, Runs, Schema, Stop
-from gencore.cli.measuring import Evaluate, Report, Sample, SelfTest, Steps
+from gencore.cli.measuring import Evaluate, Export, Report, Sample, SelfTest, Steps
 from gencore.cli.training import Compare, Features, Train
 from gencore.config import PRESETS, DDPMConfig, RunConfig
 
@@ -76,7 +76,7 @@ def _parse(arguments: list[str]) -> Callable[[], int]:
 _ABOUT = "Train and measure generative models: VAE, GAN, cGAN, DDPM."
 _FLAT = {
     Evaluate: "evaluate", Sample: "sample", Features: "features", Runs: "runs", Stop: "stop", Doctor: "doctor",
-    SelfTest: "selftest", Steps: "steps", Report: "report", Schema: "schema",
+    SelfTest: "selftest", Steps: "steps", Report: "report", Export: "export", Schema: "schema",
 }  # fmt: skip
 """Commands that are one type each; `train` and `compare` are made of several."""
 

@@ -12,6 +12,7 @@ from tyro.conf import Positional
 from gencore import results, runs, tables
 from gencore.cli.common import DONE, Places, changes_of, check_samples, evaluate_run, print_results, say
 from gencore.config import DatasetName, Sampler
+from gencore.files import write_atomically
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,4 +190,32 @@ class Report:
             say(f"{name} is left out: {reason}")
         report.write(self.out, found)
         print(f"{', '.join(model.name for model in found.models)} on {found.dataset} in {self.out}")
+        return DONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """Write what a run is and is worth as a model card, or the network that draws as an ONNX graph."""
+
+    name: Annotated[Positional[str], tyro.conf.arg(metavar="RUN")]
+    out: Path = Path("card.md")
+    """File to write: .md is a model card, .onnx the network with averaged weights (needs onnxscript)."""
+    output_dir: Path | None = None
+    """Folder of results/ and checkpoints/ [$GENCORE_HOME, else the repository]."""
+
+    def __call__(self) -> int:
+        if self.out.suffix not in {".md", ".onnx"}:
+            raise ValueError(f"--out is {self.out}; end it in .md (a model card) or .onnx (the network)")
+        run = runs.run(self.name, self.output_dir)
+        run.config()
+        if self.out.suffix == ".md":
+            from gencore import card
+
+            content = card.card(run).encode()
+        else:
+            from gencore import export
+
+            content = export.onnx(run)
+        write_atomically(self.out, content)
+        print(f"{run.name} in {self.out}")
         return DONE

@@ -143,4 +143,4 @@ def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
 
 
 def _no_condition(x: Tensor) -> Tensor:
-    return x.new_empty(len(x), 0)
+    return x.new_empty(x.shape[0], 0)  # len(x) would fix the batch of an exported graph
