@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests" / "browser"), str(ROOT / "tests")]
 
 from made_runs import GOODNESS, config, measured  # noqa: E402  (the journeys' own server and made-up runs)
-from visiting import Server, Visitor, serving  # noqa: E402
+from visiting import Server, Visitor, launched, serving  # noqa: E402
 
 SHIPPED = ("mnist-vae", "mnist-gan", "mnist-cgan", "mnist-ddpm")
 PAGES = {
@@ -74,24 +74,24 @@ def main() -> None:
     origin = devices.origin_here(devices.pick(), ["python", "benchmarks/dashboard.py", "--repeats", str(repeats)])
     print(f"{origin.device}, {origin.threads} threads; median (slowest) of {repeats} moves, {max(1, repeats // 4)} loads")
     with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
-        arguments = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=arguments)
+        browser = launched(driver, in_3d=False)
+        context = browser.new_context()
         bare = Path(folder) / "bare.py"
         bare.write_text(BARE)
         with serving(Path(folder), bare) as server:
             print("\nfrom a slider's key to the picture, ms")
-            nothing = _moves(browser, server, "/", "amount", repeats)
+            nothing = _moves(context, server, "/", "amount", repeats)
             _say("a page with nothing else", nothing)
-            loads = _loads(browser, server, "/", repeats)
+            loads = _loads(context, server, "/", repeats)
         with serving(_copied(Path(folder) / "shipped")) as server:
             for name in SHIPPED:
-                _say(name, _moves(browser, server, f"/latent?run={name}", "direction 1 ·", repeats), nothing)
+                _say(name, _moves(context, server, f"/latent?run={name}", "direction 1 ·", repeats), nothing)
             print("\nfrom the address to the page, ms; without 3-D figures")
             _say("a page with nothing else", loads)
             for name, path in PAGES.items():
-                _say(name, _loads(browser, server, path, repeats), loads)
+                _say(name, _loads(context, server, path, repeats), loads)
         with serving(_many(Path(folder) / "many")) as server:
-            _say(f"Runs, {MANY} of them", _loads(browser, server, "/runs", repeats), loads)
+            _say(f"Runs, {MANY} of them", _loads(context, server, "/runs", repeats), loads)
         browser.close()
 
 
@@ -113,9 +113,9 @@ def _many(home: Path) -> Path:
     return home
 
 
-def _moves(browser: object, server: Server, path: str, slider: str, repeats: int) -> list[float]:
+def _moves(context: object, server: Server, path: str, slider: str, repeats: int) -> list[float]:
     """Milliseconds from a key on the slider to another picture; the first move, which loads the model, is left out."""
-    visitor = Visitor(browser, server, webgl=False)
+    visitor = Visitor(context, server)
     visitor.visit(path)
     visitor.see(PICTURE)
     visitor.tab.get_by_role("slider", name=slider).focus()
@@ -130,11 +130,11 @@ def _moves(browser: object, server: Server, path: str, slider: str, repeats: int
     return waited[1:]
 
 
-def _loads(browser: object, server: Server, path: str, repeats: int) -> list[float]:
-    """Milliseconds from asking for an address, in a new tab, to the page; the first visit, which fills caches, is left out."""
+def _loads(context: object, server: Server, path: str, repeats: int) -> list[float]:
+    """Milliseconds from an address in a new tab to the page; the first visit, which fills caches here and there, is left out."""
 
     def load() -> float:
-        visitor = Visitor(browser, server, webgl=False)
+        visitor = Visitor(context, server)
         begun = time.perf_counter()
         visitor.visit(path)
         visitor.see(SHOWN)

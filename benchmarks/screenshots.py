@@ -7,7 +7,6 @@ Needs Chromium and Playwright (requirements-dev.txt). The runs are the ones that
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 
@@ -16,18 +15,17 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests" / "browser"))
 
-from visiting import serving  # noqa: E402  (the browser journeys' own server)
+from visiting import launched, serving  # noqa: E402  (the browser journeys' own server)
 
 PAGES = {
     "home": "/", "live": "/live?run=mnist-ddpm", "gallery": "/gallery", "latent": "/latent?run=mnist-vae",
     "performance": "/performance", "diffusion": "/diffusion", "quiz": "/quiz", "trust": "/trust", "runs": "/runs",
 }  # fmt: skip
-ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 
 
 def main() -> None:
     with serving(ROOT) as server, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=ARGUMENTS)
+        browser = launched(driver, in_3d=True)
         for scheme in ("light", "dark"):
             for name, path in PAGES.items():
                 tab = browser.new_page(viewport={"width": 1280, "height": 1000}, color_scheme=scheme)

@@ -17,13 +17,16 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-from gencore import events, results, runs
+from gencore import devices, events, results, runs
 from gencore.checkpoints import load_checkpoint, save_checkpoint
 from gencore.cli import main as gencore
 from gencore.drawings import FOLDER
+from gencore.features import load_extractor
 from gencore.judge import Reference, SelfTest
 from gencore.results import Origin, Results
 from gencore.runs import Run
+from gencore.sampling import load_model
+from gencore.walks import Walker, kept_directions
 
 PROGRESS_KEPT = 400
 
@@ -99,8 +102,18 @@ def measure(target: Run) -> None:
         assert isinstance(found, Results)
         origins = {kind: as_shipped(origin) for kind, origin in found.origins.items()}
         results.save(target.results_path, found.model_copy(update={"origins": origins}))
+        keep_directions(target)
     shutil.rmtree(target.checkpoints / FOLDER, ignore_errors=True)  # images drawn to be measured
     (target.results / ".lock").unlink(missing_ok=True)  # left by measuring; no one trains a shipped run
+
+
+def keep_directions(target: Run) -> None:
+    """What the latent page would look for at its first visit: a minute for a DDPM on a CPU."""
+    device = devices.pick()
+    model, checkpoint = load_model(target, device)
+    judge = load_extractor(target.config().data.dataset, device)
+    walker = Walker(model, devices.precision(target.config().training.precision, device))
+    kept_directions(target, walker, checkpoint.digest, judge.network.features, judge.digest)
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 import streamlit as st
@@ -91,10 +90,7 @@ def directions(of: Subject) -> Directions:
 
 @st.cache_resource(max_entries=16, show_spinner=False)
 def _found(recipe: Recipe, version: int, digest: str, _walker: Walker, _features: latent.Features) -> Directions:
-    depends = {"weights": drawing.load(recipe).digest, "features": digest, "sampling": _walker.model.sampling}
-    return latent.kept_directions(
-        recipe.run.results / "directions.safetensors", depends, partial(walks.directions, _walker.model, _features)
-    )
+    return walks.kept_directions(recipe.run, _walker, drawing.load(recipe).digest, _features, digest)
 
 
 def named(share: float) -> str:

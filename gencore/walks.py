@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from gencore.data.registry import MORPH
 from gencore.features import FeatureExtractor
 from gencore.latent import Directions, Features, lerp, slerp
 from gencore.models.base import GenerativeModel, HasLatent, Inverts, TakesSoftLabels
+from gencore.runs import Run
 
 BETWEEN: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"slerp": slerp, "lerp": lerp}
 FRAME_MS = 80
@@ -108,6 +110,12 @@ def directions(model: HasLatent, features: Features) -> Directions:
     shape = model.draw_latent(1, Generator(model.device)).shape[1:]
     basis = latent.coarse_waves(shape).to(model.device) if len(shape) == 3 else None
     return latent.principal_directions(model, features, Generator(model.device).manual_seed(0), basis)
+
+
+def kept_directions(run: Run, walker: Walker, weights: str, features: Features, judge: str) -> Directions:
+    """The directions of a run: found once for weights, features (of a judge) and sampler, then kept in its folder."""
+    of = {"weights": weights, "features": judge, "sampling": walker.model.sampling}
+    return latent.kept_directions(run.results / "directions.safetensors", of, partial(directions, walker.model, features))
 
 
 def moved(base: Places, vectors: Tensor, amounts: list[float], coordinates: dict[int, float]) -> Places:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -468,6 +469,7 @@ def test_live_shows_a_running_run_with_stop_and_time_left(page: Callable[..., Ap
     with made.claim():
         app = page("live")
         assert "running" in text_of(app) and "left" in text_of(app)
+        assert re.search(r"on cpu · \d+\.\d cores · \d+\.\d GiB", text_of(app).replace("\\", ""))
         assert [button.label for button in app.main.button] == ["Stop", "Duplicate"]
 
 

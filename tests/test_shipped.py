@@ -8,12 +8,13 @@ import jsonschema
 import pytest
 import torch
 
-from gencore import events, runs, sampling
+from gencore import events, runs, sampling, walks
 from gencore.checkpoints import load_checkpoint
 from gencore.config import HEADLINE, PRESETS
 from gencore.features import load_extractor
 from gencore.reference import load_reference
 from gencore.results import Results
+from gencore.walks import Walker
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
@@ -60,9 +61,19 @@ def test_it_draws_images_that_are_neither_black_nor_alike(run: runs.Run) -> None
     assert images.std() > 30 and images.std(dim=0).mean() > 10
 
 
+def test_its_directions_come_with_it(run: runs.Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the first visit of the latent page looks for them, a minute for the DDPM on a CPU."""
+    monkeypatch.setattr(walks, "directions", lambda *_: pytest.fail("they were looked for"))
+    model, checkpoint = sampling.load_model(run, CPU)
+    judge = load_extractor("mnist", CPU, ROOT)
+    found = walks.kept_directions(run, Walker(model, torch.float32), checkpoint.digest, judge.network.features, judge.digest)
+    assert len(found.vectors) == 10 and sum(found.shares) <= 1
+
+
 def test_its_sheets_lie_where_its_events_say(run: runs.Run) -> None:
     drawn = [e for e in events.tail(run.events_path).events if isinstance(e, events.Sheet)]
     assert drawn and all((run.results / e.file).exists() for e in drawn)
+    assert (run.results / "samples.png").exists() and (run.results / "morph.png").exists()
 
 
 @pytest.mark.parametrize(("dataset", "least"), [("mnist", 0.994), ("digits", 0.97)])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
+import psutil
 import streamlit as st
 
 from dashboard import actions, address, catalog, charts, frames, sheets
@@ -114,12 +117,21 @@ def _summary(one: Followed) -> str:
     parts = [f"epoch {course.epoch:.1f} of {one.entry.config.training.epochs}"]
     if one.state == "running":
         left = "estimating" if course.seconds_left is None else f"{duration(course.seconds_left)} left"
-        parts += [left, f"{figure(course.images_per_second)} images/s"]
+        parts += [left, f"{figure(course.images_per_second)} images/s", f"on {course.device}", *_use(one.entry.run)]
     else:
         parts += [f"trained for {duration(course.seconds)}", f"on {course.device}"]
     if course.best_fd is not None:
         parts.append(f"best fd {figure(course.best_fd)}")
     return " · ".join(parts)
+
+
+def _use(run: runs.Run) -> list[str]:
+    """What the run's process takes of the machine: cores, in the mean since it started, and memory now."""
+    with contextlib.suppress(psutil.Error):  # it may end meanwhile
+        if process := run.process():
+            cores = sum(process.cpu_times()[:2]) / max(time.time() - process.create_time(), 1.0)
+            return [f"{cores:.1f} cores", f"{process.memory_info().rss / 2**30:.1f} GiB"]
+    return []
 
 
 def _trouble(one: Followed) -> None:

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 from made_runs import config, four, trained
-from visiting import Server, Visitor, serving
+from visiting import CHROMIUM, Server, Visitor, launched, serving
 
 from gencore import runs
-
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
-    None,
-)
-ARGUMENTS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 
 
 @pytest.fixture(scope="session")
@@ -32,28 +26,39 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[object]:
+def driver() -> Iterator[object]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     if CHROMIUM is None:
         pytest.skip("no Chromium on this machine")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with playwright.sync_playwright() as started:
         yield started
-        started.close()
+
+
+@pytest.fixture(scope="session")
+def context(driver: object) -> Iterator[object]:
+    """Of a browser that draws no 3-D figures; visitors share its cache, as those who come back do."""
+    with closing(launched(driver, in_3d=False)) as browser:
+        yield browser.new_context()
+
+
+@pytest.fixture(scope="session")
+def browser_in_3d(driver: object) -> Iterator[object]:
+    with closing(launched(driver, in_3d=True)) as browser:
+        yield browser
 
 
 @pytest.fixture
-def visitor(browser: object, server: Server) -> Iterator[Visitor]:
-    yield from _visit(browser, server, webgl=False)
+def visitor(context: object, server: Server) -> Iterator[Visitor]:
+    yield from _visit(context, server)
 
 
 @pytest.fixture
-def visitor_in_3d(browser: object, server: Server) -> Iterator[Visitor]:
-    yield from _visit(browser, server, webgl=True)
+def visitor_in_3d(browser_in_3d: object, server: Server) -> Iterator[Visitor]:
+    yield from _visit(browser_in_3d, server)
 
 
-def _visit(browser: object, server: Server, webgl: bool) -> Iterator[Visitor]:
-    tab = Visitor(browser, server, webgl)
+def _visit(context: object, server: Server) -> Iterator[Visitor]:
+    tab = Visitor(context, server)
     yield tab
     tab.check()
     tab.tab.close()

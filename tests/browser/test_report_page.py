@@ -14,10 +14,10 @@ PATIENCE_MS = 120_000
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 800)])
-def test_the_report_opens_from_a_file_without_errors_or_requests(browser: object, tmp_path: Path, scheme: str, width: int) -> None:
+def test_the_report_opens_from_a_file_without_errors_or_requests(browser_in_3d: object, tmp_path: Path, scheme: str, width: int) -> None:
     names = [run.name for run in four(tmp_path)] + [trained(tmp_path, "raw", config("vae")).name]
     write(tmp_path / "report.html", gather(names, tmp_path))
-    tab = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
+    tab = browser_in_3d.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     errors: list[str] = []
     asked: list[str] = []
     tab.on("pageerror", lambda error: errors.append(str(error)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,12 +16,14 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PATIENCE_MS = 120_000
-NO_WEBGL = """
-    const context = HTMLCanvasElement.prototype.getContext;
-    HTMLCanvasElement.prototype.getContext = function (kind, ...rest) {
-        return kind.includes("webgl") ? null : context.call(this, kind, ...rest);
-    };
-"""
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+IN_3D = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+
+
+def launched(driver: object, in_3d: bool) -> object:
+    """Chromium, by Playwright's `driver`. With WebGL, a machine without a graphics card does little else than draw."""
+    arguments = ["--no-sandbox", *(IN_3D if in_3d else ["--disable-gpu"])]
+    return driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
 
 
 @dataclass
@@ -78,15 +81,11 @@ def serving(home: Path, app: Path = Server.app) -> Iterator[Server]:
 
 
 class Visitor:
-    """A tab that notes what must never happen: a page error, a request to the outside, a dialog.
+    """A tab that notes what must never happen: a page error, a request to the outside, a dialog."""
 
-    Without `webgl` it draws no 3-D figures: a machine without a graphics card spends most of its time on them.
-    """
-
-    def __init__(self, browser: object, server: Server, webgl: bool) -> None:
-        self.tab = browser.new_page(viewport={"width": 1280, "height": 900})
-        if not webgl:
-            self.tab.add_init_script(NO_WEBGL)
+    def __init__(self, context: object, server: Server) -> None:
+        self.tab = context.new_page()
+        self.tab.set_viewport_size({"width": 1280, "height": 900})
         self.tab.set_default_timeout(PATIENCE_MS)
         self.url = server.url
         self.wrongs: list[str] = []
