@@ -20,12 +20,14 @@ from pathlib import Path
 from gencore import devices, events, results, runs
 from gencore.checkpoints import load_checkpoint, save_checkpoint
 from gencore.cli import main as gencore
+from gencore.config import DDPMConfig
 from gencore.drawings import FOLDER
 from gencore.features import load_extractor
 from gencore.judge import Reference, SelfTest
 from gencore.results import Origin, Results
 from gencore.runs import Run
 from gencore.sampling import load_model
+from gencore.steps import StepsCurve
 from gencore.walks import Walker, kept_directions
 
 PROGRESS_KEPT = 400
@@ -103,8 +105,19 @@ def measure(target: Run) -> None:
         origins = {kind: as_shipped(origin) for kind, origin in found.origins.items()}
         results.save(target.results_path, found.model_copy(update={"origins": origins}))
         keep_directions(target)
+        if isinstance(target.config().model, DDPMConfig):
+            measure_steps(target)
     shutil.rmtree(target.checkpoints / FOLDER, ignore_errors=True)  # images drawn to be measured
     (target.results / ".lock").unlink(missing_ok=True)  # left by measuring; no one trains a shipped run
+
+
+def measure_steps(target: Run) -> None:
+    """fd against steps, of fewer images than the command draws by default: minutes on a CPU."""
+    run_command("steps", target.name, "--samples", "1000")
+    path = target.results / "steps.json"
+    curve = results.load(path, StepsCurve)
+    points = [point.model_copy(update={"origin": as_shipped(point.origin)}) for point in curve.points]
+    results.save(path, curve.model_copy(update={"points": points}))
 
 
 def keep_directions(target: Run) -> None:

@@ -13,7 +13,8 @@ from gencore.checkpoints import load_checkpoint
 from gencore.config import HEADLINE, PRESETS
 from gencore.features import load_extractor
 from gencore.reference import load_reference
-from gencore.results import Results
+from gencore.results import Results, load
+from gencore.steps import StepsCurve
 from gencore.walks import Walker
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -74,6 +75,14 @@ def test_its_sheets_lie_where_its_events_say(run: runs.Run) -> None:
     drawn = [e for e in events.tail(run.events_path).events if isinstance(e, events.Sheet)]
     assert drawn and all((run.results / e.file).exists() for e in drawn)
     assert (run.results / "samples.png").exists() and (run.results / "morph.png").exists()
+
+
+def test_the_ddpms_steps_were_measured_on_its_weights() -> None:
+    ddpm = runs.run("mnist-ddpm", ROOT)
+    curve = load(ddpm.results / "steps.json", StepsCurve)
+    assert curve.checkpoint_digest == load_checkpoint(ddpm.checkpoints / "final.safetensors").digest
+    assert {point.origin.kind for point in curve.points} == {"shipped"}
+    assert {(point.sampler, point.steps) for point in curve.points} >= {("dpm-solver++", 10), ("ddim", 10), ("dpm-solver++", 50)}
 
 
 @pytest.mark.parametrize(("dataset", "least"), [("mnist", 0.994), ("digits", 0.97)])
