@@ -204,7 +204,7 @@ def _triangles() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _ellipsoid(model: Place, centre: Sequence[float], radii: Sequence[float], opacity: float) -> go.Mesh3d:
-    """A mesh and no `go.Surface`, which is drawn from sixteen times the points: seconds, without a graphics card."""
+    """A mesh and no `go.Surface`, which Plotly refines before it draws: that costs seconds without a graphics card."""
     x, y, z = (middle + radius * part for middle, radius, part in zip(centre, radii, _unit_sphere(), strict=True))
     i, j, k = _triangles()
     return go.Mesh3d(
