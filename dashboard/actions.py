@@ -34,6 +34,12 @@ def jobs() -> Jobs:
     return Jobs()
 
 
+def faults(one: Entry) -> None:
+    """What of a run's files is unreadable, and why."""
+    for fault in one.faults:
+        st.warning(f"**{plain(one.run.name)}** is unreadable: {plain(fault)}", icon=":material/broken_image:")
+
+
 def badge(state: str) -> None:
     icon, tone = STATES[state]
     st.badge(state, icon=icon, color=tone)

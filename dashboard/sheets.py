@@ -44,7 +44,7 @@ class Strip(NamedTuple):
 
 
 def read_strip(path: Path) -> Strip:
-    """Raises SheetError, FileNotFoundError."""
+    """Raises SheetError."""
     picture = _open(path)
     frames, rest = divmod(picture.width, picture.height)
     if rest or not 2 <= frames <= MAX_FRAMES or picture.height > MAX_SIDE // ROWS:
@@ -62,8 +62,6 @@ def _open(path: Path) -> Image.Image:
             if image.width * image.height > MAX_SIDE**2:
                 raise SheetError(f"{path.name} is {image.width} × {image.height}, larger than any picture drawn here")
             return image.convert("RGB")
-    except FileNotFoundError:
-        raise
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise SheetError(f"{path.name} is not readable as a picture: {error}") from error
 

@@ -13,7 +13,7 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import address, catalog, drawing, frames, sheets
+from dashboard import actions, address, catalog, drawing, frames, sheets
 from dashboard.catalog import Entry
 from dashboard.charts import colour, mark
 from dashboard.drawing import Drawn, Recipe
@@ -70,10 +70,7 @@ def main() -> None:
             with st.popover("How they draw", icon=":material/tune:"):
                 manner = _manner(readable)
     for one in chosen:
-        for fault in one.faults:
-            st.warning(
-                f"**{plain(one.run.name)}** is unreadable: {plain(fault)}", icon=":material/broken_image:"
-            )
+        actions.faults(one)
     if not readable:
         return
     if view == "over training":

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import catalog, charts, frames, morph, sheets, standing
+from dashboard import actions, catalog, charts, frames, morph, sheets, standing
 from dashboard.catalog import Entry
 from dashboard.charts import colour, mark
 from dashboard.sidebar import LIVE
@@ -61,7 +61,8 @@ def main() -> None:
     else:
         _overview(entries, measured)
     _families()
-    _faults(entries)
+    for one in entries:
+        actions.faults(one)
 
 
 def _overview(entries: list[Entry], measured: list[str]) -> None:
@@ -262,14 +263,6 @@ def _nothing_measured(entries: list[Entry]) -> None:
         icon=":material/rocket_launch:",
     )
     st.code("gencore compare --dataset digits --epochs 3", language="bash")
-
-
-def _faults(entries: list[Entry]) -> None:
-    for one in entries:
-        for fault in one.faults:
-            st.warning(
-                f"**{plain(one.run.name)}** is unreadable: {plain(fault)}", icon=":material/broken_image:"
-            )
 
 
 main()

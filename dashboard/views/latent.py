@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import address, catalog, drawing, maps, travel
+from dashboard import actions, address, catalog, drawing, maps, travel
 from dashboard.catalog import Entry
 from dashboard.charts import colour, mark
 from dashboard.subject import LARGE, REACH, SLIDER, Subject, digit, directions, named, picture, subject
@@ -37,8 +37,7 @@ def main() -> None:
         )  # fmt: skip
         with st.container(width=LARGE):
             one = by_name[address.run("latent", [*by_name], _default(entries))]
-    for fault in one.faults:
-        st.warning(f"**{plain(one.run.name)}** is unreadable: {plain(fault)}", icon=":material/broken_image:")
+    actions.faults(one)
     if one.config:
         _walk(one, view)
 

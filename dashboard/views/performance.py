@@ -13,7 +13,7 @@ import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import catalog, charts, sheets, standing
+from dashboard import actions, catalog, charts, sheets, standing
 from dashboard.catalog import Entry
 from dashboard.standing import Standing
 from dashboard.words import ABSENT, duration, plain
@@ -58,8 +58,7 @@ def main() -> None:
         shown = catalog.one_a_label(entries, dataset, newest)
         _compare([run for one in shown for run in standing.seeds(one, entries)])
     for one in entries:
-        for fault in one.faults:
-            st.warning(f"**{plain(one.run.name)}** is unreadable: {plain(fault)}", icon=":material/broken_image:")
+        actions.faults(one)
 
 
 def _nothing_measured(entries: list[Entry]) -> None:
