@@ -22,7 +22,7 @@ FLOORS = [
     {"models.base"},
     {"models.vae", "models.gan", "models.ddpm", "models.classifier"},
     {"models", "checkpoints"},
-    {"features", "sampling", "latent"},
+    {"features", "sampling", "latent", "state"},
     {"panel", "control", "reference", "drawings", "inception", "walks"},
     {"selftest", "steps"},
     {"training"},
@@ -91,7 +91,7 @@ def test_the_ground_floor_loads_without_torch_or_streamlit(name: str) -> None:
 def test_only_pages_that_draw_load_torch_and_none_trains() -> None:
     for path in (ROOT / "dashboard").rglob("*.py"):
         heavy = {"torch", "gencore.models", "gencore.sampling"} if path.name not in LOAD_TORCH else set()
-        forbidden = heavy | {"gencore.training", "gencore.evaluation"}
+        forbidden = heavy | {"gencore.state", "gencore.training", "gencore.evaluation"}
         assert not imported(path) & forbidden, f"{path.name} imports the engine's heavy rooms"
         if path.name not in PAGES_THAT_DRAW | LOAD_TORCH:
             assert not imported(path) & {"dashboard.drawing", "dashboard.denoising", "gencore.walks"}, f"{path.name} draws nothing"

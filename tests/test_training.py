@@ -31,7 +31,8 @@ from gencore.events import (
 )
 from gencore.runs import Run, run
 from gencore.sampling import newest_states
-from gencore.training import State, train
+from gencore.state import State
+from gencore.training import train
 
 CPU = torch.device("cpu")
 FAMILIES = sorted(TINY)
