@@ -17,7 +17,7 @@ from gencore.data.batches import Batches, dequantise
 from gencore.data.sources import ImageData
 from gencore.metrics.classes import conditional_accuracy, confusion_matrix
 from gencore.results import Metric
-from gencore.training import State
+from gencore.state import State
 
 STEPS = 400
 _BATCH_SIZE = 128

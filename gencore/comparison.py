@@ -14,7 +14,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gencore.results import BETTER, Better, Results
+from gencore.results import BETTER, Better, Origin, Results
 from gencore.scores import SCORES, Score, score_of_seed, scores
 
 CONFIDENCE = 0.95
@@ -77,7 +77,8 @@ class Comparison(_Record):
     runs: dict[str, list[str]] = Field(description="The runs behind each label, in the seeds' order.")
     extractor_digest: str
     samples: int | None
-    command: str
+    epochs: int | None = Field(None, description="Passes over the training split that each training made, as it was asked to.")
+    origin: Origin | None = Field(None, description="What put the results together; each of them has its own.")
     scores: dict[str, dict[str, Score]] = Field(description="The four scores of each label, from all its seeds.")
     rankings: dict[str, Ranking] = Field(
         description="By score or metric; those that at least two models have for every seed. Stability is of all seeds"
@@ -85,7 +86,7 @@ class Comparison(_Record):
     )
 
 
-def compare(members: Mapping[str, Sequence[Results]], command: str = "") -> Comparison:
+def compare(members: Mapping[str, Sequence[Results]], epochs: int | None = None, origin: Origin | None = None) -> Comparison:
     """The comparison of `members`: the results of each label, one a training seed, seeds in one order.
 
     Raises ValueError where there is nothing to compare, or where data set, extractor, sample count or seeds differ.
@@ -108,7 +109,8 @@ def compare(members: Mapping[str, Sequence[Results]], command: str = "") -> Comp
         runs={label: [one.run for one in results] for label, results in members.items()},
         extractor_digest=first.extractor_digest,
         samples=first.metrics["fd"].samples if "fd" in first.metrics else None,
-        command=command,
+        epochs=epochs,
+        origin=origin,
         scores={label: scores(results) for label, results in members.items()},
         rankings=rankings,
     )

@@ -15,6 +15,7 @@ from torch import Generator, Tensor
 from gencore import commands, devices, events, results
 from gencore.config import RunConfig
 from gencore.course import course_metrics
+from gencore.data.registry import DATASETS
 from gencore.data.sources import ImageData
 from gencore.data.sources import load as load_data
 from gencore.drawings import drawn
@@ -66,7 +67,7 @@ def evaluate(
     test, train = (load_data(dataset, split, data_folder).to(device) for split in ("test", "train"))
     dtype = devices.precision(config.training.precision, device)
 
-    samples = samples or min(SAMPLES, SAMPLES_PER_TEST_IMAGE * len(test.images))
+    samples = samples or _samples(len(test.images))
     asked = _like_training(train, samples, seed) if model.conditional else None
     images = drawn(run, model, checkpoint.digest, samples, asked, seed, dtype, say)
     say("features")
@@ -104,6 +105,22 @@ def evaluate(
         write_atomically(run.results / "morph.png", to_png(morph, columns=len(morph)))
     results.save(run.results_path, found)
     return found
+
+
+def measured_before(run: Run, device: torch.device, samples: int | None = None) -> Results | None:
+    """What `evaluate`, asked for nothing but `samples`, has found of these very weights; None where it has not."""
+    dataset, found = run.config().data.dataset, _previous(run, lambda text: None)
+    if found is None or "evaluation" not in found.origins:
+        return None
+    _, checkpoint = load_model(run, device)
+    extractor = load_extractor(dataset, device, run.results.parent.parent)
+    words = _words(run, samples or _samples(DATASETS[dataset].test_count), 0, None, DEFAULT_GROUPS, ("classifier",))
+    now = checkpoint.digest, extractor.digest, devices.origin_here(device, words).command
+    return found if now == (found.checkpoint_digest, found.extractor_digest, found.origins["evaluation"].command) else None
+
+
+def _samples(test_images: int) -> int:
+    return min(SAMPLES, SAMPLES_PER_TEST_IMAGE * test_images)
 
 
 def _like_training(train: ImageData, n: int, seed: int) -> Tensor:

@@ -145,4 +145,4 @@ def _ladder(member: Member, folder: Path | None) -> SelfTest | None:
 def origin(one: Results) -> str:
     """`measured here`, `shipped`, or `unknown` where the results do not say."""
     found = one.origins.get("evaluation")
-    return {"measured": "measured here", "shipped": "shipped"}[found.kind] if found else "unknown"
+    return found.words if found else "unknown"

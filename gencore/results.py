@@ -74,6 +74,11 @@ class Origin(_Record):
     unix_time: float
     notes: list[str] = []
 
+    @property
+    def words(self) -> str:
+        """`measured here` or `shipped`."""
+        return {"measured": "measured here", "shipped": "shipped"}[self.kind]
+
 
 def _is_not_finite(value: object) -> bool:
     return isinstance(value, Real) and not math.isfinite(value)  # numpy's numbers are Real, not all are float

@@ -367,10 +367,22 @@ def test_compare_trains_and_measures_all_four_on_every_seed_and_says_what_ties(g
     assert json.loads((judged / "results" / "comparisons" / "digits.json").read_text()) == compared
     again = gencore("compare", *TINY_FOUR)
     assert again.code == 2 and "a run named digits-vae exists" in again.complaint
+    measured = run("digits-vae").load_results().origins["evaluation"].unix_time
     table = gencore("compare", *TINY_FOUR, "--resume")
+    assert run("digits-vae").load_results().origins["evaluation"].unix_time == measured, "measured twice"
+    assert gencore("compare", *TINY_FOUR, "--resume", "--samples", "256").code == 0
+    assert run("digits-vae").load_results().samples == 256, "results of other samples were taken for these"
     assert table.code == 0 and [line.split()[0] for line in table.out.splitlines()[1:5]] == [
         "digits-vae", "digits-gan", "digits-cgan", "digits-ddpm",
     ]  # fmt: skip
+
+
+def test_a_training_that_diverges_leaves_the_others_to_be_compared(gencore: Gencore, judged: Path) -> None:
+    words = [*TINY_FOUR, "--gan.generator-learning-rate", "1e30"]
+    result = gencore("compare", *words)
+    assert result.code == 3 and "digits-gan diverged and is left out" in result.err
+    assert [line.split()[0] for line in result.out.splitlines()[1:4]] == ["digits-vae", "digits-cgan", "digits-ddpm"]
+    assert run("digits-gan").status() == "diverged"
 
 
 def test_a_reader_who_has_seen_enough_is_no_error(start: Start, home: Path) -> None:

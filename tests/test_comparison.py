@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from support import made_results
+from support import made_origin, made_results
 
 from gencore.comparison import Comparison, Estimate, compare
 from gencore.results import Metric
@@ -94,5 +94,5 @@ def test_unlike_results_are_refused_by_name() -> None:
 
 
 def test_a_comparison_survives_the_disk() -> None:
-    compared = compare({"VAE": of("VAE", [20.0, 21.0]), "GAN": of("GAN", [5.0, 6.0])}, command="gencore compare")
+    compared = compare({"VAE": of("VAE", [20.0, 21.0]), "GAN": of("GAN", [5.0, 6.0])}, epochs=2, origin=made_origin("gencore compare"))
     assert Comparison.model_validate_json(compared.model_dump_json()) == compared

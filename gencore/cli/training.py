@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from dataclasses import dataclass, field
 from typing import Annotated
@@ -84,7 +83,7 @@ class Compare(Places):
     cgan: GANConfig = field(default_factory=lambda: PRESETS["cgan"].model)
     ddpm: DDPMConfig = field(default_factory=lambda: PRESETS["ddpm"].model)
     resume: bool = False
-    """Finish what an interrupted comparison began."""
+    """Finish what an interrupted comparison began; what was measured before, as asked now, is not measured again."""
     overwrite: bool = False
     """Delete the runs of these names first."""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
@@ -99,18 +98,29 @@ class Compare(Places):
         for run, config in members:  # all refusals come before the first training
             driver.refuse_if_taken(run, config, self.resume, self.overwrite)
         _ensure_features(self.dataset, self)
-        found = []
+        device = self.pick_device()
+        from gencore.evaluation import measured_before
+
+        found: list[results.Results] = []
+        diverged: list[str] = []
         for run, config in members:
+            code = DONE
             if not (self.resume and run.exists and run.status() == "finished"):
                 code = _train(run, config, self)
-                if code != DONE:
-                    return code
-            found.append(evaluate_run(run, self, samples=self.samples))
-        if self.seeds == 1:
-            print_results(found, self.as_json)
-        else:
+            if code == DIVERGED:
+                diverged.append(run.name)
+                continue
+            if code != DONE:
+                return code
+            known = measured_before(run, device, self.samples) if self.resume else None
+            found.append(known or evaluate_run(run, self, samples=self.samples))
+        if diverged:
+            say(f"{', '.join(diverged)} diverged and is left out")
+        if self.seeds > 1:
             self._compare(found)
-        return DONE
+        elif found:
+            print_results(found, self.as_json)
+        return DIVERGED if diverged else DONE
 
     @property
     def _prefix(self) -> str:
@@ -122,11 +132,20 @@ class Compare(Places):
 
     def _compare(self, found: list[results.Results]) -> None:
         """Write and print what all seeds say together."""
+        from gencore import devices
+
         of_label: dict[str, list[results.Results]] = {}
         for one in found:
             of_label.setdefault(one.label, []).append(one)
+        shared = set.intersection(*({one.seed for one in members} for members in of_label.values())) if of_label else set()
+        of_label = {label: [one for one in members if one.seed in shared] for label, members in of_label.items()}
+        if not shared:
+            say("no seed is left that all models finished, so nothing is compared")
+            return
         words = ["compare", "--dataset", self.dataset, "--epochs", self.epochs, "--seed", self.seed, "--seeds", self.seeds]
-        compared = comparison.compare(of_label, command=shlex.join(["gencore", *map(str, words)]))
+        words += ["--name", self.name] if self.name else []
+        origin = devices.origin_here(self.pick_device(), [str(word) for word in words])
+        compared = comparison.compare(of_label, self.epochs, origin)
         path = self.folder / "results" / "comparisons" / f"{self._prefix}.json"
         path.parent.mkdir(exist_ok=True)
         results.save(path, compared)
