@@ -1,4 +1,4 @@
-"""Write the table of shipped results into README.md, between its two markers.
+"""Write the tables of shipped results into README.md, between their markers.
 
     python benchmarks/readme_table.py
 """
@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from gencore import results, runs, scores
+from gencore.comparison import Comparison
 from gencore.config import HEADLINE
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -16,6 +17,9 @@ COLUMNS = {
     "fd": "fd", "fd random": "fd_random", "kd": "kd", "precision": "precision", "recall": "recall", "coverage": "coverage",
     "label accuracy": "conditional_accuracy", "variety in class": "worst_within_class_variance",
 }  # fmt: skip
+
+COMPARISON = "mnist-2-epochs"
+COMPARED = ("fd", "recall", "coverage", "quality", "controllability")
 
 
 def figure(value: float | None, digits: int = 3) -> str:
@@ -70,11 +74,36 @@ def table() -> str:
     ])  # fmt: skip
 
 
+def over_seeds() -> str:
+    """The shipped comparison: means with half the 95 % interval, and what ties."""
+    compared = results.load(runs.home() / "results" / "comparisons" / f"{COMPARISON}.json", Comparison)
+    rankings = {name: compared.rankings[name] for name in COMPARED}
+    origin = compared.origin
+
+    def cell(name: str, label: str) -> str:
+        estimate = rankings[name].models.get(label)
+        return f"{figure(estimate.mean)} ± {figure(estimate.high - estimate.mean, 2)}" if estimate else "–"
+
+    ties = {name: [f"{p.first} and {p.second}" for p in ranking.pairs if p.better is None] for name, ranking in rankings.items()}
+    told = "; ".join(f"{' · '.join(pairs)} by {name}" for name, pairs in ties.items() if pairs)
+    return "\n".join([
+        f"| after {compared.epochs} epochs | {' | '.join(COMPARED)} |",
+        "|" + " --- |" * (1 + len(COMPARED)),
+        *(f"| {label} | {' | '.join(cell(name, label) for name in COMPARED)} |" for label in compared.runs),
+        "",
+        f"Means over {len(compared.seeds)} training seeds ± half their 95 % t-interval; {compared.samples:,} images each. A tie, where "
+        f"the interval of the paired difference holds 0: {told or 'none'}. `{origin.command}` on {origin.device} "
+        f"({origin.threads} thread{'s' if origin.threads > 1 else ''}){''.join(f'; {note}' for note in origin.notes)}.",
+    ])  # fmt: skip
+
+
 def main() -> None:
     text = README.read_text()
-    marked = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
-    assert marked.search(text), "README.md has lost its markers"
-    README.write_text(marked.sub(lambda m: m[1] + table() + "\n" + m[2], text))
+    for name, content in {"results": table(), "seeds": over_seeds()}.items():
+        marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
+        assert marked.search(text), f"README.md has lost its markers of {name}"
+        text = marked.sub(lambda m, content=content: m[1] + content + "\n" + m[2], text)
+    README.write_text(text)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,11 @@
     python benchmarks/ship.py --from elsewhere features-mnist mnist-vae mnist-gan mnist-cgan mnist-ddpm
     git add --force results checkpoints
 
+A comparison over seeds ships as the file alone, under the name that it was given:
+
+    gencore compare --epochs 2 --seeds 3 --name mnist-2-epochs --output-dir elsewhere
+    python benchmarks/ship.py --from elsewhere comparisons/mnist-2-epochs --note "with other work on the same cores"
+
 The results are measured on the weights that ship, on this machine, by `gencore evaluate`. Without --from, runs that ship
 already are measured again.
 """
@@ -20,6 +25,7 @@ from pathlib import Path
 from gencore import devices, events, results, runs
 from gencore.checkpoints import load_checkpoint, save_checkpoint
 from gencore.cli import main as gencore
+from gencore.comparison import Comparison
 from gencore.config import DDPMConfig
 from gencore.drawings import FOLDER
 from gencore.features import load_extractor
@@ -77,6 +83,13 @@ def ship(source: Run, target: Run) -> None:
     (target.results / "shipped").write_text("Trained before delivery; see results.json for where.\n")
 
 
+def ship_comparison(source: Path, path: Path, notes: list[str]) -> None:
+    compared = results.load(source / path, Comparison)
+    origin = as_shipped(compared.origin).model_copy(update={"notes": notes})
+    (runs.home() / path).parent.mkdir(exist_ok=True)
+    results.save(runs.home() / path, compared.model_copy(update={"origin": origin}))
+
+
 def as_shipped(origin: Origin) -> Origin:
     return origin.model_copy(update={"kind": "shipped"})
 
@@ -132,9 +145,13 @@ def keep_directions(target: Run) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--from", dest="home", type=Path, help="folder that holds results/ and checkpoints/ of the trained runs")
+    parser.add_argument("--note", action="append", default=[], help="what a reader of a comparison has to know of its making")
     parser.add_argument("names", nargs="+", help="feature classifiers first")
     arguments = parser.parse_args()
     for name in arguments.names:
+        if name.startswith("comparisons/") and arguments.home:
+            ship_comparison(arguments.home, Path("results") / f"{name}.json", arguments.note)
+            continue
         if arguments.home:
             ship(runs.run(name, arguments.home), runs.run(name))
         measure(runs.run(name))

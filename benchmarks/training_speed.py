@@ -19,7 +19,7 @@ from gencore import devices
 from gencore.config import HEADLINE, PRESETS
 from gencore.data.batches import Batches, dequantise
 from gencore.data.sources import ImageData, load
-from gencore.training import State
+from gencore.state import State
 
 
 def rate(state: State, batches: Batches, steps: int, start: int) -> float:

@@ -10,6 +10,7 @@ import torch
 
 from gencore import events, runs, sampling, walks
 from gencore.checkpoints import load_checkpoint
+from gencore.comparison import Comparison
 from gencore.config import HEADLINE, PRESETS
 from gencore.features import load_extractor
 from gencore.reference import load_reference
@@ -85,6 +86,13 @@ def test_the_ddpms_steps_were_measured_on_its_weights() -> None:
     assert {(point.sampler, point.steps) for point in curve.points} >= {("dpm-solver++", 10), ("ddim", 10), ("dpm-solver++", 50)}
 
 
+def test_the_shipped_comparison_is_over_seeds_and_by_the_classifier_that_ships() -> None:
+    compared = load(ROOT / "results" / "comparisons" / "mnist-2-epochs.json", Comparison)
+    assert set(compared.runs) == {PRESETS[preset].label for preset in HEADLINE} and len(compared.seeds) > 1
+    assert compared.origin.kind == "shipped" and f"--epochs {compared.epochs}" in compared.origin.command
+    assert compared.extractor_digest == runs.run("mnist-vae", ROOT).load_results().extractor_digest
+
+
 @pytest.mark.parametrize(("dataset", "least"), [("mnist", 0.994), ("digits", 0.97)])
 def test_a_shipped_feature_classifier_is_good_and_its_floors_are_its_own(dataset: str, least: float) -> None:
     extractor = load_extractor(dataset, CPU, ROOT)
@@ -99,7 +107,7 @@ def test_all_shipped_weights_together_stay_under_40_megabytes() -> None:
     assert sum(path.stat().st_size for path in files) < 40e6
 
 
-def test_the_readmes_table_is_what_its_command_writes() -> None:
-    from benchmarks.readme_table import table
+def test_the_readmes_tables_are_what_their_command_writes() -> None:
+    from benchmarks.readme_table import over_seeds, table
 
-    assert table() in (ROOT / "README.md").read_text()
+    assert all(part in (ROOT / "README.md").read_text() for part in (table(), over_seeds()))
