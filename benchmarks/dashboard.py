@@ -23,10 +23,12 @@ from playwright.sync_api import sync_playwright
 from gencore import devices, runs
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tests" / "browser"), str(ROOT / "tests")]
+sys.path[:1] = map(str, (ROOT, ROOT / "tests" / "browser", ROOT / "tests"))  # in place of this folder: `dashboard` is not this file
 
 from made_runs import GOODNESS, config, measured  # noqa: E402  (the journeys' own server and made-up runs)
 from visiting import Server, Visitor, launched, serving  # noqa: E402
+
+from dashboard import catalog, listing  # noqa: E402
 
 SHIPPED = ("mnist-vae", "mnist-gan", "mnist-cgan", "mnist-ddpm")
 PAGES = {
@@ -34,16 +36,15 @@ PAGES = {
     "Performance": "/performance", "Diffusion": "/diffusion", "Trust": "/trust", "Runs": "/runs", "Quiz": "/quiz",
 }  # fmt: skip
 SHOWN = ", ".join(f"[data-testid=stMain] {part}" for part in ("img", "[data-testid=stVegaLiteChart] svg", "canvas", "table"))
-PICTURE = "[data-testid=stMain] img"
+PICTURE = "[data-testid=stMain] img[alt^=Picture]"
 WATCH = """
     (picture) => {
-        const old = document.querySelector(picture).src;
+        const old = picture.src;
         window.waited = new Promise((done) => {
             document.addEventListener("keydown", () => {
                 const pressed = performance.now();
                 const look = () => {
-                    const now = document.querySelector(picture);
-                    if (now && now.src !== old && now.complete) done(performance.now() - pressed);
+                    if (picture.src !== old && picture.complete) done(performance.now() - pressed);
                     else requestAnimationFrame(look);
                 };
                 look();
@@ -51,7 +52,7 @@ WATCH = """
         });
     }
 """
-"""Leaves in `window.waited` the milliseconds from the next key to another picture."""
+"""Leaves in `window.waited` the milliseconds from the next key until the picture is another."""
 BARE = """
 import numpy as np
 import streamlit as st
@@ -59,7 +60,7 @@ import streamlit as st
 @st.fragment
 def show():
     amount = st.slider("amount", -1.0, 1.0, 0.0, 0.05)
-    st.image(np.full((28, 28), int(127 * (1 + amount)), np.uint8), width=336)
+    st.image(np.full((28, 28), int(127 * (1 + amount)), np.uint8), width=336, alt="Picture")
 
 show()
 """
@@ -90,8 +91,10 @@ def main() -> None:
             _say("a page with nothing else", loads)
             for name, path in PAGES.items():
                 _say(name, _loads(context, server, path, repeats), loads)
-        with serving(_many(Path(folder) / "many")) as server:
+        many = _many(Path(folder) / "many")
+        with serving(many) as server:
             _say(f"Runs, {MANY} of them", _loads(context, server, "/runs", repeats), loads)
+            _say("  of that, to list them", [_listed(many)])
         browser.close()
 
 
@@ -117,12 +120,12 @@ def _moves(context: object, server: Server, path: str, slider: str, repeats: int
     """Milliseconds from a key on the slider to another picture; the first move, which loads the model, is left out."""
     visitor = Visitor(context, server)
     visitor.visit(path)
-    visitor.see(PICTURE)
+    picture = visitor.see(PICTURE)
     visitor.tab.get_by_role("slider", name=slider).focus()
     waited = []
     for i in range(repeats + 1):
         visitor.tab.wait_for_selector("[data-test-script-state=notRunning]")
-        visitor.tab.evaluate(WATCH, PICTURE)
+        picture.evaluate(WATCH)
         visitor.tab.keyboard.press("ArrowRight" if i < repeats / 2 else "ArrowLeft")
         waited.append(visitor.tab.evaluate("window.waited"))
     visitor.check()
@@ -144,6 +147,15 @@ def _loads(context: object, server: Server, path: str, repeats: int) -> list[flo
         return waited
 
     return [load() for _ in range(max(1, repeats // 4) + 1)][1:]
+
+
+def _listed(home: Path) -> float:
+    """Milliseconds that a server which knows none of the runs takes to read and list them."""
+    begun = time.perf_counter()
+    found = catalog.generative_runs(home)
+    table = listing.listing(found, {one.run.name: one.run.status() for one in found})
+    assert len(table) == MANY
+    return 1000 * (time.perf_counter() - begun)
 
 
 def _say(name: str, times: list[float], beside: list[float] | None = None) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageOps
 
+from dashboard.component import BUTTON
 from gencore.config import DatasetName
 
 BOXES: dict[DatasetName, int] = {"mnist": 20, "emnist-digits": 24, "digits": 28}
@@ -24,12 +25,7 @@ canvas {
   display: block; box-sizing: border-box; width: 100%; aspect-ratio: 1; background: black; cursor: crosshair;
   touch-action: none; border: 1px solid var(--st-border-color); border-radius: var(--st-base-radius);
 }
-button {
-  margin-top: 0.5rem; padding: 0.25rem 0.75rem; font: inherit; font-size: 0.875rem; cursor: pointer;
-  color: var(--st-text-color); background: var(--st-background-color);
-  border: 1px solid var(--st-border-color); border-radius: var(--st-button-radius);
-}
-button:hover, button:focus-visible { border-color: var(--st-primary-color); outline-color: var(--st-primary-color); }
+button { margin-top: 0.5rem; }
 """
 _JS = """
 export default function ({ parentElement, data, setStateValue }) {
@@ -71,7 +67,7 @@ export default function ({ parentElement, data, setStateValue }) {
   };
 }
 """
-_canvas = st.components.v2.component("canvas", html=_HTML, css=_CSS, js=_JS)
+_canvas = st.components.v2.component("canvas", html=_HTML, css=BUTTON + _CSS, js=_JS)
 
 
 def drawn(key: str, size: int) -> np.ndarray | None:

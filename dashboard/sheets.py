@@ -51,8 +51,17 @@ def read_strip(path: Path) -> Strip:
         raise SheetError(
             f"{path.name} is {picture.width} × {picture.height}; a strip is 2 to {MAX_FRAMES} square pictures in a row"
         )
+    return _strip(picture, frames)
+
+
+def strip(pictures: np.ndarray) -> Strip:
+    """Of square pictures, uint8 (N, height, width, 3)."""
+    return _strip(Image.fromarray(np.concatenate(pictures, axis=1)), len(pictures))
+
+
+def _strip(row: Image.Image, frames: int) -> Strip:
     content = io.BytesIO()
-    picture.save(content, "PNG")
+    row.save(content, "PNG")
     return Strip(content.getvalue(), frames)
 
 

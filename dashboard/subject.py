@@ -75,8 +75,12 @@ def digit(of: Subject, label: str, key: str, default: int = 0) -> int | None:
 
 def picture(of: Subject, pictures: np.ndarray, words: str, columns: int = 1, width: int = LARGE) -> None:
     """A sheet of pictures, each up to `width` pixels wide."""
-    alt_text = f"{words}, drawn by the {of.one.label} of run {of.one.run.name}"
-    st.image(sheets.draw(pictures, columns, of.scale(width)), alt=alt_text)
+    st.image(sheets.draw(pictures, columns, of.scale(width)), alt=f"{words}, {drawn_by(of)}")
+
+
+def drawn_by(of: Subject) -> str:
+    """Whose a picture is, for its alternative text."""
+    return f"drawn by the {of.one.label} of run {of.one.run.name}"
 
 
 def directions(of: Subject) -> Directions:
@@ -84,11 +88,12 @@ def directions(of: Subject) -> Directions:
     features, digest = drawing.features(of.one.dataset)
     if digest == "pixels":
         st.caption("This data set has no feature classifier yet, so change is counted in pixels.")
-    with st.spinner("Looking for the directions that change its pictures most, once for these weights …", show_time=True):
-        return _found(of.recipe, of.version, digest, of.walker, features)
+    return _found(of.recipe, of.version, digest, of.walker, features)
 
 
-@st.cache_resource(max_entries=16, show_spinner=False)
+@st.cache_resource(
+    max_entries=16, show_spinner="Looking for the directions that change its pictures most, once for these weights …", show_time=True
+)
 def _found(recipe: Recipe, version: int, digest: str, _walker: Walker, _features: latent.Features) -> Directions:
     return walks.kept_directions(recipe.run, _walker, drawing.load(recipe).digest, _features, digest)
 

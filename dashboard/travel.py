@@ -9,9 +9,9 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import address, canvas, drawing
+from dashboard import address, canvas, drawing, film, sheets
 from dashboard.drawing import Recipe
-from dashboard.subject import LARGE, SIDE, SLIDER, SMALL, Subject, digit, picture
+from dashboard.subject import LARGE, SIDE, SLIDER, SMALL, Subject, digit, drawn_by, picture
 from dashboard.words import plain
 from gencore import walks
 from gencore.config import DatasetName
@@ -51,17 +51,16 @@ def interpolation(of: Subject) -> None:
         st.caption(f"A {plain(of.one.label)} cannot find the latent of a picture, so none can be an end.")
     ends = tuple(end for end, _ in asked)
     with st.spinner("Drawing …", show_time=True):
-        film = _film(of.recipe, of.version, of.one.dataset, ends, how, of.walker)
+        frames = _film(of.recipe, of.version, of.one.dataset, ends, how, of.walker)
     for i, (end, place) in enumerate(asked):
-        pair = [film[i * FRAMES]]
+        pair = [frames[i * FRAMES]]
         words = f"End {i + 1}"
         if end.kind != RANDOM:
             pair.insert(0, drawing.pictures(_image(of.one.dataset, end))[0])
             words += f": the {'drawing' if end.kind == DRAWN else end.kind} and what the model gives back of it"
         with place:
             picture(of, np.stack(pair), words, len(pair), SMALL)
-    with st.container(horizontal=True, gap="medium"):
-        _along(of, film, "Along the walk", "along")
+    _along(of, frames, "end 1", f"end {count}", "along")
     if count == MAX_ENDS:
         with st.spinner("Drawing …", show_time=True):
             square = _square(of.recipe, of.version, of.one.dataset, ends, how, of.walker)
@@ -134,20 +133,19 @@ def _square(
     return drawing.pictures(_walker.draw(walks.square(_places(_walker, dataset, ends), SIDE, how)))
 
 
-def _along(of: Subject, film: np.ndarray, label: str, key: str) -> None:
-    """A large frame of the film, chosen by a slider in percent; the film as a strip and as a GIF."""
-    place = st.container(width=of.scale(LARGE) * of.size)
-    with st.container(width=2 * SLIDER + 32):
-        percent = st.slider(label, 0, 100, 0, key=key, bind="query-params", format="%d %%")
-        strip = film[:: max(1, (len(film) - 1) // FRAMES)]
-        picture(of, strip, f"{len(strip)} pictures along the walk", -(-len(strip) // 2), 2 * LARGE // FRAMES)
-        st.download_button(
-            "GIF", partial(walks.gif, film, of.scale(LARGE // 2)), f"{of.one.run.name}.gif", "image/gif",
-            icon=":material/gif_box:", on_click="ignore", help="There and back.",
-        )  # fmt: skip
-    with place:
-        frame = round(percent / 100 * (len(film) - 1))
-        picture(of, film[frame][None], f"Picture at {percent} % of the walk")
+def _along(of: Subject, pictures: np.ndarray, first: str, last: str, address: str) -> None:
+    """The film under a slider; its pictures side by side and as a GIF."""
+    with st.container(horizontal=True, gap="medium"):
+        with st.container(width=of.scale(LARGE) * of.size):
+            name = f"Picture {drawn_by(of)}"
+            film.show([film.Tile(name, None, sheets.strip(pictures))], first, last, of.scale(LARGE) * of.size, address)
+        with st.container(width=2 * SLIDER + 32):
+            some = pictures[:: max(1, (len(pictures) - 1) // FRAMES)]
+            picture(of, some, f"{len(some)} pictures along the walk", -(-len(some) // 2), 2 * LARGE // FRAMES)
+            st.download_button(
+                "GIF", partial(walks.gif, pictures, of.scale(LARGE // 2)), f"{of.one.run.name}.gif", "image/gif",
+                icon=":material/gif_box:", on_click="ignore", help="There and back.",
+            )  # fmt: skip
 
 
 def morph(of: Subject) -> None:
@@ -162,8 +160,7 @@ def morph(of: Subject) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         first, last = digit(of, "From", "from", 3), digit(of, "To", "to", 8)
         seed = address.seed()
-    film = _film(of.recipe, of.version, of.one.dataset, (End(RANDOM, seed, first), End(RANDOM, seed, last)), "lerp", of.walker)
-    with st.container(horizontal=True, gap="medium"):
-        names = DATASETS[of.one.dataset].class_names
-        _along(of, film, f"morph {names[first]} → {names[last]}", "morph")
+    pictures = _film(of.recipe, of.version, of.one.dataset, (End(RANDOM, seed, first), End(RANDOM, seed, last)), "lerp", of.walker)
+    names = DATASETS[of.one.dataset].class_names
+    _along(of, pictures, names[first], names[last], "morph")
     st.caption("The latent stays where it is; only the label's vector moves, from one class to the other.")

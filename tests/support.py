@@ -114,9 +114,13 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen[str] | None =
         time.sleep(0.02)
 
 
+def made_origin(command: str) -> Origin:
+    return Origin(kind="measured", command=command, device="cpu", threads=1, versions={"torch": "2"}, unix_time=1.5)
+
+
 def made_results(label: str = "VAE", *, seed: int = 42, extractor_digest: str = "1" * 64, **metrics: Metric | float) -> Results:
     """Results of a run that never was; a metric may be given as its bare value."""
-    origin = Origin(kind="measured", command="gencore evaluate x", device="cpu", threads=1, versions={"torch": "2"}, unix_time=1.5)
+    origin = made_origin("gencore evaluate x")
     return Results(
         run="x",
         label=label,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 import streamlit as st
 from browser.made_runs import config, four, measured, trained
 from browser.made_scores import scored
+from PIL import Image, ImageOps
 from streamlit.testing.v1 import AppTest
 from visits import REPOSITORY, text_of, visit
 
@@ -19,6 +21,7 @@ from visits import REPOSITORY, text_of, visit
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("GENCORE_HOME", str(tmp_path))
     st.cache_resource.clear()
+    st.cache_data.clear()
     yield tmp_path
     st.cache_resource.clear()
 
@@ -26,6 +29,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def reasons(app: AppTest, score: str) -> list[str]:
     """Why a score is a dash, a card each."""
     return [line.help.replace("\\", "") for line in app.main.markdown if line.value == f":small[:gray[{score}]]  \n—"]
+
+
+def seen(app: AppTest) -> tuple[list[str], list[str]]:
+    """What the page shows of pictures: where each lies, an address made from its content, and the strips under the slider."""
+    strips = [json.loads(part.proto.json)["tiles"] for part in app.main.get("bidi_component")]
+    return [image.url for part in app.main.get("image") for image in part.proto.imgs], [tile["strip"] for tile in sum(strips, [])]
 
 
 def test_a_card_shows_the_scores_that_there_are_and_the_reason_for_each_that_is_not(home: Path) -> None:
@@ -63,6 +72,25 @@ def test_one_slider_turns_the_pictures_of_every_model_that_has_a_way(home: Path)
     for one in runs[1:]:
         (one.results / "morph.png").unlink()
     assert not visit("home").get("bidi_component")
+
+
+def test_what_was_imported_is_spared_the_collection_after_every_run_and_later_garbage_is_not(home: Path) -> None:
+    four(home)
+    visit("home")
+    settled = gc.get_freeze_count()
+    assert settled > 50_000
+    visit("home")
+    assert gc.get_freeze_count() <= settled
+
+
+def test_pictures_drawn_anew_are_shown_anew(home: Path) -> None:
+    made = four(home)[0]
+    for name in ("samples.png", "morph.png"):
+        before = seen(visit("home"))
+        path = made.results / name
+        with Image.open(path) as picture:
+            ImageOps.invert(picture.convert("RGB")).save(path)
+        assert seen(visit("home")) != before, name
 
 
 def test_every_page_is_one_click_away(home: Path) -> None:

@@ -2,21 +2,38 @@
 
 from __future__ import annotations
 
+import io
+import json
+from base64 import b64decode
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import streamlit as st
+from PIL import Image
+from streamlit.testing.v1 import AppTest
 from support import TINY, record, tiny_config
-from visits import checked, pictures, text_of, trained, visit
+from visits import pictures, text_of, trained, visit
 
-from dashboard import canvas
+from dashboard import canvas, sliders
+from dashboard.sliders import Slider
+from dashboard.travel import FRAMES
 from gencore import latent
+from gencore.data.registry import DATASETS
 from gencore.data.sources import ImageData
 from gencore.runs import run
 from gencore.walks import Walker
 
 DRAWN = "drawn by the"
+
+
+def film(app: AppTest) -> tuple[dict, str, str, str]:
+    """The one tile under the page's film slider, the slider's ends and where it is to stand."""
+    parts = [json.loads(element.proto.json) for element in app.main.get("bidi_component")]
+    [data] = [part for part in parts if "tiles" in part]
+    return data["tiles"][0], data["first"], data["last"], data["place"]
 
 
 @pytest.fixture
@@ -35,16 +52,27 @@ def test_before_the_first_run_the_page_says_what_to_do(home: Path) -> None:
 
 
 @pytest.mark.parametrize("family", ["vae", "cgan", "ddpm"])
-def test_a_slider_changes_the_picture_a_link_restores_it_and_back_to_0_undoes_it(models: Path, family: str) -> None:
-    app = visit("latent", [family])
-    assert "of change" in app.slider(key="d1").label
-    (still,) = pictures(app).values()
-    app = checked(app.slider(key="d1").set_value(1.0).run())
-    ((alt, moved),) = pictures(app).items()
+def test_a_place_in_the_address_moves_the_picture(models: Path, family: str) -> None:
+    (still,) = pictures(visit("latent", [family])).values()
+    ((alt, moved),) = pictures(visit("latent", [family], d1="1.0")).items()
     assert moved != still and "direction 1 at 1" in alt
-    assert pictures(visit("latent", [family], d1="1.0")) == pictures(app)
-    back = next(button for button in app.main.button if button.label == "Back to 0")
-    assert [*pictures(checked(back.click().run())).values()] == [still]
+
+
+@pytest.mark.parametrize(
+    ("sent", "stand"),
+    [
+        ({"d1": 0.25, "d2": -9, "z3": 4}, {"d1": 0.25, "d2": -1.0}),  # within its reach; others are not asked
+        ({"d1": "<img>", "d2": float("nan")}, {"d1": 0.0, "d2": 0.0}),
+        ({"d1": None}, {"d1": 0.0, "d2": 0.0}),
+        ("all of them", {"d1": 0.5, "d2": 0.0}),  # nothing that sliders send, so the address stands
+    ],
+)
+def test_what_a_browser_says_of_its_sliders_is_checked(
+    monkeypatch: pytest.MonkeyPatch, sent: object, stand: dict[str, float]
+) -> None:
+    monkeypatch.setattr(st, "session_state", {"sliders": {"places": sent}})
+    monkeypatch.setattr(st, "query_params", SimpleNamespace(to_dict=lambda: {"d1": "0.5"}))
+    assert sliders.places([Slider("d1", "", 1.0, 0.05), Slider("d2", "", 1.0, 0.05)]) == stand
 
 
 def test_directions_are_kept_with_the_run_and_found_once(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,15 +101,24 @@ def test_a_walk_begins_and_ends_at_its_ends_and_four_span_a_square(models: Path)
         "End 2: the test picture and what the model gives back of it"
     ]
     assert any(alt.startswith("Square of 9 by 9") for alt in seen)
-    start = seen[f"Picture at 0 % of the walk, {DRAWN} VAE of run vae"]
-    far = pictures(checked(app.slider(key="along").set_value(100).run()))
-    assert far[f"Picture at 100 % of the walk, {DRAWN} VAE of run vae"] != start
+    tile, first, last, _ = film(app)
+    assert (first, last) == ("end 1", "end 4") and tile["frames"] == 3 * FRAMES + 1
+    assert tile["strip"] != film(visit("latent", ["vae"], walk="interpolation", ends="4"))[0]["strip"]
 
 
 def test_a_model_that_finds_no_latent_offers_neither_test_pictures_nor_drawings_and_says_so(models: Path) -> None:
     app = visit("latent", ["cgan"], walk="interpolation", digit1="3", digit2="8")
     assert "cannot find the latent of a picture" in text_of(app)
     assert not [box for box in app.main.selectbox if box.label == "End 1"]
+
+
+def test_a_drawing_is_an_end_only_where_pictures_are_grey(home: Path, few_digits: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
+    coloured = replace(few_digits.spec, channels=3)
+    trained(home, "vae", few_digits)
+    assert visit("latent", ["vae"], walk="interpolation").selectbox(key="end1").options == ["random", "test picture", "drawn"]
+    monkeypatch.setitem(DATASETS, "digits", coloured)
+    trained(home, "vae", replace(few_digits, images=few_digits.images.expand(-1, 3, -1, -1), spec=coloured), "coloured")
+    assert visit("latent", ["coloured"], walk="interpolation").selectbox(key="end1").options == ["random", "test picture"]
 
 
 def test_a_ddpm_walks_from_a_test_picture_by_running_its_sampler_backwards(models: Path) -> None:
@@ -114,9 +151,11 @@ def test_a_model_that_takes_labels_is_told_what_the_drawing_is(
 
 
 def test_a_label_is_morphed_where_it_can_lie_between_two_and_elsewhere_the_page_says_why_not(models: Path) -> None:
-    ends = [pictures(visit("latent", ["cgan"], walk="class morph", morph=at)) for at in ("0", "50", "100")]
-    large = [next(url for alt, url in seen.items() if alt.startswith("Picture at")) for seen in ends]
-    assert len(set(large)) == 3
+    tile, first, last, place = film(visit("latent", ["cgan"], walk="class morph", morph="50", to="9"))
+    assert (first, last, place) == ("3", "9", "50") and tile["name"] == f"Picture {DRAWN} cGAN of run cgan"
+    row = Image.open(io.BytesIO(b64decode(tile["strip"].partition(",")[2])))
+    frames = np.split(np.asarray(row), tile["frames"], axis=1)
+    assert len({frame.tobytes() for frame in frames}) > FRAMES // 2
     assert "takes no labels" in text_of(visit("latent", ["vae"], walk="class morph"))
 
 

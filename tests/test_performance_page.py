@@ -12,7 +12,7 @@ import streamlit as st
 from browser.made_runs import GOODNESS, config, four, measured, trained
 from browser.made_scores import scored
 from streamlit.testing.v1 import AppTest
-from support import made_results
+from support import made_origin, made_results
 from visits import REPOSITORY, checked, text_of, visit
 
 from dashboard import catalog, standing
@@ -204,10 +204,10 @@ def test_single_seeds_are_ranked_by_a_comparison_file_and_a_broken_one_is_named(
     folder.mkdir()
     of_label = {label: [quality_of(label, seed, precision) for seed, precision in enumerate(of)]
                 for label, of in {"VAE": (0.2, 0.3, 0.4), "GAN": (0.7, 0.8, 0.9)}.items()}  # fmt: skip
-    results.save(folder / "study.json", compare(of_label, command="gencore compare --seeds 3"))
+    results.save(folder / "study.json", compare(of_label, epochs=2, origin=made_origin("gencore compare --seeds 3")))
     (folder / "torn.json").write_text("{")
     shown = text_of(visit("performance"))
-    assert "quality: GAN > VAE" in shown and "By study: 3 seeds" in shown and "gencore compare --seeds 3" in shown
+    assert "quality: GAN > VAE" in shown and "By **study**, which compares other trainings than those above: 3 seeds of each model, 2 epochs" in shown and "gencore compare --seeds 3" in shown
     assert "torn.json" in shown
 
 

@@ -42,8 +42,10 @@ def text_of(app: AppTest) -> str:
 
 
 def pictures(app: AppTest) -> dict[str, str]:
-    """Where each picture of the page lies, by its alternative text; the address is a hash of its content."""
-    return {image.alt: image.url for element in app.main.get("image") for image in element.proto.imgs}
+    """Each picture of the page by its alternative text: the address, a hash of its content, or the content."""
+    found = {image.alt: image.url for element in app.main.get("image") for image in element.proto.imgs}
+    parts = [json.loads(element.proto.json) for element in app.main.get("bidi_component") if element.proto.json]
+    return found | {data["alt"]: data["picture"] for data in parts if "picture" in data}
 
 
 def trained(folder: Path, family: str, data: ImageData, name: str | None = None, **training: object) -> Run:

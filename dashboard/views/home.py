@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from dashboard import actions, catalog, charts, frames, morph, sheets, standing
+from dashboard import actions, catalog, charts, film, frames, sheets, standing
 from dashboard.catalog import Entry
 from dashboard.charts import colour, mark
 from dashboard.sidebar import LIVE
@@ -47,10 +47,7 @@ FAMILIES = {
 }
 
 
-ORIGINS = {
-    "measured": ("measured here", ":material/straighten:"),
-    "shipped": ("shipped", ":material/package_2:"),
-}
+ORIGIN_ICONS = {"measured": ":material/straighten:", "shipped": ":material/package_2:"}
 
 
 def main() -> None:
@@ -87,7 +84,7 @@ def _overview(entries: list[Entry], measured: list[str]) -> None:
 
 def _subtitle(shown: list[Entry], dataset: str) -> str:
     origins = [one.results.origins.get("evaluation") for one in shown if one.results]
-    whence = " and ".join(sorted({ORIGINS[origin.kind][0] for origin in origins if origin}))
+    whence = " and ".join(sorted({origin.words for origin in origins if origin}))
     return f"{plain(dataset)} · {whence or 'not evaluated yet'} · ten samples each, not chosen"
 
 
@@ -114,7 +111,7 @@ def _morph(shown: list[Entry], dataset: DatasetName) -> None:
     for one in shown:
         path = one.run.results / "morph.png"
         try:
-            tiles.append(morph.Tile(one.label, colour(one.label), _strip(path, path.stat().st_mtime_ns)))
+            tiles.append(film.Tile(one.label, colour(one.label), _strip(path, path.stat().st_mtime_ns)))
         except FileNotFoundError:
             continue  # measured before there were strips, or never
         except (sheets.SheetError, OSError) as fault:
@@ -122,7 +119,7 @@ def _morph(shown: list[Entry], dataset: DatasetName) -> None:
     if tiles:
         first, last = (DATASETS[dataset].class_names[i] for i in MORPH)
         st.subheader(f"From {plain(first)} to {plain(last)}", anchor=False)
-        morph.show(tiles, first, last)
+        film.show(tiles, first, last)
         st.caption(
             "The same way through each model's latent space; a cGAN keeps its latent and changes the label. "
             "The ends are drawn pictures that the classifier is sure of; what lies between was not chosen."
@@ -157,8 +154,7 @@ def _origin_badge(one: Entry) -> None:
     if origin is None:
         st.badge("not evaluated", icon=":material/pending:", color="gray")
         return
-    words, icon = ORIGINS[origin.kind]
-    st.badge(words, icon=icon, color="gray", help=plain(f"{origin.command}, on {origin.device}"))
+    st.badge(origin.words, icon=ORIGIN_ICONS[origin.kind], color="gray", help=plain(f"{origin.command}, on {origin.device}"))
 
 
 def _ten_samples(one: Entry) -> None:

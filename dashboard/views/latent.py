@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from dashboard import actions, address, catalog, drawing, maps, travel
+from dashboard import actions, address, catalog, drawing, maps, sheets, sliders, travel
 from dashboard.catalog import Entry
 from dashboard.charts import colour, mark
-from dashboard.subject import LARGE, REACH, SLIDER, Subject, digit, directions, named, picture, subject
+from dashboard.sliders import Slider
+from dashboard.subject import LARGE, REACH, SLIDER, Subject, digit, directions, drawn_by, named, subject
 from dashboard.words import plain
 from gencore import latent, walks
+from gencore.latent import Directions
 from gencore.walks import Places
 
 DEVIATIONS = 4.0
@@ -62,56 +64,36 @@ def _walk(one: Entry, view: str) -> None:
 
 def _sliders(of: Subject) -> None:
     found = directions(of)
-    keys = [f"d{k}" for k in range(1, len(found.shares) + 1)]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         asked = digit(of, "Digit", "ask")
         base = of.walker.random(address.seed(), asked)
-        st.button("Back to 0", icon=":material/restart_alt:", on_click=_back, help="All sliders.")
-    with st.container(horizontal=True, gap="medium"):
-        place = st.container(width=of.scale(LARGE) * of.size)
-        with st.container(width=2 * SLIDER + 32):
-            with st.container(horizontal=True):
-                amounts = [
-                    st.slider(
-                        f"direction {k} · {named(share)}", -REACH, REACH, 0.0, 0.05, key=key, bind="query-params",
-                        width=SLIDER,
-                    )
-                    for k, (key, share) in enumerate(zip(keys, found.shares, strict=True), start=1)
-                ]  # fmt: skip
-            coordinates = _coordinates(base)
-            with place:
-                images = of.walker.draw(walks.moved(base, found.vectors, amounts, coordinates))
-                moved = [f"direction {k} at {a:g}" for k, a in enumerate(amounts, start=1) if a]
-                moved += [f"coordinate {i} by {c:g}" for i, c in coordinates.items() if c]
-                picture(of, drawing.pictures(images), "Picture with " + (", ".join(moved) or "all sliders at 0"))
+        chosen = st.multiselect(
+            "Raw coordinates", [str(i) for i in range(base.z.numel())], key="coordinates", bind="query-params",
+            max_selections=MAX_COORDINATES, placeholder=f"Choose among {base.z.numel()}", width=SLIDER,
+        )  # fmt: skip
+    _moved(of, base, found, [int(i) for i in chosen])
     among = f"its {latent.COARSE}×{latent.COARSE} slowest waves" if found.vectors.ndim == 4 else "its coordinates"
     st.caption(
-        "A slider turns the latent towards a direction, by 45° at its end, and keeps its length. Shares are of the squared "
-        f"change of features along all of {among}, around {found.places} drawn latents."
+        "A slider turns the latent towards a direction, by 45° at its end, and keeps its length; one of a raw coordinate is "
+        f"added to it. Shares are of the squared change of features along all of {among}, around {found.places} drawn latents."
     )
 
 
-def _coordinates(base: Places) -> dict[int, float]:
-    """What is added to chosen coordinates of the flat latent."""
-    with st.expander("Raw coordinates", icon=":material/data_array:"):
-        chosen = st.multiselect(
-            "Coordinates", [str(i) for i in range(base.z.numel())], key="coordinates", bind="query-params",
-            max_selections=MAX_COORDINATES, placeholder=f"Choose among {base.z.numel()}",
-        )  # fmt: skip
-        with st.container(horizontal=True):
-            return {
-                int(i): st.slider(
-                    f"add to coordinate {i}", -DEVIATIONS, DEVIATIONS, 0.0, 0.1, key=f"z{i}", bind="query-params",
-                    width=SLIDER - 16,
-                )
-                for i in chosen
-            }  # fmt: skip
-
-
-def _back() -> None:
-    for key in st.session_state:
-        if key[:1] in "dz" and key[1:].isdigit():
-            st.session_state[key] = 0.0
+@st.fragment
+def _moved(of: Subject, base: Places, found: Directions, coordinates: list[int]) -> None:
+    """The picture and its sliders; all that a move runs."""
+    turns = [
+        Slider(f"d{k}", f"direction {k} · {named(share)}", REACH, 0.05) for k, share in enumerate(found.shares, start=1)
+    ]
+    shifts = [Slider(f"z{i}", f"add to coordinate {i}", DEVIATIONS, 0.1) for i in coordinates]
+    stand = sliders.places([*turns, *shifts])
+    amounts, added = [stand[one.name] for one in turns], {i: stand[f"z{i}"] for i in coordinates}
+    with drawing.said(of.one):
+        images = of.walker.draw(walks.moved(base, found.vectors, amounts, added))
+        told = [f"direction {k} at {a:g}" for k, a in enumerate(amounts, start=1) if a]
+        told += [f"coordinate {i} by {c:g}" for i, c in added.items() if c]
+        words = f"Picture with {', '.join(told) or 'all sliders at 0'}, {drawn_by(of)}"
+        sliders.show([*turns, *shifts], stand, sheets.draw(drawing.pictures(images), 1, 1), words, of.scale(LARGE) * of.size)
 
 
 VIEWS: dict[str, Callable[[Subject], None]] = {

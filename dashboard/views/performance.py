@@ -300,8 +300,9 @@ def _ties(found: Evidence) -> None:
         st.caption(whence)
         return
     lines = [f"- {name}: {plain(_chain(rankings[name]))}" for name in RANKED if name in rankings]
-    st.markdown("\n".join(["**Who is ahead**, best first; = is a tie, where the interval of the paired difference holds 0", "", *lines]))
+    st.markdown("**Who is ahead**, best first; = is a tie, where the interval of the paired difference holds 0")
     st.caption(whence)
+    st.markdown("\n".join(lines))
 
 
 def _rankings(found: Evidence) -> tuple[dict[str, Ranking], str]:
@@ -319,8 +320,14 @@ def _rankings(found: Evidence) -> tuple[dict[str, Ranking], str]:
             st.warning(plain(str(fault)), icon=":material/broken_image:")
             continue
         if compared.dataset == found.dataset and compared.rankings:
-            return compared.rankings, f"By {plain(path.stem)}: {len(compared.seeds)} seeds of each model, `{compared.command}`."
+            return compared.rankings, _whence(path.stem, compared)
     return {}, "No two models are ranked: that takes two or more training seeds of each (`gencore compare --seeds 5`)."
+
+
+def _whence(name: str, compared: Comparison) -> str:
+    told = f"By **{plain(name)}**, which compares other trainings than those above: {len(compared.seeds)} seeds of each model"
+    told += f", {compared.epochs} epochs" if compared.epochs else ""
+    return f"{told}. `{compared.origin.command}`, {compared.origin.words}." if compared.origin else f"{told}."
 
 
 def _chain(ranking: Ranking) -> str:

@@ -1,6 +1,6 @@
-"""One slider under which every model's pictures turn from one class into another, moved in the browser itself.
+"""One slider under which pictures run along their strips, moved in the browser itself.
 
-What it shows is a strip that evaluation drew (`gencore.walks.Walker.morph`), so it answers at once and needs no model.
+All frames are there from the start, so it answers at once and asks the server for nothing.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from typing import NamedTuple
 
 import streamlit as st
 
+from dashboard.component import ADDRESS
 from dashboard.sheets import Strip
 
 
 class Tile(NamedTuple):
-    """A model's strip."""
+    """A strip and whose it is; `colour` is the model's, and none leaves the name to those who hear the page."""
 
     name: str
-    colour: str
+    colour: str | None
     strip: Strip
 
 
@@ -28,12 +29,9 @@ _HTML = """
 """
 
 _CSS = """
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(112px, 168px)); gap: 0.75rem; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(112px, var(--width))); gap: 0.75rem; }
 figure { margin: 0; font-size: 0.875rem; color: var(--st-text-color); }
-figure div {
-  aspect-ratio: 1; image-rendering: pixelated; background-repeat: no-repeat; border-bottom: 4px solid;
-  border-radius: var(--st-base-radius) var(--st-base-radius) 0 0;
-}
+figure div { aspect-ratio: 1; image-rendering: pixelated; background-repeat: no-repeat; }
 label { display: flex; align-items: center; gap: 0.75rem; max-width: 720px; margin-top: 0.75rem; }
 label span { font-weight: 650; font-size: 1.25rem; color: var(--st-text-color); }
 input { flex: 1; height: 2rem; accent-color: var(--st-primary-color); cursor: grab; touch-action: pan-y; }
@@ -49,29 +47,41 @@ export default function ({ data, parentElement }) {
   const pictures = data.tiles.map((tile) => {
     const figure = document.createElement("figure");
     const picture = figure.appendChild(document.createElement("div"));
-    figure.appendChild(document.createElement("figcaption")).textContent = tile.name;
     picture.setAttribute("role", "img");
-    picture.style.borderColor = tile.colour;
+    if (tile.colour) {
+      figure.appendChild(document.createElement("figcaption")).textContent = tile.name;
+      picture.style.borderBottom = `4px solid ${tile.colour}`;
+    }
     picture.style.backgroundImage = `url(${tile.strip})`;
     picture.style.backgroundSize = `${100 * tile.frames}% 100%`;
     return picture;
   });
-  parentElement.querySelector(".tiles").replaceChildren(...pictures.map((picture) => picture.parentElement));
+  const tiles = parentElement.querySelector(".tiles");
+  tiles.replaceChildren(...pictures.map((picture) => picture.parentElement));
+  tiles.style.setProperty("--width", `${data.width}px`);
+  if (data.address && !slider.name) Object.assign(slider, { name: data.address, value: data.place });
   const show = () => pictures.forEach((picture, i) => {
     const { name, frames } = data.tiles[i];
     const frame = Math.round((slider.value / 100) * (frames - 1));
     picture.style.backgroundPositionX = `${(100 * frame) / (frames - 1)}%`;
     picture.setAttribute("aria-label", `${name}, ${Math.round(slider.value)} % of the way from ${data.first} to ${data.last}`);
   });
-  slider.oninput = show;
+  slider.oninput = () => {
+    show();
+    if (data.address) keepInAddress({ [data.address]: Math.round(slider.value) });
+  };
   show();
 }
 """
-_morph = st.components.v2.component("morph", html=_HTML, css=_CSS, js=_JS)
+_film = st.components.v2.component("film", html=_HTML, css=_CSS, js=ADDRESS + _JS)
+WIDTH = 168
 
 
-def show(tiles: Sequence[Tile], first: str, last: str) -> None:
-    """`tiles` side by side and the slider from class `first` to class `last`."""
+def show(tiles: Sequence[Tile], first: str, last: str, width: int = WIDTH, address: str | None = None) -> None:
+    """`tiles` side by side, up to `width` pixels wide, and the slider from `first` to `last`.
+
+    Where it stands, in percent, is in the address under `address`, if that is given.
+    """
     data = [
         {
             "name": tile.name,
@@ -81,4 +91,8 @@ def show(tiles: Sequence[Tile], first: str, last: str) -> None:
         }
         for tile in tiles
     ]
-    _morph(key="morph", data={"tiles": data, "first": first, "last": last})
+    place = st.query_params.get(address, "0") if address else "0"
+    _film(
+        key=address or "film",
+        data={"tiles": data, "first": first, "last": last, "width": width, "address": address, "place": place},
+    )
