@@ -114,6 +114,20 @@ def wait_until(true: Callable[[], bool], process: subprocess.Popen[str] | None =
         time.sleep(0.02)
 
 
+def at_rest(read: Callable[[], object], apart: float = 0.5) -> object:
+    """What `read()` says once it says the same twice, `apart` seconds from each other: what moves has come to rest."""
+    now = read()
+
+    def still() -> bool:
+        nonlocal now
+        time.sleep(apart)
+        before, now = now, read()
+        return now == before
+
+    wait_until(still)
+    return now
+
+
 def made_origin(command: str) -> Origin:
     return Origin(kind="measured", command=command, device="cpu", threads=1, versions={"torch": "2"}, unix_time=1.5)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 from made_runs import GOODNESS, config, measured
 from made_scores import scored
-from support import wait_until
+from support import at_rest, wait_until
 from visiting import Server, Visitor, serving
 
 
@@ -56,12 +56,12 @@ def test_the_camera_stays_where_it_was_put_while_weights_change(visitor_in_3d: V
     tab.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2, steps=4)
     tab.mouse.up()
     wait_until(lambda: _camera(visitor) != before)
-    turned = _camera(visitor)
+    turned = at_rest(lambda: _camera(visitor))
     tab.get_by_role("slider", name="Quality").focus()
     for _ in range(10):
         tab.keyboard.press("ArrowRight")
     wait_until(lambda: _ranked(visitor)[-1] != "DDPM")
-    assert _camera(visitor) == turned
+    assert at_rest(lambda: _camera(visitor)) == turned
 
 
 def _camera(visitor: Visitor) -> dict[str, float]:
