@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pydantic.fields import FieldInfo
 
-from gencore.config import PRESETS, RunConfig
+from gencore.config import PRESETS, ModelConfig, RunConfig
 
 ALWAYS_SHOWN = ("dataset", "epochs", "seed")
 
@@ -25,12 +25,12 @@ class Option(NamedTuple):
     value: object
     field: FieldInfo
 
-    @property
-    def words(self) -> list[str]:
+    def words(self, prefix: str = "") -> list[str]:
+        """As typed; a command that trains several models has a `prefix` for each, such as `vae.`."""
         flag = self.name.replace("_", "-")
         if isinstance(self.value, bool):
-            return [f"--{flag}" if self.value else f"--no-{flag}"]
-        return [f"--{flag}", str(self.value)]
+            return [f"--{prefix}{flag}" if self.value else f"--{prefix}no-{flag}"]
+        return [f"--{prefix}{flag}", str(self.value)]
 
 
 def options(config: RunConfig) -> list[Option]:
@@ -49,8 +49,15 @@ def train(preset: str, name: str, config: RunConfig) -> list[str]:
     words = ["train", preset, "--name", name]
     for option in options(config):
         if option.name in ALWAYS_SHOWN or option.value != given[option.name]:
-            words += option.words
+            words += option.words()
     return words
+
+
+def changes(preset: str, model: ModelConfig) -> list[str]:
+    """The words that make a preset's model into `model`, in a command that trains several."""
+    config = PRESETS[preset].model_copy(update={"model": model})
+    asked, given = options(config), options(PRESETS[preset])
+    return [word for ours, theirs in zip(asked, given, strict=True) if ours != theirs for word in ours.words(f"{preset}.")]
 
 
 def nearest_preset(config: RunConfig) -> str:

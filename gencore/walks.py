@@ -9,6 +9,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from itertools import cycle
 
 import numpy as np
 import torch
@@ -70,9 +71,9 @@ class Walker:
         """
         z = self.model.draw_latent(_CANDIDATES, Generator(self.model.device).manual_seed(seed))
         asked = [Places(z, self._condition(len(z), digit)) for digit in MORPH]
-        drawn = [self.draw(places) for places in asked] if self.model.conditional else 2 * [self.draw(asked[0])]
-        seen = [judge(quantise(images).to(z.device)) for images in drawn]
-        sure = torch.stack([of.logits.log_softmax(1)[:, digit] for of, digit in zip(seen, MORPH, strict=True)])  # (2, N)
+        distinct = asked if self.model.conditional else asked[:1]
+        seen = [judge(quantise(self.draw(places)).to(z.device)).logits.log_softmax(1) for places in distinct]
+        sure = torch.stack([of[:, digit] for of, digit in zip(cycle(seen), MORPH)])  # (2, N)
         best = sure.sum(0).argmax().expand(2) if self.model.conditional else sure.argmax(1)
         ends = Places.of([Places(places.z[[i]], places.condition[[i]]) for places, i in zip(asked, best.tolist(), strict=True)])
         return quantise(self.draw(path(ends, MORPH_FRAMES - 1, "slerp")))

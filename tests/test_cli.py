@@ -365,6 +365,9 @@ def test_compare_trains_and_measures_all_four_on_every_seed_and_says_what_ties(g
     assert compared["rankings"]["fd"]["models"]["VAE"]["values"] == fds and fds[0] != fds[1]
     assert len(compared["rankings"]["fd"]["pairs"]) == 6
     assert json.loads((judged / "results" / "comparisons" / "digits.json").read_text()) == compared
+    said = compared["origin"]["command"] + " "
+    asked = [f" {flag} {value} " for flag, value in zip(TINY_FOUR[::2], TINY_FOUR[1::2], strict=True) if flag != "--threads"]
+    assert [words for words in [*asked, " --seeds 2 "] if words not in said] == []
     again = gencore("compare", *TINY_FOUR)
     assert again.code == 2 and "a run named digits-vae exists" in again.complaint
     measured = run("digits-vae").load_results().origins["evaluation"].unix_time

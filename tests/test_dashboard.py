@@ -170,7 +170,7 @@ def test_figures_have_three_digits(value: float | None, shown: str) -> None:
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_field_of_every_preset_has_an_input_and_a_flag_of_its_own(preset: str) -> None:
     options = commands.options(PRESETS[preset])
-    flags = [option.words[0].removeprefix("--no-").removeprefix("--") for option in options]
+    flags = [option.words()[0].removeprefix("--no-").removeprefix("--") for option in options]
     assert len(set(flags)) == len(flags)
     fields = {name for _, part in PRESETS[preset] for name in type(part).model_fields} - {"family"}
     assert {option.name for option in options} == fields

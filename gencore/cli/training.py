@@ -9,7 +9,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional, Suppress
 
-from gencore import comparison, driver, results, runs, tables
+from gencore import commands, comparison, driver, results, runs, tables
 from gencore.cli.common import (
     DIVERGED,
     DONE,
@@ -123,6 +123,17 @@ class Compare(Places):
         return DIVERGED if diverged else DONE
 
     @property
+    def _words(self) -> list[str]:
+        """The words after `gencore` that ask for this comparison: what names it, and what differs from the defaults."""
+        words = ["compare", "--dataset", self.dataset, "--epochs", str(self.epochs), "--seed", str(self.seed), "--seeds", str(self.seeds)]
+        for name in ("batch_size", "patience", "samples", "name"):
+            if (value := getattr(self, name)) != Compare.__dataclass_fields__[name].default:
+                words += [f"--{name.replace('_', '-')}", str(value)]
+        for preset in HEADLINE:
+            words += commands.changes(preset, getattr(self, preset))
+        return words
+
+    @property
     def _prefix(self) -> str:
         return self.name or self.dataset
 
@@ -142,10 +153,7 @@ class Compare(Places):
         if not shared:
             say("no seed is left that all models finished, so nothing is compared")
             return
-        words = ["compare", "--dataset", self.dataset, "--epochs", self.epochs, "--seed", self.seed, "--seeds", self.seeds]
-        words += ["--name", self.name] if self.name else []
-        origin = devices.origin_here(self.pick_device(), [str(word) for word in words])
-        compared = comparison.compare(of_label, self.epochs, origin)
+        compared = comparison.compare(of_label, self.epochs, devices.origin_here(self.pick_device(), self._words))
         path = self.folder / "results" / "comparisons" / f"{self._prefix}.json"
         path.parent.mkdir(exist_ok=True)
         results.save(path, compared)
