@@ -88,6 +88,23 @@ def eps_from_v(v_model: Denoiser, schedule: Schedule) -> Denoiser:
     return lambda x_t, t: x_0_and_eps(schedule, x_t, t, v_model(x_t, t), "v")[1]
 
 
+def standardised(
+    network: Callable[[Tensor], Tensor], x_t: Tensor, alpha: Tensor, sigma: Tensor, mean: Tensor, std: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The (x_0, eps) of x_t = alpha x_0 + sigma eps by a network that knows images of mean 0 and variance 1 only.
+
+    It is shown x_t as such a noisy image, y (B, ...), and says the v of that. Where it says 0, x_0 and eps are the best
+    linear guesses; what it has to say has variance 1 at every t (Karras et al. 2022, section 5: c_in, c_skip, c_out).
+    alpha and sigma (B,) are of the times, `mean` and `std` (scalars) of the images' pixels.
+    """
+    alpha, sigma = _per_image(alpha, x_t.ndim), _per_image(sigma, x_t.ndim)
+    scale = (alpha.square() * std.square() + sigma.square()).sqrt()
+    signal, noise = alpha * std / scale, sigma / scale  # alpha and sigma of y
+    y = (x_t - alpha * mean) / scale
+    v = network(y)
+    return mean + std * (signal * y - noise * v), noise * y + signal * v  # Salimans & Ho 2022, section 4
+
+
 def flow_sample(x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
     """x_t = (1 - t) x_0 + t eps, on the line from image to noise (Liu et al. 2023, eq. 1); t (B,) in [0, 1]."""
     t = _per_image(t, x_0.ndim)

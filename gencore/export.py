@@ -77,9 +77,9 @@ def _graph(model: GenerativeModel) -> tuple[Callable[..., Tensor], dict[str, Ten
         if c.prediction != "flow":
             meaning |= {"timesteps": str(c.timesteps), "betas": f"linear from {c.beta_start} to {c.beta_end}"}
         if not model.conditional:
-            return lambda x_t, t: model.unet(x_t, t), inputs, "prediction", meaning
+            return lambda x_t, t: model.network(x_t, t), inputs, "prediction", meaning
         meaning |= {"labels": f"class 0 to {classes - 1}; {model.null_label} is no class, for guidance", "guidance": str(c.guidance)}
-        return lambda x_t, t, labels: model.unet(x_t, t, labels), inputs | {"labels": torch.arange(n)}, "prediction", meaning
+        return lambda x_t, t, labels: model.network(x_t, t, labels), inputs | {"labels": torch.arange(n)}, "prediction", meaning
     meaning = {"z": "N(0, I)", "sampling": model.sampling}
     if not isinstance(model, TakesSoftLabels):
         meaning["z"] += "; a fitted mixture, where sampling names one, is not in this file"

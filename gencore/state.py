@@ -59,6 +59,7 @@ class State:
     def fresh(cls, config: RunConfig, data: ImageData, device: torch.device) -> State:
         torch.manual_seed(config.training.seed)
         model = build(config.model, data.spec).to(device, memory_format=torch.channels_last)
+        model.meet(data)
         optimizers = {
             name: Adam(p.module.parameters(), lr=p.learning_rate, betas=p.betas, fused=device.type == "cuda")
             for name, p in model.players.items()

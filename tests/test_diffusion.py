@@ -121,6 +121,37 @@ def test_samplers_do_not_care_whether_the_network_speaks_eps_or_v(schedule):
     torch.testing.assert_close(by_v, by_eps, atol=1e-4, rtol=0)
 
 
+STANDARDISED = {"mean": torch.tensor(MU), "std": torch.tensor(S)}
+
+
+def test_a_silent_network_of_standardised_images_gives_the_best_linear_guess(schedule):
+    x_t, t = noise(3, 1, 4, 4), torch.tensor([0, 500, 999])
+    alpha_bar = schedule.alpha_bar[t]
+    _, eps = diffusion.standardised(torch.zeros_like, x_t, alpha_bar.sqrt(), (1 - alpha_bar).sqrt(), **STANDARDISED)
+    torch.testing.assert_close(eps, gaussian_eps(schedule)(x_t, t), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("step", [0, 300, 999])
+def test_a_network_of_standardised_images_sees_and_has_to_say_what_has_variance_1(schedule, step):
+    x_0, eps = MU + S * noise(4096, 1, 4, 4), noise(4096, 1, 4, 4, seed=2)
+    alpha_bar = schedule.alpha_bar[step].expand(4096)
+    alpha, sigma = alpha_bar.sqrt(), (1 - alpha_bar).sqrt()
+    x_t = alpha.view(-1, 1, 1, 1) * x_0 + sigma.view(-1, 1, 1, 1) * eps
+    seen: list[Tensor] = []
+
+    def eps_where_it_says(v: float) -> Tensor:
+        def network(y: Tensor) -> Tensor:
+            seen.append(y)
+            return torch.full_like(y, v)
+
+        return diffusion.standardised(network, x_t, alpha, sigma, **STANDARDISED)[1]
+
+    at_0, at_1 = eps_where_it_says(0), eps_where_it_says(1)
+    has_to_say = (eps - at_0) / (at_1 - at_0)  # eps is linear in what the network says
+    for of in (seen[0], has_to_say):
+        assert abs(of.mean()) < 0.02 and abs(of.std() - 1) < 0.02
+
+
 # Samplers against closed forms
 
 

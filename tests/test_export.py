@@ -30,6 +30,7 @@ HOSTILE = "![x](http://e.vil/)\n# <img src=x onerror=alert(1)> | `a` [b](javascr
 MORE = {
     "gan": GANConfig(width=8, latent_dim=8, depth=1),
     "cddpm": TINY["ddpm"].model_copy(update={"conditional": True, "guidance": 2.0}),
+    "standardised": TINY["ddpm"].model_copy(update={"prediction": "v", "standardise": True}),
     "flow": TINY["ddpm"].model_copy(update={"prediction": "flow", "sampler": "ddim"}),
 }
 
@@ -151,7 +152,7 @@ def test_the_graph_computes_what_the_model_does_at_any_batch(home: Path, few_dig
         z, labels = model.draw_latent(n, rng), torch.arange(n) if model.conditional else None
         if isinstance(model, DDPM):
             t = torch.randint(20, (n,), generator=rng)
-            inputs, expected = {"x_t": z, "t": t.float(), "labels": labels}, model.unet(z, t, labels)
+            inputs, expected = {"x_t": z, "t": t.float(), "labels": labels}, model.network(z, t, labels)
         else:
             inputs = {"z": z, "condition": model.one_hot(n, labels) if model.conditional else None}
             expected = model.decode(z, labels)

@@ -27,6 +27,9 @@ VARIANTS: dict[str, ModelConfig] = {
     "cddpm": DDPMConfig(width=16, sampling_steps=3, conditional=True, guidance=2.0),
     "ddpm-v": DDPMConfig(width=16, sampling_steps=3, prediction="v", sampler="ddim"),
     "ddpm-flow": DDPMConfig(width=16, sampling_steps=3, prediction="flow", sampler="ddim"),
+    "ddpm-standardised": DDPMConfig(width=16, sampling_steps=3, prediction="v", standardise=True),
+    "ddpm-eps-standardised": DDPMConfig(width=16, sampling_steps=3, standardise=True, sampler="ddim"),
+    "ddpm-flow-standardised": DDPMConfig(width=16, sampling_steps=3, prediction="flow", standardise=True, sampler="ddim"),
     "classifier": ClassifierConfig(width=8, feature_dim=16),
 }
 DIGITS = DATASETS["digits"]
@@ -234,6 +237,25 @@ def test_a_fitted_mixture_has_the_mean_of_the_codes_it_was_fitted_to() -> None:
         mu, _ = model.encode(dequantise(data.images))
     mixture_mean = (a.mixture_weight[:, None] * a.mixture_mean).sum(0)
     torch.testing.assert_close(mixture_mean, mu.mean(0), atol=0.15, rtol=0)
+
+
+def test_pixels_of_mean_0_and_variance_1_are_standardised_already() -> None:
+    standardised, plain = lively("ddpm-standardised"), lively("ddpm-v")
+    x_t, t = torch.randn(2, 1, 28, 28, generator=rng()), torch.tensor([10, 500])
+    torch.testing.assert_close(standardised.predict(x_t, t, None), plain.predict(x_t, t, None), atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["ddpm-standardised", "ddpm-eps-standardised", "ddpm-flow-standardised"])
+def test_a_standardised_ddpm_takes_mean_and_deviation_from_its_training_images(name: str) -> None:
+    model, data = lively(name), load("digits", "train")
+    before = model.sample(2, None, rng())
+    model.meet(data)
+    pixels = dequantise(data.images)
+    torch.testing.assert_close(torch.stack([model.mean, model.std]), torch.stack([pixels.mean(), pixels.std()]), atol=1e-4, rtol=0)
+    assert not torch.equal(before, model.sample(2, None, rng()))
+    again = build(VARIANTS[name], DIGITS)
+    again.load_state_dict(model.state_dict())
+    assert torch.equal(again.sample(2, None, rng()), model.sample(2, None, rng()))
 
 
 def test_guidance_of_one_is_the_labelled_prediction_and_more_extrapolates() -> None:

@@ -36,6 +36,9 @@ class Trainable(nn.Module, ABC):
 
     players: Mapping[str, Player]
 
+    def meet(self, data: ImageData) -> None:
+        """Take from the training images, before the first step, what the model needs to know of all of them."""
+
     @property
     @abstractmethod
     def averaged(self) -> nn.Module:

@@ -13,8 +13,9 @@ from torch import Generator, Tensor, nn
 
 from gencore import diffusion
 from gencore.config import DDPMConfig
-from gencore.data.batches import Batch
+from gencore.data.batches import Batch, dequantise
 from gencore.data.registry import DatasetSpec
+from gencore.data.sources import ImageData
 from gencore.models.base import GenerativeModel, Parts, Player
 from gencore.networks.unet import UNet
 
@@ -31,6 +32,9 @@ class DDPM(GenerativeModel):
             spec.channels, spec.size, config.width, classes=len(spec.class_names) if config.conditional else 0
         )
         self.players = {"unet": Player(self.unet, config.learning_rate)}
+        if config.standardise:
+            self.register_buffer("mean", torch.zeros(()))
+            self.register_buffer("std", torch.ones(()))
         self._schedule = diffusion.linear_schedule(config.timesteps, config.beta_start, config.beta_end)
 
     @property
@@ -43,6 +47,32 @@ class DDPM(GenerativeModel):
     @property
     def averaged(self) -> nn.Module:
         return self.unet
+
+    def meet(self, data: ImageData) -> None:
+        if self.config.standardise:
+            levels = dequantise(torch.arange(256, device=self.device))
+            shares = torch.bincount(data.images.flatten(), minlength=256).to(self.device) / data.images.numel()
+            self.mean.copy_((shares * levels).sum())
+            self.std.copy_((shares * (levels - self.mean).square()).sum().sqrt())
+
+    def network(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The configured prediction at x_t (B, C, H, W) and the network's times t (B,), as float32; labels as the U-Net's."""
+
+        def unet(x: Tensor) -> Tensor:
+            return self.unet(x, t, labels).float()
+
+        c = self.config
+        if not c.standardise:
+            return unet(x_t)
+        if c.prediction == "flow":
+            alpha, sigma = 1 - t / _FLOW_TIME_SCALE, t / _FLOW_TIME_SCALE
+        else:
+            steps = t.long()  # an exported graph's are floats
+            alpha, sigma = self.schedule.alpha[steps], self.schedule.sigma[steps]
+        x_0, eps = diffusion.standardised(unet, x_t, alpha, sigma, self.mean, self.std)
+        if c.prediction == "flow":
+            return diffusion.flow_velocity(x_0, eps)
+        return eps if c.prediction == "eps" else diffusion.velocity(self.schedule, x_0, steps, eps)
 
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
         """Mean squared error of the prediction at a random time of each image (eq. 14: L_simple where it predicts eps)."""
@@ -64,7 +94,7 @@ class DDPM(GenerativeModel):
         if self.conditional:
             hidden = torch.rand(n, device=x_0.device, generator=rng) < self.config.label_dropout
             label = batch.labels.masked_fill(hidden, self.null_label)
-        loss = F.mse_loss(self.unet(x_t, t, label).float(), target)
+        loss = F.mse_loss(self.network(x_t, t, label), target)
         return loss, {"mse": loss.detach()}
 
     def predict(self, x_t: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
@@ -74,13 +104,13 @@ class DDPM(GenerativeModel):
         (B, C, H, W). Ours counts w from 1 (no guidance); the paper's weight is w - 1.
         """
         if not self.conditional:
-            return self.unet(x_t, t).float()
+            return self.network(x_t, t)
         if labels is None:
             raise ValueError(f"this model draws what it is asked for; give a label (0 to {self.null_label - 1}) an image")
-        labelled = self.unet(x_t, t, labels).float()
+        labelled = self.network(x_t, t, labels)
         if self.config.guidance == 1:
             return labelled
-        unlabelled = self.unet(x_t, t, torch.full((len(labels),), self.null_label, device=labels.device)).float()
+        unlabelled = self.network(x_t, t, torch.full((len(labels),), self.null_label, device=labels.device))
         return unlabelled + self.config.guidance * (labelled - unlabelled)
 
     def draw_latent(self, n: int, rng: Generator) -> Tensor:
