@@ -46,8 +46,7 @@ def main() -> None:
     with drawing.said(one):
         with st.spinner("Drawing step by step …", show_time=True):
             film = denoising.film(recipe, digit, seed)
-        place = _film(one, film)
-        _branches(recipe, film, place, digit, seed)
+        _way(one, recipe, film, digit, seed)
         _compare(one, digit, seed)
     _curve(one)
 
@@ -85,6 +84,14 @@ def _manner(model: DDPMConfig) -> tuple[tuple[str, object], ...]:
 
 
 # ---------------------------------------------------------------- the film
+
+
+@st.fragment
+def _way(one: Entry, recipe: Recipe, film: Film, digit: int | None, seed: int) -> None:
+    """The film, and what may still come of the step that the visitor looks at; all that a move along it runs."""
+    with drawing.said(one):
+        place = _film(one, film)
+        _branches(recipe, film, place, digit, seed)
 
 
 def _film(one: Entry, film: Film) -> int:

@@ -117,5 +117,5 @@ def test_a_click_on_the_map_gives_that_picture_and_at_800_pixels_nothing_is_cut_
     marks = visitor.tab.locator("[data-testid=stVegaLiteChart] svg .mark-text.role-mark text")
     marks.nth(17).click(force=True)
     visitor.tab.wait_for_selector("img[alt^='Test picture 0 and']", state="detached")
-    assert "point=" in visitor.tab.url
+    visitor.tab.wait_for_url("**point=**")
     assert visitor.tab.evaluate("document.documentElement.scrollWidth") <= 800
