@@ -14,8 +14,9 @@ from PIL import Image, UnidentifiedImageError
 
 from gencore import events, results, runs
 from gencore.config import RunConfig
+from gencore.curves import Log
 from gencore.events import Event, Sheet
-from gencore.figures import Log, Model, run_colours
+from gencore.figures import Model, run_colours
 from gencore.judge import SelfTest
 from gencore.reported import Source, reported
 from gencore.results import Results, UnreadableError

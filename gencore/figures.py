@@ -1,6 +1,6 @@
-"""Flat figures of models in Plotly: radar, heat map, bars with intervals, courses of training, quality against speed.
+"""Flat figures of models in Plotly: radar, heat map, bars with intervals, quality against cost.
 
-Pure functions of results and events. One colour a model, Okabe and Ito's palette, which holds on light and on dark
+Pure functions of results. One colour a model, Okabe and Ito's palette, which holds on light and on dark
 ground; the grounds are left transparent and the greys are middle ones, so that a figure need not know which it
 stands on. Text from a run's files is escaped, for Plotly reads some HTML.
 """
@@ -11,17 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
-from itertools import cycle
 
 import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from gencore.comparison import Estimate
-from gencore.course import seconds_at
-from gencore.events import Event, Progress, QuickDistance, without_void
 from gencore.results import BETTER, Results
-from gencore.scores import Score, log_score, scores
+from gencore.scores import Score, scores
 
 COLOURS = {"VAE": "#E69F00", "GAN": "#CC79A7", "cGAN": "#0072B2", "DDPM": "#009E73", "cDDPM": "#D55E00"}
 OTHER = "#8A8F98"
@@ -39,9 +36,8 @@ COSTS = {
 }
 """What a model costs, and the metric that says so."""
 _PART_OF = {"fd": "realism", "precision": "fidelity", "coverage": "coverage", "class_total_variation": "balance"}
-_POINTS = 400
-_LEGEND = 76  # pixels under a figure whose axis has a title and a legend
-_DASHES = {"solid": "──", "dot": "····", "dash": "‒ ‒", "dashdot": "‒·‒", "longdash": "— —", "longdashdot": "—·—"}
+LEGEND = 76
+"""Pixels under a figure whose axis has a title and a legend."""
 
 
 def colour(label: str) -> str:
@@ -100,16 +96,6 @@ class Model:
         return None
 
 
-@dataclass(frozen=True)
-class Log:
-    """The event log of one run, drawn under its model's name and colour."""
-
-    model: str
-    run: str
-    colour: str
-    events: tuple[Event, ...]
-
-
 def radar(models: Sequence[Model]) -> go.Figure | None:
     """A spoke for each part of quality and each further score that every model has; None below three spokes."""
     every = [model.scores["quality"].parts | _values(model) for model in models]
@@ -126,10 +112,10 @@ def radar(models: Sequence[Model]) -> go.Figure | None:
                 hovertext=[f"<b>{escape(model.name)}</b><br>{name} {known[name]:.2f}" for name in [*spokes, spokes[0]]],
             )
         )  # fmt: skip
-    radial = dict(range=[0, 1], tickvals=[0.2, 0.4, 0.6, 0.8, 1], gridcolor=_see_through(GREY, 0.35), tickfont=dict(size=10), angle=45, tickangle=45)
-    around = dict(gridcolor=_see_through(GREY, 0.35), linecolor=GREY, rotation=90, direction="clockwise")
+    radial = dict(range=[0, 1], tickvals=[0.2, 0.4, 0.6, 0.8, 1], gridcolor=see_through(GREY, 0.35), tickfont=dict(size=10), angle=45, tickangle=45)
+    around = dict(gridcolor=see_through(GREY, 0.35), linecolor=GREY, rotation=90, direction="clockwise")
     figure.update_layout(polar=dict(bgcolor="rgba(0,0,0,0)", radialaxis=radial, angularaxis=around))
-    return _dressed(figure, 460).update_layout(margin_l=84, margin_r=84)  # the names of the spokes
+    return dressed(figure, 460).update_layout(margin_l=84, margin_r=84)  # the names of the spokes
 
 
 def _values(model: Model) -> dict[str, float]:
@@ -160,7 +146,7 @@ def heatmap(models: Sequence[Model]) -> go.Figure:
     figure = go.Figure([heat, values])
     figure.update_xaxes(side="top", showgrid=False, type="category", range=[-0.5, len(names) - 0.5])
     figure.update_yaxes(showgrid=False, type="category", range=[len(rows) - 0.5, -0.5], automargin=True)
-    figure = _dressed(figure, 80 + 32 * len(rows), bottom=20)
+    figure = dressed(figure, 80 + 32 * len(rows), bottom=20)
     return figure.update_layout(plot_bgcolor=UNSCORED, showlegend=False)
 
 
@@ -220,84 +206,8 @@ def bars(models: Sequence[Model], metrics: Sequence[str] = BARS, columns: int = 
             figure.add_vline(x=floor, line=dict(color=GREY, width=2, dash="dot"), **at)
     figure.update_annotations(font_size=13)
     figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
-    figure.update_xaxes(gridcolor=_see_through(GREY, 0.25), zerolinecolor=GREY, nticks=5)
-    return _dressed(figure, 30 + rows * (84 + 26 * len(models)), bottom=36)
-
-
-def distance_curves(logs: Sequence[Log]) -> go.Figure | None:
-    """The quick Fréchet distance by epoch on a log scale, a line a run; None where no log has one."""
-    figure = go.Figure()
-    for log in logs:
-        known = [e for e in without_void(list(log.events)) if isinstance(e, QuickDistance) and e.fd is not None and e.fd > 0]
-        if known:
-            figure.add_trace(_line(log, log.run, [e.epoch for e in known], [e.fd for e in known], "lines+markers", showlegend=True))
-    figure.update_yaxes(type="log", title="quick fd", dtick=1)
-    figure.update_xaxes(title="epoch")
-    return _course(figure, 380) if figure.data else None
-
-
-def loss_curves(logs: Sequence[Log], columns: int = 2) -> go.Figure | None:
-    """A panel a model, a line a loss of each run: losses of different families do not compare.
-
-    A long log is drawn as the means of equal stretches. None where no log has a loss.
-    """
-    names = list(dict.fromkeys(log.model for log in logs if any(isinstance(e, Progress) for e in log.events)))
-    if not names:
-        return None
-    rows, columns = -(-len(names) // columns), min(columns, len(names))
-    told = {name: "  ".join(f"{mark} {escape(loss)}" for loss, (_, mark) in _dashes(logs, name).items()) for name in names}
-    titles = [f"<b>{escape(name)}</b><br>{marks}" for name, marks in told.items()]
-    figure = make_subplots(rows, columns, subplot_titles=titles, horizontal_spacing=0.08, vertical_spacing=0.36 / rows)
-    for log in logs:
-        steps = [e for e in without_void(list(log.events)) if isinstance(e, Progress)]
-        for loss, (dash, _) in _dashes(logs, log.model).items():
-            epochs, values = _thinned([e.epoch for e in steps], [e.losses.get(loss) for e in steps])
-            place = names.index(log.model)
-            line = _line(log, loss, epochs, values, "lines", showlegend=False).update(line_dash=dash)
-            figure.add_trace(line, row=place // columns + 1, col=place % columns + 1)
-    figure.update_annotations(font_size=12)
-    figure.update_xaxes(title="epoch", row=rows)
-    return _course(figure, 60 + 240 * rows, bottom=48)
-
-
-def _dashes(logs: Sequence[Log], model: str) -> dict[str, tuple[str, str]]:
-    """For each loss of a model, how its line is dashed: in Plotly's word, and as letters."""
-    losses = dict.fromkeys(loss for log in logs if log.model == model for e in log.events if isinstance(e, Progress) for loss in e.losses)
-    return dict(zip(losses, cycle(_DASHES.items()), strict=False))
-
-
-def _line(log: Log, name: str, x: Sequence[float], y: Sequence[float], mode: str, showlegend: bool, along: str = "epoch") -> go.Scatter:
-    told = [f"<b>{escape(log.run)}</b> · {escape(name)}<br>{along} {at:.4g}: {value:.4g}" for at, value in zip(x, y, strict=True)]
-    return go.Scatter(x=x, y=y, mode=mode, name=escape(name), showlegend=showlegend, line=dict(color=log.colour, width=1.8), marker=dict(size=5), hoverinfo="text", hovertext=told)
-
-
-def _thinned(epochs: Sequence[float], values: Sequence[float | None]) -> tuple[list[float], list[float]]:
-    """At most _POINTS points, each the mean of a stretch; what was not finite is left out."""
-    known = np.array([(epoch, value) for epoch, value in zip(epochs, values, strict=True) if value is not None])
-    stretches = np.array_split(known, min(_POINTS, max(1, len(known))))
-    means = [stretch.mean(axis=0).tolist() for stretch in stretches if len(stretch)]
-    return [epoch for epoch, _ in means], [value for _, value in means]
-
-
-def quality_by_seconds(models: Sequence[Model], logs: Sequence[Log]) -> go.Figure | None:
-    """s(fd) of the quick distances by seconds of training, a line a run; None where no log has one of a model with anchors.
-
-    1 is the floor, 0 pure noise. Few images bias a quick distance upwards, so the lines lie below what the finished models reach.
-    """
-    anchors = {model.name: (model.floor("fd"), model.results[0].value("fd_of_noise")) for model in models}
-    figure = go.Figure()
-    for log in logs:
-        good, bad = anchors[log.model]
-        history = without_void(list(log.events))
-        distances = [e for e in history if isinstance(e, QuickDistance) and e.fd is not None]
-        timed = [(seconds, e.fd) for e in distances if (seconds := seconds_at(e.step, history)) is not None]
-        if timed and good and bad:
-            seconds, values = [at for at, _ in timed], [log_score(fd, good, bad) for _, fd in timed]
-            line = _line(log, log.model, seconds, values, "lines+markers", showlegend=log.model not in {told.name for told in figure.data}, along="second")
-            figure.add_trace(line.update(legendgroup=log.model))
-    figure.update_yaxes(range=[0, 1.02], title="s(quick fd)")
-    figure.update_xaxes(title="seconds of training", rangemode="tozero")
-    return _course(figure, 380) if figure.data else None
+    figure.update_xaxes(gridcolor=see_through(GREY, 0.25), zerolinecolor=GREY, nticks=5)
+    return dressed(figure, 30 + rows * (84 + 26 * len(models)), bottom=36)
 
 
 def pareto(models: Sequence[Model], cost: str = "seconds a sample") -> go.Figure | None:
@@ -320,10 +230,10 @@ def pareto(models: Sequence[Model], cost: str = "seconds a sample") -> go.Figure
         for spent, quality, model in known
     ]  # fmt: skip
     figure = go.Figure([edge, *dots])
-    grid = dict(gridcolor=_see_through(GREY, 0.25), zeroline=False)
+    grid = dict(gridcolor=see_through(GREY, 0.25), zeroline=False)
     figure.update_xaxes(type="log", title=f"{cost}{', in batches of 100' if cost == 'seconds a sample' else ''}", exponentformat="e", **grid)
     figure.update_yaxes(range=[0, 1.08], title="quality", **grid)
-    return _dressed(figure, 460).update_layout(showlegend=False)
+    return dressed(figure, 460).update_layout(showlegend=False)
 
 
 def _spent(model: Model, cost: str) -> float | None:
@@ -343,18 +253,14 @@ def frontier(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
     return kept
 
 
-def _see_through(hexadecimal: str, share: float) -> str:
+def see_through(hexadecimal: str, share: float) -> str:
+    """A colour of which so much shows."""
     red, green, blue = (int(hexadecimal[place : place + 2], 16) for place in (1, 3, 5))
     return f"rgba({red},{green},{blue},{share})"
 
 
-def _course(figure: go.Figure, height: int, bottom: int = _LEGEND) -> go.Figure:
-    figure.update_xaxes(showgrid=False, zeroline=False, showline=True, linecolor=GREY)
-    figure.update_yaxes(gridcolor=_see_through(GREY, 0.25), zeroline=False)
-    return _dressed(figure, height, bottom)
-
-
-def _dressed(figure: go.Figure, height: int, bottom: int = _LEGEND) -> go.Figure:
+def dressed(figure: go.Figure, height: int, bottom: int = LEGEND) -> go.Figure:
+    """In the look that all figures share, `height` pixels high, `bottom` of them under the axis."""
     clear = "rgba(0,0,0,0)"
     legend = dict(orientation="h", yref="container", y=0, yanchor="bottom", x=0.5, xanchor="center")
     figure.update_xaxes(title_font_size=13)

@@ -16,7 +16,7 @@ import plotly.graph_objects as go
 from jinja2 import Environment, StrictUndefined
 from plotly.offline import get_plotlyjs
 
-from gencore import figures, reported, space
+from gencore import curves, figures, reported, space
 from gencore.comparison import Ranking, compare
 from gencore.events import QuickDistance
 from gencore.evidence import Evidence, Member, origin
@@ -117,8 +117,8 @@ def _plots(evidence: Evidence) -> list[Plot]:
         ("Quality against speed", figures.pareto(evidence.models), "Quality of each model against its seconds a sample", "Up and to the left is better; the dotted line joins the models that none beats in both.", False),
         ("The figures", figures.bars(evidence.models), "Bars of the main metrics by model", "Dotted: the same metric between real images. Whiskers: 95 % interval over seeds, where there are several.", True),
         ("Everything at a glance", figures.heatmap(evidence.models), "Heat map of all compared metrics by model", "Text is the value, colour its score; a cell without a colour of its own has no anchor to be scored by.", True),
-        ("How they learned", figures.distance_curves(evidence.logs), "Quick Fréchet distance by epoch", _course_caption(evidence), True),
-        ("Losses", figures.loss_curves(evidence.logs), "Losses by epoch, a panel a model", "Losses of different families do not compare; long logs are drawn as means of equal stretches.", True),
+        ("How they learned", curves.distances(evidence.logs), "Quick Fréchet distance by epoch", _course_caption(evidence), True),
+        ("Losses", curves.losses(evidence.logs), "Losses by epoch, a panel a model", "Losses of different families do not compare; long logs are drawn as means of equal stretches.", True),
     )  # fmt: skip
     return found + [Plot(title, figure, alt, caption, wide) for title, figure, alt, caption, wide in made if figure is not None]
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from support import made_results
 
-from gencore import figures, space
+from gencore import curves, figures, space
 from gencore.comparison import Estimate
 from gencore.config import PRESETS
+from gencore.curves import Log
 from gencore.events import Event, Progress, QuickDistance, Resumed
-from gencore.figures import Log, Model
+from gencore.figures import Model
 from gencore.reported import reported
 from gencore.results import Metric, Results
 from gencore.space import PARTS, SCORES, Ghost, Place
@@ -226,27 +227,27 @@ def log(*events: Event, name: str = "VAE", run: str = "r") -> Log:
 
 
 def test_distance_curves_leave_out_what_a_resume_took_back_and_what_was_not_finite() -> None:
-    figure = figures.distance_curves([log(quick(10, 9.0), quick(20, 99.0), Resumed(step=10, file="f"), quick(20, 4.0), quick(30, None))])
+    figure = curves.distances([log(quick(10, 9.0), quick(20, 99.0), Resumed(step=10, file="f"), quick(20, 4.0), quick(30, None))])
     assert list(figure.data[0].x) == [1.0, 2.0] and list(figure.data[0].y) == [9.0, 4.0]
-    assert figures.distance_curves([log(progress(1, g=1.0))]) is None
+    assert curves.distances([log(progress(1, g=1.0))]) is None
 
 
 def test_losses_have_a_panel_a_model_and_a_line_a_loss() -> None:
-    figure = figures.loss_curves([log(progress(1, d=1.0, g=2.0), progress(2, d=None, g=3.0), name="GAN"), log(progress(1, kl=5.0))])
+    figure = curves.losses([log(progress(1, d=1.0, g=2.0), progress(2, d=None, g=3.0), name="GAN"), log(progress(1, kl=5.0))])
     lines = {trace.name: trace for trace in figure.data}
     assert list(lines["d"].y) == [1.0] and list(lines["g"].y) == [2.0, 3.0]
     assert lines["d"].xaxis == lines["g"].xaxis != lines["kl"].xaxis
     assert lines["d"].line.dash != lines["g"].line.dash
-    assert figures.loss_curves([log()]) is None
+    assert curves.losses([log()]) is None
 
 
 def test_a_long_log_is_drawn_as_means_of_stretches() -> None:
-    figure = figures.loss_curves([log(*(progress(step, g=float(step % 2)) for step in range(4000)))])
+    figure = curves.losses([log(*(progress(step, g=float(step % 2)) for step in range(4000)))])
     assert len(figure.data[0].y) == 400 and set(figure.data[0].y) == {0.5}
 
 
 def test_a_loss_that_never_was_finite_is_an_empty_line() -> None:
-    assert len(figures.loss_curves([log(progress(1, g=None))]).data[0].y) == 0
+    assert len(curves.losses([log(progress(1, g=None))]).data[0].y) == 0
 
 
 def test_the_frontier_keeps_what_no_other_beats() -> None:
@@ -264,7 +265,7 @@ def test_quality_stands_against_seconds_a_sample() -> None:
 def test_names_from_files_cannot_act_as_markup() -> None:
     evil = Model("<a href='x'>", "#112233", (measured("<a href='x'>"),))
     for figure in (figures.radar([evil]), figures.heatmap([evil]), figures.bars([evil]), figures.pareto([evil]),
-                   figures.loss_curves([log(progress(1, **{"<a href=1>": 1.0}), name="<a href='x'>")]),
+                   curves.losses([log(progress(1, **{"<a href=1>": 1.0}), name="<a href='x'>")]),
                    space.performance_space([space.place(evil, PARTS)], "own place")):  # fmt: skip
         assert "<a" not in str(figure.to_plotly_json())
 

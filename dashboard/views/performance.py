@@ -17,7 +17,7 @@ from dashboard import actions, catalog, charts, sheets, standing
 from dashboard.catalog import Entry
 from dashboard.standing import Standing
 from dashboard.words import ABSENT, duration, plain
-from gencore import comparison, evidence, figures, report, reported, results, runs, space
+from gencore import comparison, curves, evidence, figures, report, reported, results, runs, space
 from gencore.comparison import Comparison, Ranking
 from gencore.evidence import Evidence, Member
 from gencore.figures import Model
@@ -226,7 +226,7 @@ def _profiles(found: Evidence) -> None:
         st.fragment(_pareto)(found.models)
     st.subheader("How fast they learned", anchor=False)
     _plot(
-        figures.quality_by_seconds(found.models, found.logs), "learning", "Log score of the quick distance by seconds of training",
+        curves.quality_by_seconds(found.models, found.logs), "learning", "Log score of the quick distance by seconds of training",
         "1 is where real images stand, 0 pure noise. A quick fd is of few images, which makes it larger, so finished models "
         "reach more than their line. Without measuring in between; not logged by every run.",
     )  # fmt: skip
