@@ -6,19 +6,17 @@ import math
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import NamedTuple
 
 import pandas as pd
 import plotly.graph_objects as go
 import streamlit as st
 
-from dashboard import actions, catalog, charts, sheets, standing
+from dashboard import actions, ahead, catalog, charts, sheets, standing
 from dashboard.catalog import Entry
 from dashboard.standing import Standing
 from dashboard.words import ABSENT, duration, plain
-from gencore import comparison, curves, evidence, figures, report, reported, results, runs, space
-from gencore.comparison import Comparison, Ranking
+from gencore import curves, evidence, figures, report, reported, space
 from gencore.evidence import Evidence, Member
 from gencore.figures import Model
 from gencore.scores import SCORES, first_places
@@ -26,7 +24,6 @@ from gencore.space import View
 
 MAX_WEIGHT, WEIGHT = 10, 5
 DOWNLOADS = {".csv": ("Table", "text/csv"), ".json": ("Data", "application/json"), ".html": ("Report", "text/html")}
-RANKED = (*SCORES, "fd", "precision", "recall", "coverage")
 VIEWS = {"distance to ideal": "A sphere passes through its model's place: the smaller, the better.",
          "own place": "A ball stands where its scores put it, larger where it is more efficient; pale is its interval over seeds."}  # fmt: skip
 MEANING = {
@@ -87,7 +84,7 @@ def _compare(shown: list[Entry]) -> None:
     _profiles(found.evidence)
     st.divider()
     _table(found.evidence)
-    _ties(found.evidence)
+    ahead.show(found.evidence)
     _reported(found.evidence)
 
 
@@ -292,51 +289,6 @@ def _thumbnail(one: Entry) -> str | None:
     except (sheets.SheetError, OSError):
         return None
     return f"data:image/png;base64,{b64encode(picture).decode()}" if picture else None
-
-
-def _ties(found: Evidence) -> None:
-    rankings, whence = _rankings(found)
-    if not rankings:
-        st.caption(whence)
-        return
-    lines = [f"- {name}: {plain(_chain(rankings[name]))}" for name in RANKED if name in rankings]
-    st.markdown("**Who is ahead**, best first; = is a tie, where the interval of the paired difference holds 0")
-    st.caption(whence)
-    st.markdown("\n".join(lines))
-
-
-def _rankings(found: Evidence) -> tuple[dict[str, Ranking], str]:
-    """By the seeds shown; where there are too few, by the newest comparison on this data set; and how they came about."""
-    if len(found.models) > 1 and min(len(model.results) for model in found.models) > 1:
-        try:
-            compared = comparison.compare({model.name: model.results for model in found.models})
-        except ValueError as unlike:
-            return {}, f"Not ranked: {plain(str(unlike))}"
-        return compared.rankings, f"Over the {len(compared.seeds)} seeds of each model."
-    for path in sorted((runs.home() / "results" / "comparisons").glob("*.json"), key=lambda path: -path.stat().st_mtime):
-        try:
-            compared = results.load(path, Comparison)
-        except (results.UnreadableError, OSError) as fault:
-            st.warning(plain(str(fault)), icon=":material/broken_image:")
-            continue
-        if compared.dataset == found.dataset and compared.rankings:
-            return compared.rankings, _whence(path.stem, compared)
-    return {}, "No two models are ranked: that takes two or more training seeds of each (`gencore compare --seeds 5`)."
-
-
-def _whence(name: str, compared: Comparison) -> str:
-    told = f"By **{plain(name)}**, which compares other trainings than those above: {len(compared.seeds)} seeds of each model"
-    told += f", {compared.epochs} epochs" if compared.epochs else ""
-    return f"{told}. `{compared.origin.command}`, {compared.origin.words}." if compared.origin else f"{told}."
-
-
-def _chain(ranking: Ranking) -> str:
-    """`A > B = C`, with the ties between models that do not stand side by side."""
-    better = {(pair.first, pair.second): pair.better for pair in ranking.pairs}
-    names = list(ranking.models)
-    told = names[0] + "".join(f" {'=' if better[one, two] is None else '>'} {two}" for one, two in pairwise(names))
-    also = [f"{one} = {two}" for (one, two), won in better.items() if won is None and names.index(two) - names.index(one) > 1]
-    return f"{told} (also {', '.join(also)})" if also else told
 
 
 def _reported(found: Evidence) -> None:
