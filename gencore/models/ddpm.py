@@ -32,9 +32,9 @@ class DDPM(GenerativeModel):
             spec.channels, spec.size, config.width, classes=len(spec.class_names) if config.conditional else 0
         )
         self.players = {"unet": Player(self.unet, config.learning_rate)}
-        if config.standardise:
-            self.register_buffer("mean", torch.zeros(()))
-            self.register_buffer("std", torch.ones(()))
+        if config.standardise:  # of the training images' pixels; with the U-Net, so that they go where its weights go
+            self.unet.register_buffer("mean", torch.zeros(()))
+            self.unet.register_buffer("std", torch.ones(()))
         self._schedule = diffusion.linear_schedule(config.timesteps, config.beta_start, config.beta_end)
 
     @property
@@ -52,8 +52,8 @@ class DDPM(GenerativeModel):
         if self.config.standardise:
             levels = dequantise(torch.arange(256, device=self.device))
             shares = torch.bincount(data.images.flatten(), minlength=256).to(self.device) / data.images.numel()
-            self.mean.copy_((shares * levels).sum())
-            self.std.copy_((shares * (levels - self.mean).square()).sum().sqrt())
+            self.unet.mean.copy_((shares * levels).sum())
+            self.unet.std.copy_((shares * (levels - self.unet.mean).square()).sum().sqrt())
 
     def network(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         """The configured prediction at x_t (B, C, H, W) and the network's times t (B,), as float32; labels as the U-Net's."""
@@ -69,7 +69,7 @@ class DDPM(GenerativeModel):
         else:
             steps = t.long()  # an exported graph's are floats
             alpha, sigma = self.schedule.alpha[steps], self.schedule.sigma[steps]
-        x_0, eps = diffusion.standardised(unet, x_t, alpha, sigma, self.mean, self.std)
+        x_0, eps = diffusion.standardised(unet, x_t, alpha, sigma, self.unet.mean, self.unet.std)
         if c.prediction == "flow":
             return diffusion.flow_velocity(x_0, eps)
         return eps if c.prediction == "eps" else diffusion.velocity(self.schedule, x_0, steps, eps)
