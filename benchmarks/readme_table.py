@@ -93,7 +93,7 @@ def over_seeds() -> str:
         "",
         f"Means over {len(compared.seeds)} training seeds ± half their 95 % t-interval; {compared.samples:,} images each. A tie, where "
         f"the interval of the paired difference holds 0: {told or 'none'}. `{origin.command}` on {origin.device} "
-        f"({origin.threads} thread{'s' if origin.threads > 1 else ''}){''.join(f'; {note}' for note in origin.notes)}.",
+        f"({origin.threads} thread{'s' if origin.threads > 1 else ''}){''.join(f'; {note}' for note in (*origin.notes, compared.lost) if note)}.",
     ])  # fmt: skip
 
 

@@ -49,6 +49,7 @@ def _rankings(found: Evidence) -> tuple[dict[str, Ranking], str]:
 def _whence(name: str, compared: Comparison) -> str:
     told = f"By **{plain(name)}**, which compares other trainings than those above: {len(compared.seeds)} seeds of each model"
     told += f", {compared.epochs} epochs" if compared.epochs else ""
+    told += f"; {plain(compared.lost)}" if compared.lost else ""
     return f"{told}. `{compared.origin.command}`, {compared.origin.words}." if compared.origin else f"{told}."
 
 

@@ -79,15 +79,31 @@ class Comparison(_Record):
     samples: int | None
     epochs: int | None = Field(None, description="Passes over the training split that each training made, as it was asked to.")
     origin: Origin | None = Field(None, description="What put the results together; each of them has its own.")
+    diverged: dict[str, list[int]] = Field(
+        default={}, description="By label, the seeds on which its training diverged; they count in its stability."
+    )
     scores: dict[str, dict[str, Score]] = Field(description="The four scores of each label, from all its seeds.")
     rankings: dict[str, Ranking] = Field(
         description="By score or metric; those that at least two models have for every seed. Stability is of all seeds"
         " together, so it has none."
     )
 
+    @property
+    def lost(self) -> str:
+        """Which trainings diverged, in words; empty where none did."""
+        told = (f"{label} on seed {', '.join(map(str, seeds))}" for label, seeds in self.diverged.items())
+        return f"diverged: {'; '.join(told)}" if self.diverged else ""
 
-def compare(members: Mapping[str, Sequence[Results]], epochs: int | None = None, origin: Origin | None = None) -> Comparison:
+
+def compare(
+    members: Mapping[str, Sequence[Results]],
+    epochs: int | None = None,
+    origin: Origin | None = None,
+    diverged: Mapping[str, Sequence[int]] | None = None,
+) -> Comparison:
     """The comparison of `members`: the results of each label, one a training seed, seeds in one order.
+
+    `diverged` names, by label, the seeds that have no result because their training ended in infinities.
 
     Raises ValueError where there is nothing to compare, or where data set, extractor, sample count or seeds differ.
     """
@@ -111,7 +127,8 @@ def compare(members: Mapping[str, Sequence[Results]], epochs: int | None = None,
         samples=first.metrics["fd"].samples if "fd" in first.metrics else None,
         epochs=epochs,
         origin=origin,
-        scores={label: scores(results) for label, results in members.items()},
+        diverged={label: list(seeds) for label, seeds in (diverged or {}).items()},
+        scores={label: scores(results, len((diverged or {}).get(label, ()))) for label, results in members.items()},
         rankings=rankings,
     )
 

@@ -108,15 +108,17 @@ def evaluate(
 
 
 def measured_before(run: Run, device: torch.device, samples: int | None = None) -> Results | None:
-    """What `evaluate`, asked for nothing but `samples`, has found of these very weights; None where it has not."""
+    """What `evaluate`, asked for nothing but `samples`, found here of these very weights; None where it did not."""
     dataset, found = run.config().data.dataset, _previous(run, lambda text: None)
     if found is None or "evaluation" not in found.origins:
         return None
     _, checkpoint = load_model(run, device)
     extractor = load_extractor(dataset, device, run.results.parent.parent)
     words = _words(run, samples or _samples(DATASETS[dataset].test_count), 0, None, DEFAULT_GROUPS, ("classifier",))
-    now = checkpoint.digest, extractor.digest, devices.origin_here(device, words).command
-    return found if now == (found.checkpoint_digest, found.extractor_digest, found.origins["evaluation"].command) else None
+    asked, known = devices.origin_here(device, words), found.origins["evaluation"]
+    now = checkpoint.digest, extractor.digest, asked.command, asked.device, asked.threads, asked.versions
+    then = found.checkpoint_digest, found.extractor_digest, known.command, known.device, known.threads, known.versions
+    return found if now == then else None
 
 
 def _samples(test_images: int) -> int:

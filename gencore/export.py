@@ -1,6 +1,6 @@
 """A run's network as an ONNX graph that other programs run: averaged weights, float32, a batch of any size.
 
-Of a VAE or GAN it is the whole way from z to images; of a diffusion model the U-Net, which a sampler calls step by step.
+Of a VAE or GAN it is the whole way from z to images; of a diffusion model its prediction, for which a sampler asks step by step.
 The file's metadata say what its inputs mean.
 """
 

@@ -39,17 +39,17 @@ class Score(BaseModel):
     note: str = ""
 
 
-def scores(of_one_model: Sequence[Results]) -> dict[str, Score]:
+def scores(of_one_model: Sequence[Results], diverged: int = 0) -> dict[str, Score]:
     """The four scores of one model from its training seeds, one result each, by the names in SCORES.
 
-    Raises ValueError on no results, or on those of several models or of the same seed twice.
+    `diverged` seeds more have no result, for their training ended in infinities. Raises ValueError on no results, or on those of several models or of the same seed twice.
     """
     if not of_one_model or len({one.label for one in of_one_model}) > 1 or len({one.seed for one in of_one_model}) < len(of_one_model):
         got = ", ".join(f"{one.label} with seed {one.seed}" for one in of_one_model) or "nothing"
         raise ValueError(f"scores are of one model, one result a training seed; got {got}")
     return {
         "quality": _over_seeds(of_one_model, _quality),
-        "stability": _stability(of_one_model),
+        "stability": _stability(of_one_model, diverged),
         "controllability": _over_seeds(of_one_model, _controllability),
         "efficiency": _over_seeds(of_one_model, _efficiency),
     }
@@ -208,10 +208,10 @@ def _efficiency(one: Results) -> Score:
     return _score(parts)
 
 
-def _stability(of_one_model: Sequence[Results]) -> Score:
+def _stability(of_one_model: Sequence[Results], diverged: int) -> Score:
     """(Share of sound seeds) x geometric mean of the other parts that are known."""
     parts: dict[str, _Part] = {
-        "sound_seeds": _sound_share(of_one_model),
+        "sound_seeds": _sound_share(of_one_model, diverged),
         "seed_spread": _seed_spread(of_one_model),
         "fd_last_over_best": _mean_or_reason(of_one_model, "fd_last_over_best", lambda ratio: ratio),
         "gradient_calm": _mean_or_reason(of_one_model, "gradient_spike_share", lambda share: max(0.0, 1 - SPIKE_WEIGHT * share)),
@@ -225,7 +225,7 @@ def _stability(of_one_model: Sequence[Results]) -> Score:
     return Score(value=value, parts=known, missing=missing, note="1 seed" if len(of_one_model) == 1 else "")
 
 
-def _sound_share(of_one_model: Sequence[Results]) -> _Part:
+def _sound_share(of_one_model: Sequence[Results], diverged: int) -> _Part:
     """Share of the seeds that ended finite and uncollapsed."""
     sound = []
     for one in of_one_model:
@@ -236,9 +236,9 @@ def _sound_share(of_one_model: Sequence[Results]) -> _Part:
             return _why_absent(one, "training_finite", "worst_within_class_variance", "coverage")
         else:
             sound.append(True)
-    if sound == [True]:
+    if sound == [True] and not diverged:
         return "1 seed; a share needs 2 or more"
-    return sum(sound) / len(sound)
+    return sum(sound) / (len(sound) + diverged)
 
 
 def _seed_spread(of_one_model: Sequence[Results]) -> _Part:

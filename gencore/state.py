@@ -101,7 +101,7 @@ class State:
             move([mean], [current], self.step) if mean.is_floating_point() else mean.copy_(current)
 
     def read_window(self) -> Window:
-        """The figures since the last call. The one place that waits for the device."""
+        """The figures since the last call. Waits for the device."""
         figures = torch.stack([torch.stack(values).float() for values in self.window.values()]).cpu()  # (figures, steps)
         means = dict(zip(self.window, figures.mean(dim=1).tolist(), strict=True))
         steps = dict(zip(self.window, figures.tolist(), strict=True))

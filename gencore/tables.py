@@ -67,6 +67,8 @@ def show_comparison(compared: Comparison) -> None:
         rows.append(row)
     show(rows, ["metric", "better", *compared.runs, "ties", "same order"], empty="nothing to compare")
     print(f"mean ± half the 95 % t-interval over {len(compared.seeds)} training seeds; a tie is a paired difference whose interval holds 0")
+    if compared.lost:
+        print(compared.lost)
 
 
 def _show_scores(compared: Comparison) -> None:

@@ -365,9 +365,15 @@ def test_compare_trains_and_measures_all_four_on_every_seed_and_says_what_ties(g
     assert compared["rankings"]["fd"]["models"]["VAE"]["values"] == fds and fds[0] != fds[1]
     assert len(compared["rankings"]["fd"]["pairs"]) == 6
     assert json.loads((judged / "results" / "comparisons" / "digits.json").read_text()) == compared
+    assert compared["diverged"] == {}
     said = compared["origin"]["command"] + " "
     asked = [f" {flag} {value} " for flag, value in zip(TINY_FOUR[::2], TINY_FOUR[1::2], strict=True) if flag != "--threads"]
     assert [words for words in [*asked, " --seeds 2 "] if words not in said] == []
+    of_43 = run("digits-gan-seed43").events_path
+    events.append(of_43, Ended(status="diverged", reason="made up", step=3, seconds=1, peak_memory_mib=1))
+    left = gencore("compare", *TINY_FOUR, "--seeds", "2", "--resume")
+    assert left.code == 3 and "digits-gan-seed43 diverged" in left.err and "fewer than two seeds are left" in left.err
+    assert json.loads((judged / "results" / "comparisons" / "digits.json").read_text()) == compared, "one seed was compared"
     again = gencore("compare", *TINY_FOUR)
     assert again.code == 2 and "a run named digits-vae exists" in again.complaint
     measured = run("digits-vae").load_results().origins["evaluation"].unix_time
@@ -381,11 +387,14 @@ def test_compare_trains_and_measures_all_four_on_every_seed_and_says_what_ties(g
 
 
 def test_a_training_that_diverges_leaves_the_others_to_be_compared(gencore: Gencore, judged: Path) -> None:
-    words = [*TINY_FOUR, "--gan.generator-learning-rate", "1e30"]
-    result = gencore("compare", *words)
+    words = [*TINY_FOUR, "--seeds", "2", "--gan.generator-learning-rate", "1e30"]
+    result = gencore("compare", *words, "--json")
     assert result.code == 3 and "digits-gan diverged and is left out" in result.err
-    assert [line.split()[0] for line in result.out.splitlines()[1:4]] == ["digits-vae", "digits-cgan", "digits-ddpm"]
-    assert run("digits-gan").status() == "diverged"
+    assert list(result.json["runs"]) == ["VAE", "cGAN", "DDPM"] and result.json["diverged"] == {"GAN": [42, 43]}
+    history = run("digits-gan").events_path.read_bytes()
+    again = gencore("compare", *words, "--resume")
+    assert again.code == 3 and "diverged: GAN on seed 42, 43" in again.out
+    assert run("digits-gan").events_path.read_bytes() == history, "what diverged was trained again"
 
 
 def test_a_reader_who_has_seen_enough_is_no_error(start: Start, home: Path) -> None:

@@ -35,6 +35,15 @@ def test_a_steady_difference_ranks_even_where_the_seeds_differ_more() -> None:
     assert pair.difference.mean == pytest.approx(-1)
 
 
+def test_a_training_that_diverged_is_named_and_costs_its_model_stability() -> None:
+    sound = {"training_finite": 1.0, "worst_within_class_variance": 1.0, "coverage": Metric(value=0.9, floor=0.9)}
+    members = {label: of(label, [10.0, 11.0], **sound) for label in ("VAE", "GAN")}
+    compared = compare(members, diverged={"GAN": [7, 8]})
+    assert compared.lost == "diverged: GAN on seed 7, 8" and compare(members).lost == ""
+    assert compared.scores["VAE"]["stability"].parts["sound_seeds"] == 1.0
+    assert compared.scores["GAN"]["stability"].parts["sound_seeds"] == 0.5
+
+
 def test_a_difference_that_changes_its_sign_is_a_tie() -> None:
     compared = compare({"VAE": of("VAE", [10.0, 12.0, 11.0]), "GAN": of("GAN", [11.0, 10.0, 11.5])})
     ranking = compared.rankings["fd"]

@@ -126,9 +126,10 @@ def test_an_ancestral_sampler_decodes_by_dpm_solver() -> None:
     assert not torch.equal(ancestral.decode(x_T, None), ancestral.sample(2, None, rng(1)))
 
 
-@pytest.mark.parametrize("name", ["vae", "ddpm", "cddpm", "ddpm-v", "ddpm-flow"])
+@pytest.mark.parametrize("name", ["vae", "ddpm", "cddpm", "ddpm-v", "ddpm-flow", "ddpm-standardised"])
 def test_a_model_that_inverts_finds_a_latent_that_gives_about_the_image_back(name: str) -> None:
     model, data = fresh(name).train(), load("digits", "train")
+    model.meet(data)
     batch = Batch(dequantise(data.images[:8]), data.labels[:8])
     (turn,) = model.players
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
@@ -167,10 +168,11 @@ def test_a_conditional_model_refuses_to_draw_without_labels(name: str) -> None:
         fresh(name).eval().sample(2, None, rng())
 
 
-@pytest.mark.parametrize("name", ["vae", "vae-mlp", "ddpm", "cddpm", "ddpm-v", "ddpm-flow", "classifier"])
+@pytest.mark.parametrize("name", ["vae", "vae-mlp", "ddpm", "cddpm", "ddpm-v", "ddpm-flow", "ddpm-standardised", "classifier"])
 def test_a_model_with_one_loss_overfits_eight_images(name: str) -> None:
     data = load("digits", "train")
     model, batch = fresh(name), Batch(dequantise(data.images[:8]), data.labels[:8])
+    model.meet(data)
     (turn,) = model.players
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     losses = []
@@ -254,6 +256,24 @@ def test_a_standardised_ddpm_takes_mean_and_deviation_from_its_training_images(n
     known = torch.stack([model.unet.mean, model.unet.std])
     torch.testing.assert_close(known, torch.stack([pixels.mean(), pixels.std()]), atol=1e-4, rtol=0)
     assert not torch.equal(before, model.sample(2, None, rng()))
+
+
+@pytest.mark.parametrize("prediction", ["eps", "v", "flow"])
+def test_a_standardised_ddpm_begins_with_the_best_linear_guess(prediction: str) -> None:
+    """Its fresh U-Net says 0, and Gaussian pixels of that mean and deviation leave nothing else to be said."""
+    model = build(DDPMConfig(width=16, prediction=prediction, standardise=True, sampler="ddim"), DIGITS)
+    model.unet.mean.fill_(mean := -0.7)
+    model.unet.std.fill_(std := 0.6)
+    x_t, t = torch.randn(2, 1, 28, 28, generator=rng()), torch.tensor([300, 700])
+    if prediction == "flow":
+        alpha, sigma = 1 - t / 1000, t / 1000
+    else:
+        alpha, sigma = model.schedule.alpha[t], model.schedule.sigma[t]
+    alpha, sigma = alpha.view(-1, 1, 1, 1), sigma.view(-1, 1, 1, 1)
+    eps = sigma * (x_t - alpha * mean) / (alpha**2 * std**2 + sigma**2)
+    x_0 = (x_t - sigma * eps) / alpha
+    best = {"eps": eps, "v": alpha * eps - sigma * x_0, "flow": eps - x_0}[prediction]
+    torch.testing.assert_close(model.network(x_t, t), best, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", GENERATIVE)

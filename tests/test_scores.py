@@ -116,6 +116,10 @@ def test_a_known_fault_counts_though_the_other_figure_is_absent() -> None:
     assert scores([faulty, whole(2)])["stability"].parts["sound_seeds"] == 0.5
 
 
+def test_a_seed_that_left_no_result_for_it_diverged_is_not_sound() -> None:
+    assert scores([whole()], diverged=3)["stability"].parts["sound_seeds"] == 0.25
+
+
 def test_stability_needs_the_course_or_the_seeds() -> None:
     unknown = {"fd_last_over_best": Metric(value=None, reason="fewer than 2 quick distances")}
     alone = scores([whole(**unknown)])["stability"]

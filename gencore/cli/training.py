@@ -102,23 +102,25 @@ class Compare(Places):
         from gencore.evaluation import measured_before
 
         found: list[results.Results] = []
-        diverged: list[str] = []
+        diverged: dict[str, list[int]] = {}
         for run, config in members:
-            code = DONE
-            if not (self.resume and run.exists and run.status() == "finished"):
-                code = _train(run, config, self)
+            ended = run.status() if self.resume and run.exists else None
+            code = {"finished": DONE, "diverged": DIVERGED}[ended] if ended in ("finished", "diverged") else _train(run, config, self)
             if code == DIVERGED:
-                diverged.append(run.name)
+                say(f"{run.name} diverged and is left out")
+                diverged.setdefault(config.label, []).append(config.training.seed)
                 continue
             if code != DONE:
                 return code
             known = measured_before(run, device, self.samples) if self.resume else None
             found.append(known or evaluate_run(run, self, samples=self.samples))
-        if diverged:
-            say(f"{', '.join(diverged)} diverged and is left out")
-        if self.seeds > 1:
-            self._compare(found)
+        lost = {seed for label in {one.label for one in found} for seed in diverged.get(label, ())}
+        shared = [one for one in found if one.seed not in lost]
+        if len({one.seed for one in shared}) > 1:
+            self._compare(shared, diverged)
         elif found:
+            if self.seeds > 1:
+                say("fewer than two seeds are left that all models finished; to compare, raise --seeds and --resume")
             print_results(found, self.as_json)
         return DIVERGED if diverged else DONE
 
@@ -141,19 +143,14 @@ class Compare(Places):
         suffix = "" if seed == self.seed else f"-seed{seed}"
         return runs.run(f"{self._prefix}-{preset}{suffix}", self.folder)
 
-    def _compare(self, found: list[results.Results]) -> None:
-        """Write and print what all seeds say together."""
+    def _compare(self, found: list[results.Results], diverged: dict[str, list[int]]) -> None:
+        """Write and print what all seeds say together; `found` has the same ones of each label."""
         from gencore import devices
 
         of_label: dict[str, list[results.Results]] = {}
         for one in found:
             of_label.setdefault(one.label, []).append(one)
-        shared = set.intersection(*({one.seed for one in members} for members in of_label.values())) if of_label else set()
-        of_label = {label: [one for one in members if one.seed in shared] for label, members in of_label.items()}
-        if not shared:
-            say("no seed is left that all models finished, so nothing is compared")
-            return
-        compared = comparison.compare(of_label, self.epochs, devices.origin_here(self.pick_device(), self._words))
+        compared = comparison.compare(of_label, self.epochs, devices.origin_here(self.pick_device(), self._words), diverged)
         path = self.folder / "results" / "comparisons" / f"{self._prefix}.json"
         path.parent.mkdir(exist_ok=True)
         results.save(path, compared)

@@ -1,7 +1,7 @@
 """What training and evaluation ask of a model.
 
 A model names its players: the modules that are trained in turn, each on its own loss with its own Adam. How a step
-runs, averages, saves and logs lives in `training.py`; a family is only its losses and its sampler.
+runs, averages, saves and logs lives in `state.py` and `training.py`; a family is only its losses and its sampler.
 """
 
 from __future__ import annotations
