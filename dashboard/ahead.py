@@ -42,15 +42,17 @@ def _rankings(found: Evidence) -> tuple[dict[str, Ranking], str]:
             st.warning(plain(str(fault)), icon=":material/broken_image:")
             continue
         if compared.dataset == found.dataset and compared.rankings:
-            return compared.rankings, _whence(path.stem, compared)
+            return compared.rankings, _whence(path.stem, compared, found)
     return {}, "No two models are ranked: that takes two or more training seeds of each (`gencore compare --seeds 5`)."
 
 
-def _whence(name: str, compared: Comparison) -> str:
-    told = f"By **{plain(name)}**, which compares other trainings than those above: {len(compared.seeds)} seeds of each model"
+def _whence(name: str, compared: Comparison, found: Evidence) -> str:
+    others = {member.run.name for member in found.every}.isdisjoint(run for of_label in compared.runs.values() for run in of_label)
+    which = ", which compares other trainings than those above" if others else ""
+    told = f"By **{plain(name)}**{which}: {len(compared.seeds)} seeds of each model"
     told += f", {compared.epochs} epochs" if compared.epochs else ""
     told += f"; {plain(compared.lost)}" if compared.lost else ""
-    return f"{told}. `{compared.origin.command}`, {compared.origin.words}." if compared.origin else f"{told}."
+    return f"{told}. {plain(compared.origin.command)}, {compared.origin.words}." if compared.origin else f"{told}."
 
 
 def _chain(ranking: Ranking) -> str:

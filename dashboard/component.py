@@ -11,7 +11,9 @@ button:hover, button:focus-visible { border-color: var(--st-primary-color); outl
 """CSS; the margin is the component's."""
 
 ADDRESS = """
-const keepInAddress = places => {  // from here: a change from Python would draw the whole page anew
+// From here, for a change from Python would draw the whole page anew; and at every call, for Streamlit, which does not
+// hear of it, writes the address as it was when it draws the page for another reason.
+const keepInAddress = places => {
   const address = new URL(location);
   for (const name in places) places[name] ? address.searchParams.set(name, places[name]) : address.searchParams.delete(name);
   history.replaceState(history.state, "", address);

@@ -70,7 +70,7 @@ export default function ({ data, parentElement }) {
     show();
     if (data.address) keepInAddress({ [data.address]: Math.round(slider.value) });
   };
-  show();
+  slider.oninput();
 }
 """
 _film = st.components.v2.component("film", html=_HTML, css=_CSS, js=ADDRESS + _JS)

@@ -26,21 +26,21 @@ class Slider(NamedTuple):
 
 
 _HTML = """
-<main>
+<div class="all">
   <img>
-  <article>
+  <div class="moves">
     <section></section>
     <button type="button" title="All sliders">Back to 0</button>
-  </article>
-</main>
+  </div>
+</div>
 """
 _CSS = """
-main { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start; }
+.all { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start; }
 img { image-rendering: pixelated; }
-article { flex: 1 1 220px; max-width: 480px; }
+.moves { flex: 1 1 220px; max-width: 480px; }
 section { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 0.75rem 1.5rem; }
 label { display: grid; grid-template-columns: 1fr auto; font-size: 0.875rem; color: var(--st-text-color); }
-output { font-variant-numeric: tabular-nums; }
+span + span { font-variant-numeric: tabular-nums; }
 input { grid-column: 1 / -1; height: 1.75rem; margin: 0; accent-color: var(--st-primary-color); cursor: grab; touch-action: pan-y; }
 button { margin-top: 1rem; }
 """
@@ -53,14 +53,16 @@ export default function ({ data, parentElement, setStateValue }) {
   const made = JSON.stringify(data.sliders);
   const section = of("section");
   if (section.dataset.made !== made) {
-    const stand = { ...data.places, ...places() };
+    const before = places();
+    const stand = { ...data.places, ...before };
+    section.gone = { ...section.gone, ...Object.fromEntries(Object.keys(before).map(name => [name, 0])) };
     section.dataset.made = made;
     section.replaceChildren(...data.sliders.map(({ name, label, reach, step }) => {
       const row = document.createElement("label");
       const input = Object.assign(document.createElement("input"), { type: "range", name, min: -reach, max: reach, step });
       input.value = stand[name] ?? 0;
       input.setAttribute("aria-label", label);
-      row.append(Object.assign(document.createElement("span"), { textContent: label }), document.createElement("output"), input);
+      row.append(Object.assign(document.createElement("span"), { textContent: label }), document.createElement("span"), input);
       tell(input);
       return row;
     }));
@@ -69,13 +71,13 @@ export default function ({ data, parentElement, setStateValue }) {
   const picture = of("img");
   Object.assign(picture, { src: `data:image/png;base64,${data.picture}`, alt: data.alt, width: data.width });
 
-  section.asking ??= { sent: JSON.stringify(places()), waits: false };
-  const asking = section.asking;
+  section.waits = false;
+  const shown = JSON.stringify(data.places);
   const ask = () => {
     const now = places();
-    if (asking.waits || asking.sent === JSON.stringify(now)) return;
-    Object.assign(asking, { sent: JSON.stringify(now), waits: true });
-    keepInAddress(now);
+    keepInAddress({ ...section.gone, ...now });
+    if (section.waits || shown === JSON.stringify(now)) return;
+    section.waits = true;
     setStateValue("places", now);
   };
   section.oninput = event => { tell(event.target); ask(); };
@@ -83,7 +85,6 @@ export default function ({ data, parentElement, setStateValue }) {
     for (const input of section.querySelectorAll("input")) { input.value = 0; tell(input); }
     ask();
   };
-  asking.waits = false;
   ask();
 }
 """

@@ -8,7 +8,6 @@ import os
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -272,10 +271,9 @@ def test_a_training_that_outlives_its_server_goes_on(jobs: Jobs) -> None:
     )
     process = subprocess.Popen([sys.executable, "-c", server])
     one = run("survivor")
-    wait_until(lambda: one.process() is not None)
+    wait_until(lambda: one.process() is not None and "ready" in one.log_path.read_text())
     process.kill()
     process.wait()
-    time.sleep(0.3)
     assert one.status() == "running"
     assert one.stop() and one.status() == "stopped"
 

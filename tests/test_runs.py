@@ -190,13 +190,13 @@ def test_a_claim_that_names_no_process_is_no_claim(tmp_path: Path, content: str)
 
 def test_stop_asks_first_and_then_makes_a_process_end(tmp_path: Path) -> None:
     stubborn = HOLDER.replace("import sys", "import signal, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\nimport sys", 1)
-    for program, code in ((HOLDER, -signal.SIGTERM), (stubborn, -signal.SIGKILL)):
+    for program, code, patience in ((HOLDER, -signal.SIGTERM, 120), (stubborn, -signal.SIGKILL, 1)):
         with subprocess.Popen([sys.executable, "-c", program, tmp_path], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout.readline() == "held\n"
-            stopper = "import sys; from pathlib import Path; from gencore.runs import run; sys.exit(run('x', Path(sys.argv[1])).stop(1) - 1)"
+            stopper = "import sys; from pathlib import Path; from gencore.runs import run; sys.exit(run('x', Path(sys.argv[1])).stop(int(sys.argv[2])) - 1)"
             start = time.monotonic()
-            assert subprocess.run([sys.executable, "-c", stopper, tmp_path]).returncode == 0
-            assert time.monotonic() - start < 5, "it waited for a process that had ended"
+            assert subprocess.run([sys.executable, "-c", stopper, tmp_path, str(patience)]).returncode == 0
+            assert time.monotonic() - start < 60, "it waited for a process that had ended"
             assert process.wait(timeout=5) == code
 
 

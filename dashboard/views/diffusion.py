@@ -45,8 +45,8 @@ def main() -> None:
         recipe = Recipe(one.run, changes=_manner(one.config.model))
     with drawing.said(one):
         with st.spinner("Drawing step by step …", show_time=True):
-            film = denoising.film(recipe, digit, seed)
-        _way(one, recipe, film, digit, seed)
+            denoising.film(recipe, digit, seed)
+        _way(one, recipe, digit, seed)
         _compare(one, digit, seed)
     _curve(one)
 
@@ -87,9 +87,10 @@ def _manner(model: DDPMConfig) -> tuple[tuple[str, object], ...]:
 
 
 @st.fragment
-def _way(one: Entry, recipe: Recipe, film: Film, digit: int | None, seed: int) -> None:
+def _way(one: Entry, recipe: Recipe, digit: int | None, seed: int) -> None:
     """The film, and what may still come of the step that the visitor looks at; all that a move along it runs."""
     with drawing.said(one):
+        film = denoising.film(recipe, digit, seed)
         place = _film(one, film)
         _branches(recipe, film, place, digit, seed)
 

@@ -28,11 +28,12 @@ def test_the_first_visit_shows_samples_spheres_scores_and_what_is_broken(visitor
 def test_a_training_is_started_watched_stopped_adopted_and_resumed(visitor: Visitor, server: Server) -> None:
     visitor.visit("/live")
     _choose(visitor, "Model", "VAE · plain MLP")
+    visitor.see("[data-testid=stSidebar] input[placeholder$='vae-mlp']")
     _choose(visitor, "Dataset", "digits")
+    visitor.see("[data-testid=stSidebar] input[placeholder='digits-vae-mlp']")
     _fill(visitor, "Epochs", 3000)
     visitor.tab.get_by_text("All options").click()
     _fill(visitor, "Sheets", 1000)
-    visitor.see("[data-testid=stSidebar] input[placeholder='digits-vae-mlp']")
     visitor.tab.get_by_role("button", name="Start").dblclick()
     visitor.tab.wait_for_url("**/live?run=digits-vae-mlp")
     run = runs.run("digits-vae-mlp", server.home)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from support import at_rest, wait_until
 from visiting import REPOSITORY, Server, Visitor, serving
 
 LARGE = "[data-testid=stMain] :is(img[alt^='Picture'], [aria-label^='Picture drawn'])"
@@ -34,38 +35,40 @@ def pixels(visitor: Visitor) -> bytes:
     return Image.open(io.BytesIO(picture.screenshot())).convert("L").tobytes()
 
 
-def another(visitor: Visitor, than: bytes) -> bytes:
-    """The large picture once it is another."""
-    deadline = time.monotonic() + 30
-    while (now := pixels(visitor)) == than:
-        assert time.monotonic() < deadline, "the picture stays the same"
-    return now
+def looks(visitor: Visitor, like: bytes) -> None:
+    """Returns once the large picture is this one: those on their way out fade, and a walk is painted when it has come."""
+    wait_until(lambda: pixels(visitor) == like)
 
 
 @pytest.mark.parametrize("name", ["mnist-vae", "mnist-cgan", "mnist-ddpm"])
 def test_a_key_on_a_slider_changes_the_picture_and_the_link_restores_it(visitor: Visitor, name: str) -> None:
     visitor.visit(f"/latent?run={name}")
-    before = pixels(visitor)
+    visitor.see("img[alt^='Picture with all sliders at 0']")
+    before = at_rest(lambda: pixels(visitor))
     visitor.tab.get_by_role("slider", name="direction 1 ·").press("End")
-    after = another(visitor, before)
-    assert "d1=1" in visitor.tab.url
+    visitor.see("img[alt^='Picture with direction 1 at 1,']")
+    after = at_rest(lambda: pixels(visitor))
+    assert after != before and "d1=1" in visitor.tab.url
     visitor.visit(visitor.tab.url.removeprefix(visitor.url))
-    assert pixels(visitor) == after
+    looks(visitor, after)
 
 
 def test_however_fast_the_sliders_move_the_last_picture_is_of_where_they_stand_and_back_to_0_undoes_all(visitor: Visitor) -> None:
     visitor.visit("/latent?run=mnist-ddpm")
-    still = pixels(visitor)
+    visitor.see("img[alt^='Picture with all sliders at 0']")
+    still = at_rest(lambda: pixels(visitor))
     for direction in (1, 2):
         for _ in range(15):
             visitor.tab.get_by_role("slider", name=f"direction {direction} ·").press("ArrowRight")
     visitor.see("img[alt^='Picture with direction 1 at 0.75, direction 2 at 0.75,']")
-    far = pixels(visitor)
+    far = at_rest(lambda: pixels(visitor))
+    assert far != still
     visitor.visit(visitor.tab.url.removeprefix(visitor.url))
-    assert pixels(visitor) == far != still
+    looks(visitor, far)
     visitor.tab.get_by_role("button", name="Back to 0").click()
     visitor.see("img[alt^='Picture with all sliders at 0']")
-    assert pixels(visitor) == still and "d1" not in visitor.tab.url
+    looks(visitor, still)
+    assert "d1" not in visitor.tab.url
 
 
 def test_a_raw_coordinate_gets_a_slider_and_the_others_stay_where_they_are(visitor: Visitor) -> None:
@@ -75,27 +78,40 @@ def test_a_raw_coordinate_gets_a_slider_and_the_others_stay_where_they_are(visit
     assert "d1=0.5" in visitor.tab.url and "z3=4" in visitor.tab.url
 
 
+def test_a_coordinate_chosen_on_the_page_moves_and_the_address_outlives_another_latent(visitor: Visitor) -> None:
+    visitor.visit("/latent?run=mnist-vae")
+    visitor.tab.get_by_role("slider", name="direction 1 ·").press("End")
+    visitor.see("img[alt^='Picture with direction 1 at 1,']")
+    visitor.tab.get_by_role("combobox", name="Raw coordinates").fill("3")
+    visitor.tab.get_by_role("option", name="3", exact=True).click()
+    visitor.tab.get_by_role("slider", name="add to coordinate 3").press("End")
+    visitor.see("img[alt^='Picture with direction 1 at 1, coordinate 3 by 4,']")
+    visitor.tab.get_by_role("button", name="Another").click()
+    visitor.tab.wait_for_url(re.compile("seed=1"))
+    visitor.tab.wait_for_url(lambda url: "d1=1" in url and "z3=4" in url)
+
+
 def test_a_walk_is_watched_and_downloaded_and_its_link_restores_it(visitor: Visitor, tmp_path: Path) -> None:
     visitor.visit("/latent?run=mnist-vae&walk=interpolation&ends=4&end2=test+picture")
     visitor.see("img[alt^='Square of 9 by 9']")
-    before = pixels(visitor)
+    before = at_rest(lambda: pixels(visitor))
     visitor.tab.get_by_role("slider", name="From end 1 to end 4").press("End")
     visitor.see("[aria-label$=', 100 % of the way from end 1 to end 4']")
-    assert pixels(visitor) != before and "along=100" in visitor.tab.url
+    end = at_rest(lambda: pixels(visitor))
+    assert end != before and "along=100" in visitor.tab.url
     with visitor.tab.expect_download() as download:
         visitor.tab.get_by_role("button", name="GIF").click()
     download.value.save_as(tmp_path / "walk.gif")
     with Image.open(tmp_path / "walk.gif") as gif:
         assert gif.format == "GIF" and gif.n_frames > 36
-    end = pixels(visitor)
     visitor.visit(visitor.tab.url.removeprefix(visitor.url))
-    assert pixels(visitor) == end
+    looks(visitor, end)
 
 
 def test_a_stroke_on_the_canvas_makes_an_end_and_clear_takes_it_back(visitor: Visitor) -> None:
     visitor.visit("/latent?run=mnist-vae&walk=interpolation&end1=drawn")
     visitor.see("img[alt^='End 1, drawn by']")
-    before = pixels(visitor)
+    before = at_rest(lambda: pixels(visitor))
     board = visitor.see("canvas[aria-label^='Canvas']").bounding_box()
     mouse = visitor.tab.mouse
     for i, (x, y) in enumerate([(0.3, 0.2), (0.7, 0.2), (0.45, 0.85)]):
@@ -104,10 +120,11 @@ def test_a_stroke_on_the_canvas_makes_an_end_and_clear_takes_it_back(visitor: Vi
             mouse.down()
     mouse.up()
     visitor.see("img[alt^='End 1: the drawing and what the model gives back']")
-    assert pixels(visitor) != before
+    wait_until(lambda: pixels(visitor) != before)
     visitor.tab.get_by_role("button", name="Clear").press("Enter")
     visitor.see("img[alt^='End 1, drawn by']")
-    assert pixels(visitor) == before and "end1=drawn" in visitor.tab.url
+    looks(visitor, before)
+    assert "end1=drawn" in visitor.tab.url
 
 
 def test_a_click_on_the_map_gives_that_picture_and_at_800_pixels_nothing_is_cut_off(visitor: Visitor) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 from made_runs import config, trained
+from support import wait_until
 from visiting import Server, Visitor
 
 from gencore import runs
@@ -27,7 +28,8 @@ def test_options_are_copied_into_the_form(visitor: Visitor) -> None:
     visitor.visit("/runs?run=mnist-cgan")
     visitor.tab.get_by_role("button", name="Duplicate").click()
     visitor.see("[data-testid=stSidebar] input[placeholder='mnist-cgan-2']")
-    assert visitor.tab.get_by_test_id("stSidebar").get_by_role("combobox", name="Model").input_value() == "cGAN"
+    model = visitor.tab.get_by_test_id("stSidebar").get_by_role("combobox", name="Model")
+    wait_until(lambda: model.input_value() == "cGAN")
 
 
 def test_a_run_is_deleted_after_the_question_and_only_then(visitor: Visitor, server: Server) -> None:

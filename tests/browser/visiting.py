@@ -99,7 +99,7 @@ class Visitor:
 
     def visit(self, path: str) -> None:
         self.tab.goto(self.url + path)
-        self.tab.wait_for_selector("[data-test-connection-state=CONNECTED]")
+        self.tab.wait_for_selector("[data-testid=stMain] [data-testid=stElementContainer]")  # before, nothing runs yet
         self.tab.wait_for_selector("[data-test-script-state=notRunning]")
 
     def see(self, selector: str) -> object:
