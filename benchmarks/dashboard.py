@@ -1,12 +1,12 @@
-"""How long a visitor waits, in a real browser: for a page, for the picture after a slider, for a list of 500 runs.
+"""How long a visitor waits, in a real browser: for a page, for the picture after a slider, for a list of 500
+runs.
 
     python benchmarks/dashboard.py [--repeats 20]
 
-Beside each figure stands that of a page which does nothing else, on the same server and machine: what Streamlit and
-the browser take by themselves. A page is there when its script has ended and its first picture, chart or table is on
-the screen; a slider's clock runs in the browser, from the key to the frame that shows another picture. Needs Chromium
-and Playwright (requirements-dev.txt); the runs are the shipped ones.
-"""
+Beside each figure stands that of a page which does nothing else, on the same server and machine: what
+Streamlit and the browser take by themselves. A page is there when its script has ended and its first picture,
+chart or table is on the screen; a slider's clock runs in the browser, from the key to the frame that shows
+another picture. Needs Chromium and Playwright (requirements-dev.txt); the runs are the shipped ones."""
 
 from __future__ import annotations
 
@@ -18,24 +18,37 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import BrowserContext, sync_playwright
 
-from gencore import devices, runs
+from gencore import devices
+from gencore.store import runs
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:1] = map(str, (ROOT, ROOT / "tests" / "browser", ROOT / "tests"))  # in place of this folder: `dashboard` is not this file
+sys.path[:1] = map(
+    str, (ROOT, ROOT / "tests" / "browser", ROOT / "tests")
+)  # in place of this folder: `dashboard` is not this file
 
 from made_runs import GOODNESS, config, measured  # noqa: E402  (the journeys' own server and made-up runs)
 from visiting import Server, Visitor, launched, serving  # noqa: E402
 
-from dashboard import catalog, listing  # noqa: E402
+from dashboard.data import run_catalog  # noqa: E402
+from dashboard.views import runs_table  # noqa: E402
 
 SHIPPED = ("mnist-vae", "mnist-gan", "mnist-cgan", "mnist-ddpm")
 PAGES = {
-    "Home": "/", "Live": "/live?run=mnist-cgan", "Gallery": "/gallery", "Latent space": "/latent?run=mnist-vae",
-    "Performance": "/performance", "Diffusion": "/diffusion", "Trust": "/trust", "Runs": "/runs", "Quiz": "/quiz",
-}  # fmt: skip
-SHOWN = ", ".join(f"[data-testid=stMain] {part}" for part in ("img", "[data-testid=stVegaLiteChart] svg", "canvas", "table"))
+    "Home": "/",
+    "Live": "/live?run=mnist-cgan",
+    "Gallery": "/gallery",
+    "Latent space": "/latent?run=mnist-vae",
+    "Performance": "/performance",
+    "Diffusion": "/diffusion",
+    "Trust": "/trust",
+    "Runs": "/runs",
+    "Quiz": "/quiz",
+}
+SHOWN = ", ".join(
+    f"[data-testid=stMain] {part}" for part in ("img", "[data-testid=stVegaLiteChart] svg", "canvas", "table")
+)
 PICTURE = "[data-testid=stMain] img[alt^=Picture]"
 WATCH = """
     (picture) => {
@@ -69,11 +82,20 @@ MANY = 500
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=20, help="slider moves a model, and a quarter as many page loads")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--repeats", type=int, default=20, help="slider moves a model, and a quarter as many page loads"
+    )
     repeats = parser.parse_args().repeats
-    origin = devices.origin_here(devices.pick(), ["python", "benchmarks/dashboard.py", "--repeats", str(repeats)])
-    print(f"{origin.device}, {origin.threads} threads; median (slowest) of {repeats} moves, {max(1, repeats // 4)} loads")
+    origin = devices.origin_here(
+        devices.pick(), ["python", "benchmarks/dashboard.py", "--repeats", str(repeats)]
+    )
+    print(
+        f"{origin.device}, {origin.threads} threads; median (slowest) of {repeats} moves, "
+        f"{max(1, repeats // 4)} loads"
+    )
     with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
         browser = launched(driver, in_3d=False)
         context = browser.new_context()
@@ -116,8 +138,10 @@ def _many(home: Path) -> Path:
     return home
 
 
-def _moves(context: object, server: Server, path: str, slider: str, repeats: int) -> list[float]:
-    """Milliseconds from a key on the slider to another picture; the first move, which loads the model, is left out."""
+def _moves(context: BrowserContext, server: Server, path: str, slider: str, repeats: int) -> list[float]:
+    """Milliseconds from a key on the slider to another picture; the first move, which loads the model, is
+    left out.
+    """
     visitor = Visitor(context, server)
     visitor.visit(path)
     picture = visitor.see(PICTURE)
@@ -133,8 +157,10 @@ def _moves(context: object, server: Server, path: str, slider: str, repeats: int
     return waited[1:]
 
 
-def _loads(context: object, server: Server, path: str, repeats: int) -> list[float]:
-    """Milliseconds from an address in a new tab to the page; the first visit, which fills caches here and there, is left out."""
+def _loads(context: BrowserContext, server: Server, path: str, repeats: int) -> list[float]:
+    """Milliseconds from an address in a new tab to the page; the first visit, which fills caches here and
+    there, is left out.
+    """
 
     def load() -> float:
         visitor = Visitor(context, server)
@@ -152,8 +178,8 @@ def _loads(context: object, server: Server, path: str, repeats: int) -> list[flo
 def _listed(home: Path) -> float:
     """Milliseconds that a server which knows none of the runs takes to read and list them."""
     begun = time.perf_counter()
-    found = catalog.generative_runs(home)
-    table = listing.listing(found, {one.run.name: one.run.status() for one in found})
+    found = run_catalog.generative_runs(home)
+    table = runs_table.listing(found, {one.run.name: one.run.status() for one in found})
     assert len(table) == MANY
     return 1000 * (time.perf_counter() - begun)
 

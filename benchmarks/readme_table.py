@@ -1,6 +1,6 @@
 """Write the tables of shipped results into README.md, between their markers.
 
-    python benchmarks/readme_table.py
+python benchmarks/readme_table.py
 """
 
 from __future__ import annotations
@@ -8,16 +8,23 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gencore import results, runs, scores
-from gencore.comparison import Comparison
-from gencore.config import HEADLINE
+from gencore.analysis import scores
+from gencore.analysis.comparison import Comparison
+from gencore.config.options import HEADLINE
+from gencore.metrics import catalog
+from gencore.store import results, runs
 
 README = Path(__file__).resolve().parent.parent / "README.md"
-COLUMNS = {
-    "fd": "fd", "fd random": "fd_random", "kd": "kd", "precision": "precision", "recall": "recall", "coverage": "coverage",
-    "label accuracy": "conditional_accuracy", "variety in class": "worst_within_class_variance",
-}  # fmt: skip
-
+COLUMNS = (
+    "fd",
+    "fd_random",
+    "kd",
+    "precision",
+    "recall",
+    "coverage",
+    "conditional_accuracy",
+    "worst_within_class_variance",
+)
 COMPARISON = "mnist-2-epochs"
 COMPARED = ("fd", "recall", "coverage", "quality", "controllability")
 
@@ -27,13 +34,11 @@ def figure(value: float | None, digits: int = 3) -> str:
 
 
 def row(found: results.Results) -> str:
-    fd = found.metrics["fd"]
-    ratio = fd.value / fd.floor if fd.value is not None and fd.floor else None
     seconds, speed = found.value("training_seconds"), found.value("samples_per_second_100")
     cells = [
         found.label,
-        *(figure(found.value(name)) for name in COLUMNS.values()),
-        figure(ratio),
+        *(figure(found.value(name)) for name in COLUMNS),
+        figure(found.metrics["fd"].over_floor),
         "–" if seconds is None else f"{seconds / 60:.0f} min",
         "–" if speed is None else f"{speed:,.0f}",
     ]
@@ -48,61 +53,82 @@ def score_row(found: results.Results) -> str:
 def places(members: list[results.Results], of: str) -> str:
     """On what, and with how many threads, `of` (training, evaluation) ran; each place once."""
     origins = [one.origins[of] for one in members]
-    return ", ".join(dict.fromkeys(f"{one.device} ({one.threads} thread{'s' if one.threads > 1 else ''})" for one in origins))
+    return ", ".join(
+        dict.fromkeys(
+            f"{one.device} ({one.threads} thread{'s' if one.threads > 1 else ''})" for one in origins
+        )
+    )
 
 
 def table() -> str:
     members = [one for preset in HEADLINE if (one := runs.run(f"mnist-{preset}").load_results())]
     first = members[0]
-    floors = [figure(first.metrics[name].floor) if name in first.metrics else "–" for name in COLUMNS.values()]
-    titles = ["", *COLUMNS, "fd ÷ floor", "30 epochs took", "samples/s"]
+    floors = [figure(first.metrics[name].floor) if name in first.metrics else "–" for name in COLUMNS]
+    titles = ["", *map(catalog.title, COLUMNS), "Fréchet distance ÷ floor", "30 epochs took", "samples/s"]
     versions = ", ".join(dict.fromkeys(one.origins["evaluation"].versions["torch"] for one in members))
-    return "\n".join([
-        f"| {' | '.join(titles)} |",
-        "|" + " --- |" * len(titles),
-        *map(row, members),
-        f"| *real images (floor)* | {' | '.join(floors)} | 1 | | |",
-        "",
-        f"| {' | '.join(['score', *scores.SCORES])} |",
-        "|" + " --- |" * (1 + len(scores.SCORES)),
-        *map(score_row, members),
-        "",
-        f"One training seed ({first.seed}), so stability is that of one run; {first.metrics['fd'].samples:,} images from "
-        f"averaged weights against the {first.reference}. Trained by `gencore train` on {places(members, 'training')} with "
-        f"other work on the same cores, so the minutes are an upper bound; measured by `gencore evaluate` on "
-        f"{places(members, 'evaluation')}; torch {versions}.",
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            f"| {' | '.join(titles)} |",
+            "|" + " --- |" * len(titles),
+            *map(row, members),
+            f"| *real images (floor)* | {' | '.join(floors)} | 1 | | |",
+            "",
+            f"| {' | '.join(['score', *scores.SCORES])} |",
+            "|" + " --- |" * (1 + len(scores.SCORES)),
+            *map(score_row, members),
+            "",
+            f"One training seed ({first.seed}), so stability is that of one run;"
+            f" {first.metrics['fd'].samples:,} images from averaged weights against the "
+            f"{first.reference}. Trained by `gencore train` on"
+            f" {places(members, 'training')} with other work on the same cores, so the minutes are an upper"
+            f" bound; measured by `gencore evaluate` on {places(members, 'evaluation')}; torch {versions}.",
+        ]
+    )
 
 
 def over_seeds() -> str:
     """The shipped comparison: means with half the 95 % interval, and what ties."""
-    compared = results.load(runs.home() / "results" / "comparisons" / f"{COMPARISON}.json", Comparison)
+    compared = results.load(runs.comparisons_folder() / f"{COMPARISON}.json", Comparison)
     rankings = {name: compared.rankings[name] for name in COMPARED}
     origin = compared.origin
+    assert origin is not None, f"{COMPARISON} does not say where it comes from"
 
     def cell(name: str, label: str) -> str:
         estimate = rankings[name].models.get(label)
-        return f"{figure(estimate.mean)} ± {figure(estimate.high - estimate.mean, 2)}" if estimate else "–"
+        if estimate is None or estimate.high is None:
+            return figure(estimate.mean if estimate else None)
+        return f"{figure(estimate.mean)} ± {figure(estimate.high - estimate.mean, 2)}"
 
-    ties = {name: [f"{p.first} and {p.second}" for p in ranking.pairs if p.better is None] for name, ranking in rankings.items()}
-    told = "; ".join(f"{' · '.join(pairs)} by {name}" for name, pairs in ties.items() if pairs)
-    return "\n".join([
-        f"| after {compared.epochs} epochs | {' | '.join(COMPARED)} |",
-        "|" + " --- |" * (1 + len(COMPARED)),
-        *(f"| {label} | {' | '.join(cell(name, label) for name in COMPARED)} |" for label in compared.runs),
-        "",
-        f"Means over {len(compared.seeds)} training seeds ± half their 95 % t-interval; {compared.samples:,} images each. A tie, where "
-        f"the interval of the paired difference holds 0: {told or 'none'}. `{origin.command}` on {origin.device} "
-        f"({origin.threads} thread{'s' if origin.threads > 1 else ''}){''.join(f'; {note}' for note in (*origin.notes, compared.lost) if note)}.",
-    ])  # fmt: skip
+    ties = {
+        name: [f"{p.first} and {p.second}" for p in ranking.pairs if p.better is None]
+        for name, ranking in rankings.items()
+    }
+    tied = "; ".join(f"{' · '.join(pairs)} by {catalog.title(name)}" for name, pairs in ties.items() if pairs)
+    return "\n".join(
+        [
+            f"| after {compared.epochs} epochs | {' | '.join(map(catalog.title, COMPARED))} |",
+            "|" + " --- |" * (1 + len(COMPARED)),
+            *(
+                f"| {label} | {' | '.join(cell(name, label) for name in COMPARED)} |"
+                for label in compared.runs
+            ),
+            "",
+            f"Means over {len(compared.seeds)} training seeds ± half their 95 % t-interval;"
+            f" {compared.samples:,} images each. Ties, where the interval of the paired difference "
+            f"contains 0: {tied or 'none'}."
+            f" `{origin.command}` on {origin.device}"
+            f" ({origin.threads} thread{'s' if origin.threads > 1 else ''})"
+            f"{''.join(f'; {note}' for note in (*origin.notes, compared.lost) if note)}.",
+        ]
+    )
 
 
 def main() -> None:
     text = README.read_text()
     for name, content in {"results": table(), "seeds": over_seeds()}.items():
-        marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end of {name} -->)", re.DOTALL)
-        assert marked.search(text), f"README.md has lost its markers of {name}"
-        text = marked.sub(lambda m, content=content: m[1] + content + "\n" + m[2], text)
+        marked = re.search(rf"<!-- {name} -->\n(.*?)<!-- end of {name} -->", text, re.DOTALL)
+        assert marked, f"README.md has lost its markers of {name}"
+        text = f"{text[: marked.start(1)]}{content}\n{text[marked.end(1) :]}"
     README.write_text(text)
 
 

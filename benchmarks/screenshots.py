@@ -18,9 +18,16 @@ sys.path.insert(0, str(ROOT / "tests" / "browser"))
 from visiting import launched, serving  # noqa: E402  (the browser journeys' own server)
 
 PAGES = {
-    "home": "/", "live": "/live?run=mnist-ddpm", "gallery": "/gallery", "latent": "/latent?run=mnist-vae",
-    "performance": "/performance", "diffusion": "/diffusion", "quiz": "/quiz", "trust": "/trust", "runs": "/runs",
-}  # fmt: skip
+    "home": "/",
+    "live": "/live?run=mnist-ddpm",
+    "gallery": "/gallery",
+    "latent": "/latent?run=mnist-vae",
+    "performance": "/performance",
+    "diffusion": "/diffusion",
+    "quiz": "/quiz",
+    "trust": "/trust",
+    "runs": "/runs",
+}
 
 
 def main() -> None:

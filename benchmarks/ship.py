@@ -1,17 +1,18 @@
 """Make trained runs the shipped ones: averaged weights, a thinned event log, fresh results.
 
-    export GENCORE_HOME=elsewhere; gencore features mnist; gencore features digits
+export GENCORE_HOME=elsewhere; gencore features mnist; gencore features digits
     for model in vae gan cgan ddpm; do gencore train $model --threads 1; done; unset GENCORE_HOME
     python benchmarks/ship.py --from elsewhere features-mnist mnist-vae mnist-gan mnist-cgan mnist-ddpm
     git add --force results checkpoints
 
 A comparison over seeds ships as the file alone, under the name that it was given:
 
-    gencore compare --epochs 2 --seeds 3 --name mnist-2-epochs --output-dir elsewhere
-    python benchmarks/ship.py --from elsewhere comparisons/mnist-2-epochs --note "with other work on the same cores"
+gencore compare --epochs 2 --seeds 3 --name mnist-2-epochs --output-dir elsewhere
+    python benchmarks/ship.py --from elsewhere comparisons/mnist-2-epochs \\
+        --note "with other work on the same cores"
 
-The results are measured on the weights that ship, on this machine, by `gencore evaluate`. Without --from, runs that ship
-already are measured again.
+The results are measured on the weights that ship, on this machine, by `gencore evaluate`. Without --from,
+runs that ship already are measured again.
 """
 
 from __future__ import annotations
@@ -22,19 +23,20 @@ import statistics
 from collections.abc import Callable
 from pathlib import Path
 
-from gencore import devices, events, results, runs
-from gencore.checkpoints import load_checkpoint, save_checkpoint
-from gencore.cli import main as gencore
-from gencore.comparison import Comparison
-from gencore.config import DDPMConfig
-from gencore.drawings import FOLDER
-from gencore.features import load_extractor
-from gencore.judge import Reference, SelfTest
-from gencore.results import Origin, Results
-from gencore.runs import Run
-from gencore.sampling import load_model
-from gencore.steps import StepsCurve
-from gencore.walks import Walker, kept_directions
+from gencore import devices
+from gencore.analysis.comparison import Comparison
+from gencore.cli.main import main as gencore
+from gencore.config.options import HasSamplers
+from gencore.evaluation.records import Ladder, ReferenceFigures
+from gencore.evaluation.sampler_sweep import SamplerSweep
+from gencore.latent.directions import run_directions
+from gencore.models.feature_extractor import load_extractor
+from gencore.models.load import load_model
+from gencore.sampling.cache import FOLDER
+from gencore.store import events, results, runs
+from gencore.store.checkpoints import load_checkpoint, save_checkpoint
+from gencore.store.results import Origin, Results
+from gencore.store.runs import Run
 
 PROGRESS_KEPT = 400
 
@@ -46,7 +48,17 @@ def thinned(history: list[events.Event]) -> list[events.Event]:
     size = -(-len(progress) // PROGRESS_KEPT)
     groups = (progress[start : start + size] for start in range(0, len(progress), size))
     merged = {id(group[-1]): _merged(group) for group in groups}
-    return [merged.get(id(event), event) for event in history if not isinstance(event, events.Progress) or id(event) in merged]
+    return [
+        merged.get(id(event), event)
+        for event in history
+        if not isinstance(event, events.Progress) or id(event) in merged
+    ]
+
+
+def _mean(values: list[float | None]) -> float | None:
+    """None where one of them is not finite."""
+    known = [value for value in values if value is not None]
+    return statistics.fmean(known) if len(known) == len(values) else None
 
 
 def _merged(group: list[events.Progress]) -> events.Progress:
@@ -54,14 +66,17 @@ def _merged(group: list[events.Progress]) -> events.Progress:
 
     def means(of: Callable[[events.Progress], dict[str, float | None]]) -> dict[str, float | None]:
         columns = {name: [of(event).get(name) for event in group] for name in of(group[-1])}
-        return {name: None if None in values else statistics.fmean(values) for name, values in columns.items()}
+        return {name: _mean(values) for name, values in columns.items()}
 
     return group[-1].model_copy(
         update={
             "images_per_second": statistics.fmean(event.images_per_second for event in group),
             "losses": means(lambda event: event.losses),
             "gradient_norms": means(lambda event: event.gradient_norms),
-            "norms": {name: [norm for event in group for norm in event.norms.get(name, [])] for name in group[-1].norms},
+            "norms": {
+                name: [norm for event in group for norm in event.norms.get(name, [])]
+                for name in group[-1].norms
+            },
         }
     )
 
@@ -83,11 +98,17 @@ def ship(source: Run, target: Run) -> None:
     (target.results / "shipped").write_text("Trained before delivery; see results.json for where.\n")
 
 
-def ship_comparison(source: Path, path: Path, notes: list[str]) -> None:
-    compared = results.load(source / path, Comparison)
+def ship_comparison(source: Path, name: str, notes: list[str]) -> None:
+    compared = results.load(runs.comparisons_folder(source) / f"{name}.json", Comparison)
+    assert compared.origin, "a comparison that was written has an origin"
     origin = as_shipped(compared.origin).model_copy(update={"notes": notes})
-    (runs.home() / path).parent.mkdir(exist_ok=True)
-    results.save(runs.home() / path, compared.model_copy(update={"origin": origin}))
+    results.save(runs.comparisons_folder() / f"{name}.json", compared.model_copy(update={"origin": origin}))
+
+
+def mark_as_shipped(path: Path, kind: type[ReferenceFigures] | type[Ladder]) -> None:
+    record = results.load(path, kind)
+    assert record.origin, f"{path} has no origin"
+    results.save(path, record.model_copy(update={"origin": as_shipped(record.origin)}))
 
 
 def as_shipped(origin: Origin) -> Origin:
@@ -103,14 +124,13 @@ def run_command(*words: str) -> None:
 
 
 def measure(target: Run) -> None:
-    """Measure a shipped run here, by the commands that users have, and mark what was found as shipped."""
+    """Measure a shipped run here, by the commands that users have, and mark the results as shipped."""
     if target.name.startswith("features-"):
         dataset = target.config().data.dataset
         run_command("features", dataset, "--resume")
         run_command("selftest", dataset)
-        for file, kind in (("reference.json", Reference), ("selftest.json", SelfTest)):
-            record = results.load(target.results / file, kind)
-            results.save(target.results / file, record.model_copy(update={"origin": as_shipped(record.origin)}))
+        mark_as_shipped(target.results / "reference.json", ReferenceFigures)
+        mark_as_shipped(target.results / "selftest.json", Ladder)
     else:
         run_command("evaluate", target.name)
         found = target.load_results()
@@ -118,7 +138,7 @@ def measure(target: Run) -> None:
         origins = {kind: as_shipped(origin) for kind, origin in found.origins.items()}
         results.save(target.results_path, found.model_copy(update={"origins": origins}))
         keep_directions(target)
-        if isinstance(target.config().model, DDPMConfig):
+        if isinstance(target.config().model, HasSamplers):
             measure_steps(target)
     shutil.rmtree(target.checkpoints / FOLDER, ignore_errors=True)  # images drawn to be measured
     (target.results / ".lock").unlink(missing_ok=True)  # left by measuring; no one trains a shipped run
@@ -128,29 +148,40 @@ def measure_steps(target: Run) -> None:
     """fd against steps, of fewer images than the command draws by default: minutes on a CPU."""
     run_command("steps", target.name, "--samples", "1000")
     path = target.results / "steps.json"
-    curve = results.load(path, StepsCurve)
+    curve = results.load(path, SamplerSweep)
     points = [point.model_copy(update={"origin": as_shipped(point.origin)}) for point in curve.points]
     results.save(path, curve.model_copy(update={"points": points}))
 
 
 def keep_directions(target: Run) -> None:
-    """What the latent page would look for at its first visit: a minute for a DDPM on a CPU."""
+    """The directions that the latent page would compute at its first visit: a minute for a DDPM on a CPU."""
     device = devices.pick()
     model, checkpoint = load_model(target, device)
-    judge = load_extractor(target.config().data.dataset, device)
-    walker = Walker(model, devices.precision(target.config().training.precision, device))
-    kept_directions(target, walker, checkpoint.digest, judge.network.features, judge.digest)
+    extractor = load_extractor(target.config().data.dataset, device)
+    run_directions(target, model, checkpoint.digest, extractor.network.features, extractor.digest)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--from", dest="home", type=Path, help="folder that holds results/ and checkpoints/ of the trained runs")
-    parser.add_argument("--note", action="append", default=[], help="what a reader of a comparison has to know of its making")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--from",
+        dest="home",
+        type=Path,
+        help="folder that holds results/ and checkpoints/ of the trained runs",
+    )
+    parser.add_argument(
+        "--note",
+        action="append",
+        default=[],
+        help="what a reader of a comparison has to know about how it was made",
+    )
     parser.add_argument("names", nargs="+", help="feature classifiers first")
     arguments = parser.parse_args()
     for name in arguments.names:
         if name.startswith("comparisons/") and arguments.home:
-            ship_comparison(arguments.home, Path("results") / f"{name}.json", arguments.note)
+            ship_comparison(arguments.home, name.removeprefix("comparisons/"), arguments.note)
             continue
         if arguments.home:
             ship(runs.run(name, arguments.home), runs.run(name))

@@ -1,9 +1,10 @@
-"""Images a second of each headline training on this machine, undisturbed, beside a plain DataLoader feeding the same.
+"""Images per second of each headline training, and of its batches alone next to a plain DataLoader.
 
-    python benchmarks/training_speed.py [--dataset mnist] [--device auto] [--steps 60] [--repeats 5]
+python benchmarks/training_speed.py [--dataset mnist] [--device auto] [--steps 60] [--repeats 5]
 
-Every repetition times each model once, in turn, so that a drift of the machine's speed meets all alike. Prints the
-median, the spread, and what 30 epochs would take at that rate (training steps alone).
+Run it with no other work on the machine. Every repetition times each model once, in turn, so that a drift of
+the machine's speed affects all of them. Prints the median, the spread, and the time of 30 epochs (training
+steps alone).
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ import torch
 from torch.utils.data import DataLoader, TensorDataset
 
 from gencore import devices
-from gencore.config import HEADLINE, PRESETS
+from gencore.config.options import HEADLINE, PRESETS
 from gencore.data.batches import Batches, dequantise
 from gencore.data.sources import ImageData, load
-from gencore.state import State
+from gencore.training.step import State
 
 
 def rate(state: State, batches: Batches, steps: int, start: int) -> float:
@@ -40,7 +41,11 @@ def data_rates(data: ImageData, batches: Batches, steps: int) -> tuple[float, fl
         batches.batch(step)
     ours = steps * batches.batch_size / (time.perf_counter() - begin)
     loader = DataLoader(
-        TensorDataset(data.images.cpu(), data.labels.cpu()), batches.batch_size, shuffle=True, num_workers=2, drop_last=True
+        TensorDataset(data.images.cpu(), data.labels.cpu()),
+        batches.batch_size,
+        shuffle=True,
+        num_workers=2,
+        drop_last=True,
     )
     iterator = iter(loader)
     next(iterator)  # the workers' start is not counted
@@ -51,7 +56,9 @@ def data_rates(data: ImageData, batches: Batches, steps: int) -> tuple[float, fl
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--dataset", default="mnist")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--steps", type=int, default=60)
@@ -59,7 +66,10 @@ def main() -> None:
     arguments = parser.parse_args()
     device = devices.pick(arguments.device)
     data = load(arguments.dataset, "train").to(device)
-    print(f"{devices.describe(device)}, {torch.get_num_threads()} threads, torch {torch.__version__}, {data.spec.title}")
+    print(
+        f"{devices.describe(device)}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
+        f"{data.spec.title}"
+    )
     runs = {}
     for preset in HEADLINE:
         config = PRESETS[preset]
@@ -74,9 +84,18 @@ def main() -> None:
     for preset, values in rates.items():
         median = statistics.median(values)
         total = 30 * runs[preset][1].steps_per_epoch * runs[preset][1].batch_size
-        print(f"{preset:5} {median:9.0f} images/s ({min(values):.0f}–{max(values):.0f}), 30 epochs {total / median / 60:6.1f} min")
-    ours, loader = zip(*(data_rates(data, runs["vae"][1], 300) for _ in range(arguments.repeats)), strict=True)
-    print(f"data alone: {statistics.median(ours):.0f} images/s, DataLoader {statistics.median(loader):.0f}, ratio {statistics.median(a / b for a, b in zip(ours, loader, strict=True)):.1f}")
+        print(
+            f"{preset:5} {median:9.0f} images/s ({min(values):.0f}–{max(values):.0f}), "
+            f"30 epochs {total / median / 60:6.1f} min"
+        )
+    ours, loader = zip(
+        *(data_rates(data, runs["vae"][1], 300) for _ in range(arguments.repeats)), strict=True
+    )
+    ratio = statistics.median(a / b for a, b in zip(ours, loader, strict=True))
+    print(
+        f"data alone: {statistics.median(ours):.0f} images/s, DataLoader {statistics.median(loader):.0f}, "
+        f"ratio {ratio:.1f}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,47 +1,23 @@
-"""Entry of the dashboard: `streamlit run dashboard/Home.py`."""
+"""Entry of the dashboard: `streamlit run dashboard/Home.py` serves `app.py`.
 
-import gc
-import sys
+Streamlit itself checks `server.allowedHosts` only when a WebSocket opens. The middleware checks the same
+list on every route, so another site cannot read anything through a host name of its own (DNS rebinding).
+"""
+
 from pathlib import Path
 
-import streamlit as st
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from streamlit import config
+from streamlit.starlette import App
 
-from dashboard import sidebar
-
-HERE = Path(__file__).parent
-
-
-@st.cache_resource(show_spinner=False)
-def settle(modules: int) -> None:
-    """Spare what `modules` imports brought the garbage collection that Streamlit makes after every run of a script or
-    fragment: with torch it looks through half a million objects each time, and no message leaves the server meanwhile."""
-    gc.collect()
-    gc.freeze()
-
-
-st.set_page_config(
-    page_title="gencore",
-    page_icon=HERE / "icon.svg",  # a Material icon would be fetched from outside
-    layout="wide",
-    menu_items={
-        "About": "VAE, GAN, cGAN and DDPM side by side: train them, watch them learn, measure them honestly."
-    },
+app = App(
+    Path(__file__).with_name("app.py"),
+    middleware=[
+        Middleware(
+            TrustedHostMiddleware,
+            allowed_hosts=config.get_option("server.allowedHosts") or ["*"],
+            www_redirect=False,
+        )
+    ],
 )
-st.html(HERE / "style.css")
-st.logo(HERE / "icon.svg", size="large")
-pages = [
-    st.Page("views/home.py", title="Home", icon=":material/grid_view:", default=True),
-    st.Page("views/live.py", title="Live", icon=":material/show_chart:"),
-    st.Page("views/gallery.py", title="Gallery", icon=":material/photo_library:"),
-    st.Page("views/latent.py", title="Latent", icon=":material/explore:"),
-    st.Page("views/performance.py", title="Performance", icon=":material/leaderboard:"),
-    st.Page("views/diffusion.py", title="Diffusion", icon=":material/blur_on:"),
-    st.Page("views/quiz.py", title="Quiz", icon=":material/quiz:"),
-    st.Page("views/trust.py", title="Trust", icon=":material/verified:"),
-    st.Page("views/runs.py", title="Runs", icon=":material/view_list:"),
-]
-st.session_state["pages"] = pages  # for Home, which links to all of them
-page = st.navigation(pages, position="top")
-sidebar.show()
-page.run()
-settle(len(sys.modules))

@@ -1,6 +1,6 @@
 """`python -m gencore` is `gencore`."""
 
-from gencore.cli import main
+from gencore.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-import resource
+import re
 import shlex
 import sys
 import time
@@ -12,18 +12,49 @@ from importlib import metadata
 
 import torch
 
-from gencore.results import Origin
+from gencore.store.results import Origin
 
 LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors", "pydantic")
 
 
 def pick(name: str = "auto") -> torch.device:
-    """`auto` takes the GPU where there is one. Raises ValueError for a device that is not there."""
+    """The device to compute on, float32 set to be float32 there; `auto` takes the GPU where there is one.
+
+    Raises ValueError for a device that is not there or not supported.
+    """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ValueError("device cuda was asked for, but torch finds no GPU; use --device cpu")
-    return torch.device(name)
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.partition(":")[0] == "mps":
+        raise ValueError(
+            "device mps is not supported: metrics are computed in float64, which Apple's GPUs do not have; "
+            "use --device cpu"
+        )
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise ValueError(f"--device is {name!r}; use auto, cpu or cuda")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {name} was asked for, but torch finds {torch.cuda.device_count() or 'no'} GPU; "
+            "use --device cpu"
+        )
+    use_full_float32()
+    return device
+
+
+def use_full_float32() -> None:
+    """Have matrix products and convolutions of float32 keep all its 24 bits on a GPU, for the whole process.
+
+    By default cuDNN rounds the inputs of convolutions to TF32, which has 11 bits, so that figures differ
+    from a CPU's in the third or fourth digit. Speed comes from bfloat16 (`precision`) instead.
+    """
+    # not by torch's newer `fp32_precision`: after that torch 2.10 to 2.15 raise where `allow_tf32` is read
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def uses_tf32() -> bool:
+    """Whether float32 is rounded to TF32 in matrix products or convolutions on a GPU."""
+    return bool(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32)
 
 
 def precision(wanted: str, device: torch.device) -> torch.dtype:
@@ -35,7 +66,7 @@ def precision(wanted: str, device: torch.device) -> torch.dtype:
 
 
 def _cpu_facts() -> Mapping[str, object]:
-    """What torch knows of the CPU; nothing where it is too old to tell (torch 2.10), and then float32 is taken."""
+    """What torch knows of the CPU; nothing where torch is too old (2.10), and then float32 is taken."""
     return getattr(torch.cpu, "get_capabilities", dict)()
 
 
@@ -50,6 +81,7 @@ def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
 
 
 def describe(device: torch.device) -> str:
+    """What the device is called, as results and pages show it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return str(_cpu_facts().get("cpu_name") or platform.processor() or platform.machine())
@@ -65,6 +97,8 @@ def peak_memory_mib(device: torch.device) -> float:
     """Most memory held so far: on the GPU by tensors, on the CPU by the whole process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
+    import resource  # not on Windows, where this module must still load to say what is supported
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # macOS counts bytes, Linux KiB
 
@@ -78,6 +112,7 @@ def origin_here(device: torch.device, words: Sequence[str]) -> Origin:
         threads=torch.get_num_threads(),
         versions=versions(),
         unix_time=time.time(),
+        tf32=uses_tf32(),
     )
 
 

@@ -14,16 +14,18 @@ import pytest
 import torch
 from support import QUIET, STEPS_PER_EPOCH, TRAINER, Result, record, tiny_config
 
-from dashboard import actions
-from dashboard.jobs import Jobs
-from gencore.cli import main
-from gencore.config import ClassifierConfig, DataConfig, RunConfig, TrainingConfig
+from dashboard.data.processes import Jobs
+from dashboard.widgets import run_controls
+from gencore.cli.main import main
+from gencore.config.options import ClassifierConfig, DataConfig, RunConfig, TrainingConfig
 from gencore.data.sources import ImageData, load
-from gencore.features import features_run
-from gencore.reference import measure_reference
-from gencore.runs import run
+from gencore.evaluation.floors import measure_reference_figures
+from gencore.models.feature_extractor import features_run
+from gencore.store.runs import run
 
-torch.set_num_threads(1)  # sums in one order, so that runs can be compared bit by bit; and tests run side by side
+torch.set_num_threads(
+    1
+)  # sums in one order, so that runs can be compared bit by bit; and tests run side by side
 os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -42,7 +44,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def few_digits() -> ImageData:
     digits = load("digits", "train")
-    return replace(digits, images=digits.images[: 16 * STEPS_PER_EPOCH], labels=digits.labels[: 16 * STEPS_PER_EPOCH])
+    return replace(
+        digits, images=digits.images[: 16 * STEPS_PER_EPOCH], labels=digits.labels[: 16 * STEPS_PER_EPOCH]
+    )
 
 
 @pytest.fixture
@@ -64,7 +68,12 @@ def start(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     started: list[subprocess.Popen[str]] = []
 
     def begin(*words: object, **options: object) -> subprocess.Popen[str]:
-        options = {"cwd": Path(__file__).parent, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+        options = {
+            "cwd": Path(__file__).parent,
+            "stdout": subprocess.PIPE,
+            "stderr": subprocess.PIPE,
+            "text": True,
+        } | options
         started.append(subprocess.Popen([sys.executable, *map(str, words)], **options))
         return started[-1]
 
@@ -75,27 +84,29 @@ def start(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 @pytest.fixture(scope="session")
-def judged_home(tmp_path_factory: pytest.TempPathFactory, few_digits: ImageData) -> Path:
+def extractor_home(tmp_path_factory: pytest.TempPathFactory, few_digits: ImageData) -> Path:
     """A home folder with a feature classifier for the digits, its floors, and a finished run called `vae`."""
-    folder = tmp_path_factory.mktemp("judged")
-    judge, vae = features_run("digits", folder), run("vae", folder)
+    folder = tmp_path_factory.mktemp("with_extractor")
+    extractor_run, vae = features_run("digits", folder), run("vae", folder)
     settings = TrainingConfig(**QUIET | {"epochs": 2, "ema_decay": 0.9})
-    judge.create(
+    extractor_run.create(
         RunConfig(
-            data=DataConfig(dataset="digits", batch_size=64), model=ClassifierConfig(width=8, feature_dim=8), training=settings
+            data=DataConfig(dataset="digits", batch_size=64),
+            model=ClassifierConfig(width=8, feature_dim=8),
+            training=settings,
         )
     )
-    record(judge, load("digits", "train"))
-    measure_reference(judge, torch.device("cpu"), None, say=lambda text: None)
+    record(extractor_run, load("digits", "train"))
+    measure_reference_figures(extractor_run, torch.device("cpu"), None, say=lambda text: None)
     vae.create(tiny_config("vae"))
     record(vae, few_digits)
     return folder
 
 
 @pytest.fixture
-def judged(home: Path, judged_home: Path) -> Path:
-    """The home folder of this test, holding a copy of all in `judged_home`."""
-    shutil.copytree(judged_home, home, dirs_exist_ok=True)
+def with_extractor(home: Path, extractor_home: Path) -> Path:
+    """The home folder of this test, holding a copy of all in `extractor_home`."""
+    shutil.copytree(extractor_home, home, dirs_exist_ok=True)
     return home
 
 
@@ -106,7 +117,7 @@ def jobs(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Jobs]:
     script = home / "trainer.py"
     script.write_text(TRAINER)
     keeper = Jobs([sys.executable, str(script)])
-    monkeypatch.setattr(actions, "jobs", lambda: keeper)
+    monkeypatch.setattr(run_controls, "jobs", lambda: keeper)
     yield keeper
     for job in keeper._jobs.values():
         job.process.kill()

@@ -1,4 +1,6 @@
-"""What several tests of the engine call by name: tiny configs, a command line's outcome, a training in this process."""
+"""What several tests of the engine call by name: tiny configs, a command line's outcome, a training in this
+process.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
-from gencore import events
-from gencore.config import (
+from gencore.config.options import (
     DataConfig,
     DDPMConfig,
     GANConfig,
@@ -22,10 +23,11 @@ from gencore.config import (
     VAEConfig,
 )
 from gencore.data.sources import ImageData
-from gencore.events import Event
-from gencore.results import Metric, Origin, Results
-from gencore.runs import Run
-from gencore.training import train
+from gencore.store import events
+from gencore.store.events import Event
+from gencore.store.results import Metric, Origin, Results
+from gencore.store.runs import Run
+from gencore.training.loop import train
 
 STEPS_PER_EPOCH = 4
 TINY: dict[str, ModelConfig] = {
@@ -36,8 +38,8 @@ TINY: dict[str, ModelConfig] = {
 TRAINER = textwrap.dedent(
     """
     import signal, sys, time
-    from gencore import events, runs
-    from gencore.config import PRESETS
+    from gencore.store import events, runs
+    from gencore.config.options import PRESETS
     name = sys.argv[sys.argv.index("--name") + 1]
     mine = runs.run(name)
     if "broken" in name:
@@ -89,33 +91,49 @@ class Result:
 
 def tiny_config(family: str, **training: object) -> RunConfig:
     """A config of `family` that trains in moments: STEPS_PER_EPOCH steps an epoch on `few_digits`."""
-    settings = TrainingConfig(**QUIET | {"epochs": 4, "progress_every": 3, "checkpoint_every": 1000} | training)
+    settings = TrainingConfig(
+        **QUIET | {"epochs": 4, "progress_every": 3, "checkpoint_every": 1000} | training
+    )
     return RunConfig(data=DataConfig(dataset="digits", batch_size=16), model=TINY[family], training=settings)
 
 
 def record(one: Run, data: ImageData, resume: bool = False, stop_at: int | None = None) -> list[Event]:
-    """Train `one` in this process as the command line does, its events logged; asked to stop after `stop_at` steps."""
+    """Train `one` in this process as the command line does, its events logged; asked to stop after `stop_at`
+    steps.
+    """
     steps = iter(range(stop_at - 1)) if stop_at else iter(int, 1)
     seen = []
     with one.claim():
         events.repair(one.events_path)
-        for event in train(one, torch.device("cpu"), resume, lambda: None if next(steps, None) is not None else "enough", data=data):
+        for event in train(
+            one,
+            torch.device("cpu"),
+            resume,
+            lambda: None if next(steps, None) is not None else "enough",
+            data=data,
+        ):
             events.append(one.events_path, event)
             seen.append(event)
     return seen
 
 
-def wait_until(true: Callable[[], bool], process: subprocess.Popen[str] | None = None, seconds: float = 120) -> None:
+def wait_until(
+    true: Callable[[], bool], process: subprocess.Popen[str] | None = None, seconds: float = 120
+) -> None:
     """Returns once `true()`; fails after `seconds`, or when `process` ends before."""
     deadline = time.monotonic() + seconds
     while not true():
-        assert process is None or process.poll() is None, f"ended with {process.returncode}: {process.stderr.read()}"
+        assert process is None or process.poll() is None, (
+            f"ended with {process.returncode}: {process.stderr.read()}"
+        )
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.02)
 
 
 def at_rest(read: Callable[[], object], apart: float = 0.5) -> object:
-    """What `read()` says once it says the same twice, `apart` seconds from each other: what moves has come to rest."""
+    """What `read()` says once it says the same twice, `apart` seconds from each other: what moves has come to
+    rest.
+    """
     now = read()
 
     def still() -> bool:
@@ -129,10 +147,14 @@ def at_rest(read: Callable[[], object], apart: float = 0.5) -> object:
 
 
 def made_origin(command: str) -> Origin:
-    return Origin(kind="measured", command=command, device="cpu", threads=1, versions={"torch": "2"}, unix_time=1.5)
+    return Origin(
+        kind="measured", command=command, device="cpu", threads=1, versions={"torch": "2"}, unix_time=1.5
+    )
 
 
-def made_results(label: str = "VAE", *, seed: int = 42, extractor_digest: str = "1" * 64, **metrics: Metric | float) -> Results:
+def made_results(
+    label: str = "VAE", *, seed: int = 42, extractor_digest: str = "1" * 64, **metrics: Metric | float
+) -> Results:
     """Results of a run that never was; a metric may be given as its bare value."""
     origin = made_origin("gencore evaluate x")
     return Results(
@@ -146,7 +168,10 @@ def made_results(label: str = "VAE", *, seed: int = 42, extractor_digest: str = 
         extractor_digest=extractor_digest,
         reference="test split",
         sampler="z from N(0, I)",
-        metrics={name: Metric(value=given) if isinstance(given, float) else given for name, given in metrics.items()},
+        metrics={
+            name: Metric(value=given) if isinstance(given, float) else given
+            for name, given in metrics.items()
+        },
         class_names=["0", "1"],
         class_shares=[0.25, 0.75],
     )

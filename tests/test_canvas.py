@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from dashboard.canvas import BOXES, fitted, received
+from dashboard.components.canvas import BOXES, fitted, received
 from gencore.data.registry import availability, data_folder
 from gencore.data.sources import load
 
@@ -38,11 +38,21 @@ def test_a_drawing_arrives_as_it_was_sent() -> None:
 @pytest.mark.parametrize(
     "wrong",
     [
-        None, 7, ["AAAA"], {"pixels": "AAAA"}, b64encode(stroke(4, 5, 12, 3).tobytes()), "", "AAAA",
-        sent(stroke(4, 5, 12, 3)[:, :-1]), sent(stroke(4, 5, 12, 3)) + "AAAA", "A" * 1048, "!" * 1048, "é" * 1048,
+        None,
+        7,
+        ["AAAA"],
+        {"pixels": "AAAA"},
+        b64encode(stroke(4, 5, 12, 3).tobytes()),
+        "",
+        "AAAA",
+        sent(stroke(4, 5, 12, 3)[:, :-1]),
+        sent(stroke(4, 5, 12, 3)) + "AAAA",
+        "A" * 1048,
+        "!" * 1048,
+        "é" * 1048,
     ],
     ids=lambda wrong: repr(wrong)[:12],
-)  # fmt: skip
+)
 def test_anything_else_is_no_drawing(wrong: object) -> None:
     assert received(wrong, SIZE) is None
 
@@ -52,7 +62,9 @@ def test_nothing_to_see_is_no_drawing(grey: int) -> None:
     assert received(sent(np.full((SIZE, SIZE), grey, np.uint8)), SIZE) is None
 
 
-@pytest.mark.parametrize("drawing", [stroke(2, 3, 8, 4), stroke(17, 20, 11, 7), stroke(0, 0, 28, 28), stroke(9, 9, 1, 1)])
+@pytest.mark.parametrize(
+    "drawing", [stroke(2, 3, 8, 4), stroke(17, 20, 11, 7), stroke(0, 0, 28, 28), stroke(9, 9, 1, 1)]
+)
 def test_ink_fills_its_box_and_its_centre_of_mass_is_the_pictures(drawing: np.ndarray) -> None:
     digit = fitted(drawing, 20)
     rows, columns = (np.flatnonzero(digit.any(axis)) for axis in (1, 0))
@@ -72,4 +84,6 @@ def test_mnists_own_digits_stay_as_they_are() -> None:
     if availability("mnist") == "would be downloaded":
         pytest.skip(f"MNIST is not in {data_folder()}")
     digits = load("mnist", "test", data_folder()).images[:200, 0]
-    assert torch.equal(torch.from_numpy(np.stack([fitted(digit, BOXES["mnist"]) for digit in digits.numpy()])), digits)
+    assert torch.equal(
+        torch.from_numpy(np.stack([fitted(digit, BOXES["mnist"]) for digit in digits.numpy()])), digits
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import pickle
 import random
@@ -16,9 +17,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from gencore.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
+from gencore.store.checkpoints import CheckpointError, MisfitError, load_checkpoint, save_checkpoint
 
-TENSORS = {"model.w": torch.arange(12.0).view(3, 4), "model.n": torch.tensor(3), "average.w": torch.full((2,), 0.5)}
+TENSORS = {
+    "model.w": torch.arange(12.0).view(3, 4),
+    "model.n": torch.tensor(3),
+    "average.w": torch.full((2,), 0.5),
+}
 METADATA = {"config": "{}", "step": "7"}
 
 
@@ -62,7 +67,11 @@ def test_the_digest_is_a_function_of_content_and_changes_with_every_part_of_it(t
     def digest(tensors: dict[str, Tensor] = TENSORS, metadata: dict[str, str] = METADATA) -> str:
         return save_checkpoint(tmp_path / "x.safetensors", tensors, metadata)
 
-    same = [digest(), digest(dict(reversed(TENSORS.items()))), digest(metadata=dict(reversed(METADATA.items())))]
+    same = [
+        digest(),
+        digest(dict(reversed(TENSORS.items()))),
+        digest(metadata=dict(reversed(METADATA.items()))),
+    ]
     other = [
         digest(TENSORS | {"model.w": TENSORS["model.w"] + 1e-6}),
         digest(TENSORS | {"model.w": TENSORS["model.w"].view(4, 3)}),
@@ -155,12 +164,76 @@ def test_a_hostile_header_is_refused_within_a_second_and_200_mb(
 
 def test_a_foreign_file_is_refused_before_its_data_are_read(tmp_path: Path) -> None:
     size = 2 * 2**30
-    path = with_header(tmp_path / "foreign.safetensors", json.dumps({"a": entry("U8", [size], size)}).encode())
+    path = with_header(
+        tmp_path / "foreign.safetensors", json.dumps({"a": entry("U8", [size], size)}).encode()
+    )
     os.truncate(path, path.stat().st_size + size)  # sparse: it takes no room on the disk
     memory, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
     with pytest.raises(CheckpointError, match=r"foreign\.safetensors carries no SHA-256"):
         load_checkpoint(path)
     assert time.perf_counter() - start < 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200 * 2**10
+
+
+SHAPES = {name: tuple(tensor.shape) for name, tensor in TENSORS.items()}
+
+
+def forged(path: Path, tensors: dict[str, list[int]]) -> Path:
+    """A file with a SHA-256 and tensors of these names and shapes, all zeros; sparse, so it takes no room."""
+    header: dict[str, object] = {"__metadata__": {"sha256": "0" * 64}}
+    end = 0
+    for name, shape in tensors.items():
+        start, end = end, end + 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [start, end]}
+    with_header(path, json.dumps(header).encode())
+    os.truncate(path, path.stat().st_size + end)
+    return path
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        pytest.param({"model.w": [2**29]}, id="one tensor of 2 GB"),
+        pytest.param({"model.w": [3, 4], "other": [2**29]}, id="2 GB beside the right tensors"),
+        pytest.param({f"optimizer.{n}": [2**19] for n in range(1024)}, id="2 GB in a thousand tensors"),
+    ],
+)
+def test_a_forged_file_of_2_gb_is_refused_within_a_second_and_200_mb(
+    tmp_path: Path, tensors: dict[str, list[int]]
+) -> None:
+    path = forged(tmp_path / "forged.safetensors", tensors)
+    assert path.stat().st_size > 2 * 2**30
+    memory, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
+    with pytest.raises(MisfitError, match=r"forged\.safetensors"):
+        load_checkpoint(path, SHAPES)
+    assert time.perf_counter() - start < 1
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200 * 2**10
+
+
+@pytest.mark.parametrize(
+    ("tensors", "complaint"),
+    [
+        ({"model.w": [4, 3]}, r"model\.w in .* has shape \(4, 3\), expected \(3, 4\)"),
+        ({"model.extra": [1]}, r"holds model\.extra, which the model does not have"),
+    ],
+)
+def test_names_and_shapes_are_compared_before_the_hash(
+    tmp_path: Path, tensors: dict[str, list[int]], complaint: str
+) -> None:
+    with pytest.raises(MisfitError, match=complaint):
+        load_checkpoint(forged(tmp_path / "a.safetensors", tensors), SHAPES)
+
+
+def test_what_fits_is_loaded_and_other_sections_and_missing_tensors_are_no_fault(saved: Path) -> None:
+    assert equal(dict(load_checkpoint(saved, SHAPES).tensors), TENSORS)
+    assert load_checkpoint(saved, {"average.w": (2,), "average.more": (5,)}).section("average")
+
+
+def test_hashing_takes_no_memory_for_what_is_then_refused(tmp_path: Path) -> None:
+    path = forged(tmp_path / "zeros.safetensors", {"model.w": [2**27]})  # 512 MB
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(CheckpointError, match="its SHA-256 does not match"):
+        load_checkpoint(path, {"model.w": (2**27,)})
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 200 * 2**10
 
 
@@ -170,10 +243,11 @@ def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def kill_in_mid_save(folder: Path, tries: int) -> int:
-    """Save again and again in a process that is killed at a random moment; how often that left a torn temporary.
+    """Save again and again in a process that is killed at a random moment; how often that left a torn
+    temporary.
 
-    After each kill the newest checkpoint must load, and be no older than the last save that was reported done.
-    """
+    After each kill the newest checkpoint must load, and be no older than the last save that was reported
+    done."""
     tensors, chance, torn = {"model.w": torch.randn(500_000)}, random.Random(0), 0
     for _ in range(tries):
         reading, writing = os.pipe()

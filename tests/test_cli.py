@@ -20,12 +20,12 @@ import torch
 from PIL import Image
 from support import Result, record, tiny_config, wait_until
 
-from gencore import events
-from gencore.checkpoints import load_checkpoint
 from gencore.data.sources import ImageData
-from gencore.events import Ended, Progress, Started
-from gencore.runs import run
-from gencore.sampling import newest_states
+from gencore.models.load import newest_states
+from gencore.store import events
+from gencore.store.checkpoints import load_checkpoint
+from gencore.store.events import Ended, Progress, Started
+from gencore.store.runs import run
 
 Gencore = Callable[..., Result]
 Start = Callable[..., subprocess.Popen[str]]
@@ -55,6 +55,14 @@ def last_line(text: str) -> str:
         ("nosuch --epochs 3", "unknown command 'nosuch'; commands: train, compare"),
         ("train nosuch", "vae"),
         ("train vae --dataset nosuch", "emnist-digits"),
+        ("train", "gencore train needs one of: vae, gan, cgan, ddpm"),
+        ("train vae --epochs", "--epochs needs a value (INT)"),
+        ("train vae --patience x", "--patience is 'x'; give a whole number"),
+        ("compare --gan.width 12", "--gan.width: Input should be a multiple of 8 (got 12)"),
+        ("compare --ddpm.standardis", "perhaps you meant --ddpm.standardise"),
+        ("sample", "RUN is missing"),
+        ("steps x --counts 2 many", "--counts is '2 many'; give a whole number"),
+        ("evaluate x --metrics nosuch", "--metrics is 'nosuch'; use distances"),
         ("train vae --nosuch 3", "--nosuch"),
         ("train vae --epochs 0", "greater than or equal to 1"),
         ("train vae --epochs many", "--epochs is 'many'; give a whole number"),
@@ -108,7 +116,9 @@ def test_a_data_set_that_is_not_there_without_a_network_is_an_error_with_the_way
     assert not (home / "results").exists() and not (home / "checkpoints").exists() and files(home) == []
 
 
-def test_the_name_of_a_run_that_exists_is_refused_unless_it_is_resumed_or_overwritten(gencore: Gencore, home: Path) -> None:
+def test_the_name_of_a_run_that_exists_is_refused_unless_it_is_resumed_or_overwritten(
+    gencore: Gencore, home: Path
+) -> None:
     one = run("x")
     assert gencore(*VAE, "--name", "x").code == 0
     before = {path: path.read_bytes() for path in files(home)}
@@ -125,50 +135,66 @@ def test_the_name_of_a_run_that_exists_is_refused_unless_it_is_resumed_or_overwr
     assert sum(isinstance(event, Started) for event in events.tail(one.events_path).events) == 1
 
 
-def test_a_config_with_an_unknown_key_is_named(gencore: Gencore, judged: Path) -> None:
+def test_a_config_with_an_unknown_key_is_named(gencore: Gencore, with_extractor: Path) -> None:
     path = run("vae").config_path
     path.write_text(json.dumps(json.loads(path.read_text()) | {"colour": "red"}))
     for words in (("sample", "vae"), ("evaluate", "vae"), ("stop", "vae")):
         result = gencore(*words)
-        assert result.code == 2 and "vae/config.json" in result.complaint and "unknown key colour; known keys: data" in result.complaint
+        assert (
+            result.code == 2
+            and "vae/config.json" in result.complaint
+            and "unknown key colour; known keys: data" in result.complaint
+        )
 
 
-def test_a_damaged_checkpoint_is_named(gencore: Gencore, judged: Path) -> None:
+def test_a_damaged_checkpoint_is_named(gencore: Gencore, with_extractor: Path) -> None:
     path = run("vae").checkpoints / "final.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
-    for words in (("sample", "vae", "--out", judged / "x.png"), ("evaluate", "vae")):
+    for words in (("sample", "vae", "--out", with_extractor / "x.png"), ("evaluate", "vae")):
         result = gencore(*words)
         assert result.code == 2 and str(path) in result.complaint
-    assert not (judged / "x.png").exists() and not run("vae").results_path.exists()
+    assert not (with_extractor / "x.png").exists() and not run("vae").results_path.exists()
 
 
-def test_a_pickle_in_place_of_a_checkpoint_is_refused(gencore: Gencore, judged: Path) -> None:
+def test_a_pickle_in_place_of_a_checkpoint_is_refused(gencore: Gencore, with_extractor: Path) -> None:
     path = run("vae").checkpoints / "final.safetensors"
     path.write_bytes(pickle.dumps({"model": [1, 2, 3]}))
-    result = gencore("sample", "vae", "--out", judged / "x.png")
+    result = gencore("sample", "vae", "--out", with_extractor / "x.png")
     assert result.code == 2 and f"{path} is not a checkpoint" in result.complaint
 
 
-def test_a_checkpoint_of_another_network_is_named(gencore: Gencore, judged: Path) -> None:
-    judge = run("features-digits").checkpoints / "final.safetensors"
+def test_a_checkpoint_of_another_network_is_named(gencore: Gencore, with_extractor: Path) -> None:
+    extractor_run = run("features-digits").checkpoints / "final.safetensors"
     path = run("vae").checkpoints / "final.safetensors"
-    path.write_bytes(judge.read_bytes())
-    result = gencore("sample", "vae", "--out", judged / "x.png")
-    assert result.code == 2 and "checkpoint of run vae does not fit its config" in last_line(result.err.partition("\n")[0])
+    path.write_bytes(extractor_run.read_bytes())
+    result = gencore("sample", "vae", "--out", with_extractor / "x.png")
+    assert result.code == 2 and "checkpoint of run vae does not fit its config" in last_line(
+        result.err.partition("\n")[0]
+    )
 
 
-def test_missing_features_and_missing_floors_are_named_with_the_command_that_makes_them(gencore: Gencore, judged: Path) -> None:
-    judge = run("features-digits")
-    (judge.results / "reference.json").rename(judged / "reference.json")
+def test_missing_features_and_missing_floors_are_named_with_the_command_that_makes_them(
+    gencore: Gencore, with_extractor: Path
+) -> None:
+    extractor_run = run("features-digits")
+    (extractor_run.results / "reference.json").rename(with_extractor / "reference.json")
     result = gencore("evaluate", "vae")
-    assert result.code == 2 and "no floors for digits yet; run `gencore features digits` first" in result.complaint
-    (judge.checkpoints / "final.safetensors").unlink()
+    assert (
+        result.code == 2
+        and "no floors for digits yet; run `gencore features digits` first" in result.complaint
+    )
+    (extractor_run.checkpoints / "final.safetensors").unlink()
     result = gencore("evaluate", "vae")
-    assert result.code == 2 and "no feature classifier for digits yet; run `gencore features digits` first" in result.complaint
+    assert (
+        result.code == 2
+        and "no feature classifier for digits yet; run `gencore features digits` first" in result.complaint
+    )
     assert not run("vae").results_path.exists()
 
 
-def test_a_run_that_cannot_be_read_is_listed_with_the_reason_beside_the_others(gencore: Gencore, judged: Path) -> None:
+def test_a_run_that_cannot_be_read_is_listed_with_the_reason_beside_the_others(
+    gencore: Gencore, with_extractor: Path
+) -> None:
     for name, file, content in (
         ("foreign-results", "results.json", '{"rows": []}'),
         ("broken-config", "config.json", '{"model": {"family": "vae"'),
@@ -180,9 +206,59 @@ def test_a_run_that_cannot_be_read_is_listed_with_the_reason_beside_the_others(g
     assert result.code == 0
     rows = {row["name"]: row for row in result.json}
     assert rows["vae"]["status"] == "finished" and rows["vae"]["model"] == "VAE" and rows["vae"]["step"] == 16
-    for name, file in (("foreign-results", "results.json"), ("broken-config", "config.json"), ("nan-results", "results.json")):
+    for name, file in (
+        ("foreign-results", "results.json"),
+        ("broken-config", "config.json"),
+        ("nan-results", "results.json"),
+    ):
         assert rows[name]["status"] == "unreadable" and f"{name}/{file}" in rows[name]["problem"]
     assert gencore("runs").out.count("\n") == 1 + len(rows)
+
+
+# ---------------------------------------------------------------- what is not of a run
+
+
+@pytest.mark.parametrize("folder", ["comparisons", "_comparisons"])
+def test_overwriting_a_folder_that_is_no_run_is_refused_and_what_is_in_it_stays(
+    gencore: Gencore, home: Path, folder: str
+) -> None:
+    precious = home / "results" / folder / "mnist-2-epochs.json"
+    precious.parent.mkdir(parents=True)
+    precious.write_text("precious")
+    for words in ([], ["--overwrite"], ["--resume"]):
+        result = gencore(*VAE, "--name", folder, *words)
+        assert result.code == 2 and (
+            "is not of a run" in result.complaint or "not allowed" in result.complaint
+        )
+    assert files(home) == [precious] and precious.read_text() == "precious"
+
+
+def test_migrate_moves_comparisons_once_and_leaves_everything_else(gencore: Gencore, home: Path) -> None:
+    shipped = Path(__file__).resolve().parent.parent / "results" / "_comparisons" / "mnist-2-epochs.json"
+    old = home / "results" / "comparisons"
+    old.mkdir(parents=True)
+    (old / "a.json").write_bytes(shipped.read_bytes())
+    assert gencore("migrate").out == f"moved {old / 'a.json'} to {old.with_name('_comparisons') / 'a.json'}\n"
+    assert files(home) == [home / "results" / "_comparisons" / "a.json"] and not old.exists()
+    assert gencore("migrate").out == "nothing to migrate\n"
+    run("comparisons").create(tiny_config("vae"))
+    (old / "a.json").write_bytes(shipped.read_bytes())
+    before = files(home)
+    assert "exists; remove one of the two" in gencore("migrate").out and files(home) == before
+
+
+# ---------------------------------------------------------------- systems
+
+
+def test_windows_and_apple_gpus_are_refused_in_one_sentence(
+    gencore: Gencore, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result = gencore(*VAE, "--device", "mps")
+    assert result.code == 2 and "device mps is not supported" in result.complaint
+    monkeypatch.setattr(sys, "platform", "win32")
+    result = gencore("runs")
+    assert result.code == 2 and "Windows is not supported" in result.complaint
+    assert files(home) == []
 
 
 # ---------------------------------------------------------------- faults in training
@@ -190,14 +266,22 @@ def test_a_run_that_cannot_be_read_is_listed_with_the_reason_beside_the_others(g
 
 def test_a_hopeless_learning_rate_ends_with_code_3(gencore: Gencore, home: Path) -> None:
     result = gencore(*VAE, "--name", "x", "--learning-rate", "1e20", "--epochs", "50")
-    assert result.code == 3 and "diverged" in last_line(result.err) and "lower the learning rate" in last_line(result.err)
+    assert (
+        result.code == 3
+        and "diverged" in last_line(result.err)
+        and "lower the learning rate" in last_line(result.err)
+    )
     assert run("x").status() == "diverged"
 
 
-def test_an_output_folder_that_cannot_be_written_fails_before_the_first_step(gencore: Gencore, home: Path) -> None:
+def test_an_output_folder_that_cannot_be_written_fails_before_the_first_step(
+    gencore: Gencore, home: Path
+) -> None:
     (home / "file").write_text("in the way")
     result = gencore(*VAE, "--name", "x", "--output-dir", home / "file" / "below")
-    assert result.code == 1 and "Not a directory" in result.complaint and str(home / "file") in result.complaint
+    assert (
+        result.code == 1 and "Not a directory" in result.complaint and str(home / "file") in result.complaint
+    )
     assert files(home) == [home / "file"]
 
 
@@ -217,23 +301,78 @@ def test_a_full_disk_at_a_checkpoint_is_one_line_code_1_and_harms_no_file(
     assert gencore(*VAE, "--name", "x", "--checkpoint-every", "1", "--resume").code == 0
 
 
+def test_a_full_disk_at_the_event_log_ends_as_failed_with_the_reason(
+    gencore: Gencore, start: Start, home: Path
+) -> None:
+    one = run("x")
+
+    def fill_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    process = start("-m", "gencore", *ENDLESS, "--progress-every", "1", preexec_fn=fill_disk)
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 1 and out == ""
+    assert f"failed, File too large: {one.events_path}" in last_line(err)
+    log = events.tail(one.events_path)
+    assert isinstance(log.events[-1], Ended) and log.unreadable == 0
+    assert log.events[-1].reason == f"File too large: {one.events_path}" and one.status() == "failed"
+    assert one.events_path.stat().st_size > 20_000 - events.Writer.ROOM
+
+
+FULL = """
+mount -t tmpfs -o size=64k tmpfs "$1/results" && mkdir "$1/results/x"
+"$0" -m gencore {words} > "$1/results/x/log.txt" 2>&1
+echo $?
+"$0" -m gencore runs --json
+tail -c 20000 "$1/results/x/events.jsonl" | grep '"ended"'
+"""
+
+
+def test_a_disk_without_a_free_byte_for_log_or_output_ends_as_failed(start: Start, home: Path) -> None:
+    """A file system of 64 KiB, in a mount namespace; the detached training prints to it too."""
+    (home / "results").mkdir()
+    script = FULL.format(words=" ".join([*ENDLESS, "--progress-every", "1"]))
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", script, sys.executable, str(home)],
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    if "unshare" in done.stderr or "mount" in done.stderr:
+        pytest.skip(f"this machine allows no mount namespace: {done.stderr}")
+    code, rest = done.stdout.split("\n", 1)
+    listed, ended = rest.rsplit("]", 1)
+    assert code == "1" and json.loads(listed + "]")[0]["status"] == "failed"
+    assert json.loads(ended)["reason"].startswith("No space left on device")
+
+
 HUNGRY = """
 import resource, sys
 import psutil, sklearn.datasets, sklearn.model_selection, torchvision, tqdm
-import gencore.training
-from gencore.cli import main
+import gencore.training.loop
+from gencore.cli.main import main
 limit = psutil.Process().memory_info().vms + int(sys.argv.pop(1)) * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 main(sys.argv[1:])
 """
 
 
-def test_want_of_memory_while_sampling_is_one_line_and_code_1(start: Start, judged: Path) -> None:
-    process = start("-c", HUNGRY, 100, "sample", "vae", "--count", "1000000", "--out", judged / "x.npz", "--threads", "1")
+def test_want_of_memory_while_sampling_is_one_line_and_code_1(start: Start, with_extractor: Path) -> None:
+    process = start(
+        "-c",
+        HUNGRY,
+        100,
+        "sample",
+        "vae",
+        "--count",
+        "1000000",
+        "--out",
+        with_extractor / "x.npz",
+        "--threads",
+        "1",
+    )
     out, err = process.communicate(timeout=300)
     assert process.returncode == 1 and out == ""
     assert last_line(err).startswith("gencore: out of memory") and "fewer images" in last_line(err)
-    assert not (judged / "x.npz").exists()
+    assert not (with_extractor / "x.npz").exists()
 
 
 def test_want_of_memory_is_one_line_with_what_to_lower_and_code_1(start: Start, home: Path) -> None:
@@ -249,8 +388,8 @@ def test_want_of_memory_is_one_line_with_what_to_lower_and_code_1(start: Start, 
 TWENTY_STARTS = """
 import os, sys
 import sklearn.datasets, sklearn.model_selection, tqdm
-import gencore.training
-from gencore.cli import main
+import gencore.training.loop
+from gencore.cli.main import main
 reading, writing = os.pipe()
 children = []
 for seed in range(20):
@@ -274,7 +413,10 @@ def test_of_twenty_starts_of_one_run_at_once_exactly_one_wins(start: Start, home
     assert one.status() == "finished" and one.config().training.seed == codes.index(0)
     final = load_checkpoint(one.checkpoints / "final.safetensors")
     assert json.loads(final.metadata["config"])["training"]["seed"] == codes.index(0)
-    assert err.count("training or measuring run x") + err.count("a run named x exists") == 19 and "Traceback" not in err
+    assert (
+        err.count("training or measuring run x") + err.count("a run named x exists") == 19
+        and "Traceback" not in err
+    )
 
 
 # ---------------------------------------------------------------- signals
@@ -295,7 +437,9 @@ def assert_stopped_in_order(reason: str) -> None:
     assert one.status() == "stopped" and not (one.results / "process.json").exists()
 
 
-def test_gencore_stop_ends_a_training_within_ten_seconds_with_a_checkpoint_and_code_143(start: Start, home: Path) -> None:
+def test_gencore_stop_ends_a_training_within_ten_seconds_with_a_checkpoint_and_code_143(
+    start: Start, home: Path
+) -> None:
     process = in_training(start, *ENDLESS)
     stopper = start("-m", "gencore", "stop", "x")
     assert stopper.communicate(timeout=120)[0] == "x stopped\n" and stopper.returncode == 0
@@ -312,9 +456,13 @@ def test_ctrl_c_saves_a_checkpoint_and_ends_with_code_130(start: Start, home: Pa
 
 
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
-def test_a_second_signal_ends_a_busy_training_at_once(start: Start, home: Path, second: signal.Signals) -> None:
+def test_a_second_signal_ends_a_busy_training_at_once(
+    start: Start, home: Path, second: signal.Signals
+) -> None:
     """Busy with a sheet of samples that takes minutes, in which nobody asks whether to stop."""
-    slow = "--timesteps 10000 --sampling-steps 10000 --sampler ddpm --width 16 --batch-size 8 --sheets 1000".split()
+    slow = (
+        "--timesteps 10000 --sampling-steps 10000 --sampler ddpm --width 16 --batch-size 8 --sheets 1000"
+    ).split()
     process = in_training(start, "train", "ddpm", *QUICK, *slow, "--progress-every", "1", "--name", "x")
     time.sleep(0.5)  # its figures are told just before it asks whether to stop
     process.send_signal(signal.SIGINT)
@@ -335,7 +483,9 @@ def test_a_training_that_is_running_can_be_neither_started_again_nor_overwritten
     assert process.poll() is None
 
 
-def test_measuring_is_seen_by_others_keeps_them_out_and_can_be_stopped(gencore: Gencore, start: Start, judged: Path) -> None:
+def test_measuring_is_seen_by_others_keeps_them_out_and_can_be_stopped(
+    gencore: Gencore, start: Start, with_extractor: Path
+) -> None:
     process = start("-m", "gencore", "evaluate", "vae", "--samples", "1000000", "--threads", "1")
     wait_until(lambda: run("vae").status() == "evaluating", process)
     assert "training or measuring run vae" in gencore("evaluate", "vae").complaint
@@ -348,12 +498,15 @@ def test_measuring_is_seen_by_others_keeps_them_out_and_can_be_stopped(gencore: 
 
 
 TINY_FOUR = (
-    "--dataset digits --epochs 1 --batch-size 500 --samples 300 --threads 1 --vae.network mlp --vae.latent-dim 4 "
+    "--dataset digits --epochs 1 --batch-size 500 --samples 300 --threads 1 --vae.network mlp "
+    "--vae.latent-dim 4 "
     "--gan.network mlp --cgan.network mlp --ddpm.width 16 --ddpm.timesteps 20 --ddpm.sampling-steps 2"
 ).split()
 
 
-def test_compare_trains_and_measures_all_four_on_every_seed_and_says_what_ties(gencore: Gencore, judged: Path) -> None:
+def test_compare_trains_and_measures_all_four_on_every_seed_and_says_what_ties(
+    gencore: Gencore, with_extractor: Path
+) -> None:
     result = gencore("compare", *TINY_FOUR, "--seeds", "2", "--json")
     assert result.code == 0, result.err
     compared = result.json
@@ -364,16 +517,26 @@ def test_compare_trains_and_measures_all_four_on_every_seed_and_says_what_ties(g
     fds = [run(name).load_results().value("fd") for name in compared["runs"]["VAE"]]
     assert compared["rankings"]["fd"]["models"]["VAE"]["values"] == fds and fds[0] != fds[1]
     assert len(compared["rankings"]["fd"]["pairs"]) == 6
-    assert json.loads((judged / "results" / "comparisons" / "digits.json").read_text()) == compared
+    assert json.loads((with_extractor / "results" / "_comparisons" / "digits.json").read_text()) == compared
     assert compared["diverged"] == {}
     said = compared["origin"]["command"] + " "
-    asked = [f" {flag} {value} " for flag, value in zip(TINY_FOUR[::2], TINY_FOUR[1::2], strict=True) if flag != "--threads"]
+    asked = [
+        f" {flag} {value} "
+        for flag, value in zip(TINY_FOUR[::2], TINY_FOUR[1::2], strict=True)
+        if flag != "--threads"
+    ]
     assert [words for words in [*asked, " --seeds 2 "] if words not in said] == []
     of_43 = run("digits-gan-seed43").events_path
     events.append(of_43, Ended(status="diverged", reason="made up", step=3, seconds=1, peak_memory_mib=1))
     left = gencore("compare", *TINY_FOUR, "--seeds", "2", "--resume")
-    assert left.code == 3 and "digits-gan-seed43 diverged" in left.err and "fewer than two seeds are left" in left.err
-    assert json.loads((judged / "results" / "comparisons" / "digits.json").read_text()) == compared, "one seed was compared"
+    assert (
+        left.code == 3
+        and "digits-gan-seed43 diverged" in left.err
+        and "fewer than two seeds are left" in left.err
+    )
+    assert (
+        json.loads((with_extractor / "results" / "_comparisons" / "digits.json").read_text()) == compared
+    ), "one seed was compared"
     again = gencore("compare", *TINY_FOUR)
     assert again.code == 2 and "a run named digits-vae exists" in again.complaint
     measured = run("digits-vae").load_results().origins["evaluation"].unix_time
@@ -386,11 +549,15 @@ def test_compare_trains_and_measures_all_four_on_every_seed_and_says_what_ties(g
     ]  # fmt: skip
 
 
-def test_a_training_that_diverges_leaves_the_others_to_be_compared(gencore: Gencore, judged: Path) -> None:
+def test_a_training_that_diverges_leaves_the_others_to_be_compared(
+    gencore: Gencore, with_extractor: Path
+) -> None:
     words = [*TINY_FOUR, "--seeds", "2", "--gan.generator-learning-rate", "1e30"]
     result = gencore("compare", *words, "--json")
     assert result.code == 3 and "digits-gan diverged and is left out" in result.err
-    assert list(result.json["runs"]) == ["VAE", "cGAN", "DDPM"] and result.json["diverged"] == {"GAN": [42, 43]}
+    assert list(result.json["runs"]) == ["VAE", "cGAN", "DDPM"] and result.json["diverged"] == {
+        "GAN": [42, 43]
+    }
     history = run("digits-gan").events_path.read_bytes()
     again = gencore("compare", *words, "--resume")
     assert again.code == 3 and "diverged: GAN on seed 42, 43" in again.out
@@ -405,7 +572,9 @@ def test_a_reader_who_has_seen_enough_is_no_error(start: Start, home: Path) -> N
     assert process.wait(timeout=60) == 0 and process.stderr.read() == ""
 
 
-def test_an_interrupted_run_resumed_from_the_command_line_equals_the_uninterrupted_one(gencore: Gencore, home: Path) -> None:
+def test_an_interrupted_run_resumed_from_the_command_line_equals_the_uninterrupted_one(
+    gencore: Gencore, home: Path
+) -> None:
     words = [*VAE, "--epochs", "3", "--checkpoint-every", "1"]
     assert gencore(*words, "--name", "whole").code == 0
     assert gencore(*words, "--name", "cut").code == 0
@@ -416,13 +585,21 @@ def test_an_interrupted_run_resumed_from_the_command_line_equals_the_uninterrupt
     cut.events_path.write_bytes(b"".join(lines[: saved + 1]) + b'{"type": "progr')  # as after a power cut
     (cut.checkpoints / "step-00000006.safetensors").write_bytes(b"torn")
     result = gencore(*words, "--name", "cut", "--resume")
-    assert result.code == 0 and "step-00000006.safetensors" in result.err and "taking the checkpoint before it" in result.err
-    whole, resumed = (load_checkpoint(run(name).checkpoints / "final.safetensors") for name in ("whole", "cut"))
+    assert (
+        result.code == 0
+        and "step-00000006.safetensors" in result.err
+        and "taking the checkpoint before it" in result.err
+    )
+    whole, resumed = (
+        load_checkpoint(run(name).checkpoints / "final.safetensors") for name in ("whole", "cut")
+    )
     assert whole.digest == resumed.digest
     assert events.tail(cut.events_path).unreadable == 0
 
 
-def test_evaluate_prints_and_writes_the_same_strict_json_with_an_origin(gencore: Gencore, judged: Path) -> None:
+def test_evaluate_prints_and_writes_the_same_strict_json_with_an_origin(
+    gencore: Gencore, with_extractor: Path
+) -> None:
     result = gencore("evaluate", "vae", "--samples", 300, "--json")
     assert result.code == 0
     (found,) = result.json
@@ -473,18 +650,28 @@ def test_samples_are_written_as_arrays_of_bytes_with_the_labels_that_were_asked_
     assert not (home / "refused.npz").exists()
 
 
-def test_doctor_says_in_strict_json_what_is_at_hand(gencore: Gencore, judged: Path) -> None:
+def test_doctor_says_in_strict_json_what_is_at_hand(gencore: Gencore, with_extractor: Path) -> None:
     result = gencore("doctor", "--json", "--device", "cpu")
     assert result.code == 0
     facts = result.json
-    assert facts["kind"] == "cpu" and facts["datasets"]["digits"] == "bundled" and facts["datasets"]["mnist"] == "would be downloaded"
+    assert (
+        facts["kind"] == "cpu"
+        and facts["datasets"]["digits"] == "bundled"
+        and facts["datasets"]["mnist"] == "would be downloaded"
+    )
     assert facts["features"] == {name: name == "digits" for name in facts["features"]}
-    assert facts["versions"]["torch"] == torch.__version__.partition("+")[0] or facts["versions"]["torch"] == torch.__version__
+    assert (
+        facts["versions"]["torch"] == torch.__version__.partition("+")[0]
+        or facts["versions"]["torch"] == torch.__version__
+    )
     assert facts["threads"] == torch.get_num_threads()
 
 
 def test_help_names_every_command_and_needs_no_torch(home: Path) -> None:
-    program = "import sys; from gencore.cli import main\ntry: main(['--help'])\nfinally: print('torch' in sys.modules)"
+    program = (
+        "import sys; from gencore.cli.main import main\ntry: main(['--help'])\nfinally: "
+        "print('torch' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.endswith("False\n")
     for command in ("train", "compare", "evaluate", "sample", "features", "runs", "stop", "doctor", "schema"):

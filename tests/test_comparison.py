@@ -5,9 +5,9 @@ import math
 import pytest
 from support import made_origin, made_results
 
-from gencore.comparison import Comparison, Estimate, compare
-from gencore.results import Metric
-from gencore.tables import show_comparison
+from gencore.analysis.comparison import Comparison, MeanInterval, compare
+from gencore.cli.tables import show_comparison
+from gencore.store.results import Metric
 
 
 def of(label: str, fds: list[float], **more: float) -> list:
@@ -15,7 +15,7 @@ def of(label: str, fds: list[float], **more: float) -> list:
 
 
 def test_an_estimate_is_the_mean_with_students_interval() -> None:
-    estimate = Estimate.of([1.0, 2.0, 3.0, 4.0, 5.0])
+    estimate = MeanInterval.of([1.0, 2.0, 3.0, 4.0, 5.0])
     half = 2.7764451052 * math.sqrt(2.5) / math.sqrt(5)  # t(0.975, 4 degrees of freedom), sd of 1..5
     assert estimate.mean == 3
     assert estimate.low == pytest.approx(3 - half) and estimate.high == pytest.approx(3 + half)
@@ -36,7 +36,11 @@ def test_a_steady_difference_ranks_even_where_the_seeds_differ_more() -> None:
 
 
 def test_a_training_that_diverged_is_named_and_costs_its_model_stability() -> None:
-    sound = {"training_finite": 1.0, "worst_within_class_variance": 1.0, "coverage": Metric(value=0.9, floor=0.9)}
+    sound = {
+        "training_finite": 1.0,
+        "worst_within_class_variance": 1.0,
+        "coverage": Metric(value=0.9, floor=0.9),
+    }
     members = {label: of(label, [10.0, 11.0], **sound) for label in ("VAE", "GAN")}
     compared = compare(members, diverged={"GAN": [7, 8]})
     assert compared.lost == "diverged: GAN on seed 7, 8" and compare(members).lost == ""
@@ -56,7 +60,11 @@ def test_where_more_is_better_the_larger_comes_first() -> None:
 
 
 def test_a_metric_that_one_model_lacks_is_compared_among_the_others_and_not_at_all_among_one() -> None:
-    members = {"VAE": of("VAE", [9.0]), "GAN": of("GAN", [9.0], recall=0.75), "DDPM": of("DDPM", [9.0], recall=0.5)}
+    members = {
+        "VAE": of("VAE", [9.0]),
+        "GAN": of("GAN", [9.0], recall=0.75),
+        "DDPM": of("DDPM", [9.0], recall=0.5),
+    }
     rankings = compare(members).rankings
     assert list(rankings["recall"].models) == ["GAN", "DDPM"] and "precision" not in rankings
 
@@ -70,7 +78,9 @@ def scored(label: str, *fds: float) -> list:
         "class_total_variation": 0.0,
         "fd_last_over_best": 1.0,
     }
-    return [made_results(label, seed=seed, fd=Metric(value=fd, floor=2.0), **rest) for seed, fd in enumerate(fds)]
+    return [
+        made_results(label, seed=seed, fd=Metric(value=fd, floor=2.0), **rest) for seed, fd in enumerate(fds)
+    ]
 
 
 def test_models_are_ranked_by_the_scores_that_every_seed_has_and_all_four_are_kept_with_their_parts() -> None:
@@ -87,10 +97,27 @@ def test_models_are_ranked_by_the_scores_that_every_seed_has_and_all_four_are_ke
 def test_the_table_shows_every_score_or_why_it_has_none(capsys: pytest.CaptureFixture[str]) -> None:
     show_comparison(compare({"VAE": scored("VAE", 20.0, 20.0), "GAN": scored("GAN", 2.0, 2.0)}))
     head, vae, gan, *lines = capsys.readouterr().out.splitlines()
-    assert head.split() == ["model", "quality", "stability", "controllability", "efficiency", "comes", "first"]
-    assert vae.split() == ["VAE", f"{0.5**0.25:.4g}", "1", "—", "—", "—"] and gan.split()[:3] == ["GAN", "1", "1"]
-    assert "VAE, GAN: stability without gradient_calm: gradient_spike_share not measured; `gencore evaluate RUN`" in lines
-    assert "VAE, GAN: controllability lacks hits: control_hit_rate not measured; `gencore evaluate RUN`" in lines
+    assert head.split() == [
+        "model",
+        "quality",
+        "stability",
+        "controllability",
+        "efficiency",
+        "comes",
+        "first",
+    ]
+    assert vae.split() == ["VAE", f"{0.5**0.25:.4g}", "1", "—", "—", "—"] and gan.split()[:3] == [
+        "GAN",
+        "1",
+        "1",
+    ]
+    assert (
+        "VAE, GAN: stability without gradient_calm: gradient_spike_share not measured; `gencore evaluate RUN`"
+        in lines
+    )
+    assert (
+        "VAE, GAN: controllability lacks hits: control_hit_rate not measured; `gencore evaluate RUN`" in lines
+    )
 
 
 def test_unlike_results_are_refused_by_name() -> None:
@@ -103,5 +130,9 @@ def test_unlike_results_are_refused_by_name() -> None:
 
 
 def test_a_comparison_survives_the_disk() -> None:
-    compared = compare({"VAE": of("VAE", [20.0, 21.0]), "GAN": of("GAN", [5.0, 6.0])}, epochs=2, origin=made_origin("gencore compare"))
+    compared = compare(
+        {"VAE": of("VAE", [20.0, 21.0]), "GAN": of("GAN", [5.0, 6.0])},
+        epochs=2,
+        origin=made_origin("gencore compare"),
+    )
     assert Comparison.model_validate_json(compared.model_dump_json()) == compared

@@ -9,15 +9,15 @@ from sklearn.linear_model import LogisticRegression
 from support import TINY, made_results
 from torch import Generator, Tensor
 
-from gencore.control import CONFIDENCE, Control, Probe, RealClasses, control_figures
+from gencore.analysis.scores import scores
 from gencore.data.batches import dequantise
 from gencore.data.registry import DATASETS
 from gencore.data.sources import load
-from gencore.features import Extracted, load_extractor
-from gencore.groups import control_metrics
+from gencore.evaluation.controllability import CONFIDENCE, Control, Probe, RealClasses, measure_control
+from gencore.evaluation.suite import control_metrics
 from gencore.models import build
 from gencore.models.base import GenerativeModel
-from gencore.scores import scores
+from gencore.models.feature_extractor import Extracted, load_extractor
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAIN = load("digits", "train")
@@ -36,26 +36,33 @@ def score(found: Control) -> float:
 @pytest.fixture(scope="module")
 def splits() -> dict[str, tuple[Extracted, Tensor]]:
     extractor = load_extractor("digits", torch.device("cpu"), ROOT)
-    return {split: (extractor(data.images), data.labels) for split, data in (("test", load("digits", "test")), ("train", TRAIN))}
+    return {
+        split: (extractor(data.images), data.labels)
+        for split, data in (("test", load("digits", "test")), ("train", TRAIN))
+    }
 
 
 @pytest.fixture(scope="module")
 def real(splits: dict[str, tuple[Extracted, Tensor]]) -> RealClasses:
     """With a small probe: what the test models hide in their latents is easily found."""
-    whole = RealClasses.of(load_extractor("digits", torch.device("cpu"), ROOT), *splits["test"], *splits["train"])
+    whole = RealClasses.of(
+        load_extractor("digits", torch.device("cpu"), ROOT), *splits["test"], *splits["train"]
+    )
     assert whole.probe_samples == 2970, "ten times the test split, which is small"
     return replace(whole, probe_samples=1000)
 
 
 class Archive(GenerativeModel):
-    """Draws real training images: `pictures` of each class, and the class that `choose` makes of what it is asked."""
+    """Returns real training images of the given label, from `pictures` of each class."""
 
     spec, conditional, averaged, loss, sampling, players = DATASETS["digits"], True, None, None, "", {}
     device = torch.device("cpu")
 
     def __init__(self, pictures: int = 100) -> None:
         super().__init__()
-        self.images = torch.stack([dequantise(TRAIN.images[TRAIN.labels == c][:pictures]) for c in range(CLASSES)])
+        self.images = torch.stack(
+            [dequantise(TRAIN.images[TRAIN.labels == c][:pictures]) for c in range(CLASSES)]
+        )
 
     def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
         return self.images[labels, torch.randint(self.images.shape[1], (n,), generator=rng)]
@@ -69,7 +76,7 @@ class Deaf(Archive):
 
 
 class Latent(Archive):
-    """The largest of the first ten coordinates of z chooses the class, the largest of the others the picture."""
+    """The largest of z's first ten coordinates chooses the class, the largest of the others the picture."""
 
     conditional = False
 
@@ -99,7 +106,7 @@ class Collapsed(Latent):
 
 
 def measured(model: GenerativeModel, real: RealClasses) -> Control:
-    return control_figures(model, real, seed=0, dtype=torch.float32)
+    return measure_control(model, real, seed=0, dtype=torch.float32)
 
 
 def test_real_images_of_the_class_asked_for_are_full_control(real: RealClasses) -> None:
@@ -107,7 +114,11 @@ def test_real_images_of_the_class_asked_for_are_full_control(real: RealClasses) 
     assert score(found) > 0.95 and found.means == "the label"
     assert found.hit_rate == pytest.approx(found.real_accuracy, abs=0.06)
     assert found.coverage == pytest.approx(found.coverage_floor, abs=0.06)
-    assert found.samples == CLASSES * real.asked and found.chance == 0.1 and len(found.hit_rates) == CLASSES
+    assert (
+        found.samples == CLASSES * real.images_per_class
+        and found.chance == 0.1
+        and len(found.hit_rates) == CLASSES
+    )
 
 
 def test_a_model_deaf_to_its_label_has_no_control_though_its_images_are_real(real: RealClasses) -> None:
@@ -122,7 +133,11 @@ def test_one_picture_a_class_is_little_control_though_every_hit_counts(real: Rea
 
 def test_a_class_that_lies_in_half_spaces_of_the_latent_is_found_and_steered_to(real: RealClasses) -> None:
     found = measured(Latent(), real)
-    assert score(found) > 0.8 and found.means.startswith("a linear probe on z") and "1,000 of its own" in found.means
+    assert (
+        score(found) > 0.8
+        and found.means.startswith("a linear probe on z")
+        and "1,000 of its own" in found.means
+    )
 
 
 def test_a_class_that_no_hyperplane_tells_is_steered_to_by_chance(real: RealClasses) -> None:
@@ -141,20 +156,26 @@ def test_images_outside_the_real_manifold_are_no_hits(real: RealClasses) -> None
             images = super().sample(n, labels, rng)
             return (images + 0.8 * torch.randn(images.shape, generator=rng)).clamp(-1, 1)
 
-    recognised = real.extractor(((Spoilt().sample(500, torch.arange(500) % 10, rng()) + 1) * 127.5).byte()).predicted
+    recognised = real.extractor(
+        ((Spoilt().sample(500, torch.arange(500) % 10, rng()) + 1) * 127.5).byte()
+    ).predicted
     assert (recognised == torch.arange(500) % 10).float().mean() > 2 * measured(Spoilt(), real).hit_rate
 
 
 @pytest.mark.parametrize("family", TINY)
-def test_every_untrained_family_is_measured_and_scores_next_to_nothing(family: str, real: RealClasses) -> None:
+def test_every_untrained_family_is_measured_and_scores_next_to_nothing(
+    family: str, real: RealClasses
+) -> None:
     model = build(TINY[family], DATASETS["digits"]).eval().requires_grad_(False)
     found = measured(model, replace(real, probe_samples=60))
     assert found.hit_rate < 0.2 and score(found) < 0.2
     assert ("60 of its own" in found.means) != model.conditional
 
 
-def test_the_same_seed_measures_the_same_and_judges_in_full_precision_whatever_the_model_computes_in(real: RealClasses) -> None:
-    assert control_figures(Latent(), real, seed=0, dtype=torch.bfloat16) == measured(Latent(), real)
+def test_the_same_seed_measures_the_same_and_judges_in_full_precision_whatever_the_model_computes_in(
+    real: RealClasses,
+) -> None:
+    assert measure_control(Latent(), real, seed=0, dtype=torch.bfloat16) == measured(Latent(), real)
 
 
 def test_a_model_without_labels_or_latent_is_refused(real: RealClasses) -> None:
@@ -165,7 +186,9 @@ def test_a_model_without_labels_or_latent_is_refused(real: RealClasses) -> None:
         measured(Mute(), real)
 
 
-def test_a_classifier_no_better_than_chance_cannot_judge(splits: dict[str, tuple[Extracted, Tensor]], real: RealClasses) -> None:
+def test_a_classifier_no_better_than_chance_cannot_judge(
+    splits: dict[str, tuple[Extracted, Tensor]], real: RealClasses
+) -> None:
     (test, test_labels), (train, train_labels) = splits["test"], splits["train"]
     blind = replace(train, logits=train.logits.roll(1, dims=1))
     with pytest.raises(ValueError, match="train the feature classifier longer"):
@@ -178,9 +201,27 @@ def test_the_probe_is_the_logistic_regression_of_scikit_learn() -> None:
     standard = ((x - probe.centre) / probe.deviation)[: 4 * len(x) // 5]
     decays = []
     for decay in (1e-4, 1e-3, 1e-2, 1e-1, 1.0):
-        oracle = LogisticRegression(C=1 / (decay * len(standard)), max_iter=1000, tol=1e-8).fit(standard, TRAIN.labels[: len(standard)])
+        oracle = LogisticRegression(C=1 / (decay * len(standard)), max_iter=1000, tol=1e-8).fit(
+            standard, TRAIN.labels[: len(standard)]
+        )
         decays.append((torch.from_numpy(oracle.coef_) - probe.W).abs().max().item())
     assert min(decays) < 1e-3 and probe.accuracy > 0.9
+
+
+@pytest.mark.parametrize("present", [[3], [1, 4], [0, 2, 4]])
+def test_classes_that_the_model_never_generates_have_no_probability_and_are_not_steered_to(
+    present: list[int],
+) -> None:
+    z = torch.randn(400, 6, generator=rng())
+    labels = torch.tensor(present)[z[:, : len(present)].argmax(1)]
+    probe = Probe.fit(z, labels, 5)
+    assert probe.accuracy > 0.9
+    absent = next(c for c in range(5) if c not in present)
+    torch.testing.assert_close(probe.steered(z, torch.full((400,), absent)), z, rtol=1e-4, atol=1e-5)
+    x = (z.double() - probe.centre) / probe.deviation
+    p = (x @ probe.W.T + probe.b).softmax(1)
+    assert (p[:, absent] == 0).all()
+    torch.testing.assert_close(p.sum(1), torch.ones(400, dtype=torch.float64))
 
 
 def test_a_steered_latent_keeps_its_norm_and_goes_no_further_than_the_probe_needs_to_be_sure() -> None:

@@ -9,18 +9,24 @@ from pathlib import Path
 import pytest
 from support import record, tiny_config
 
-from gencore.course import LEVELS, TRAILING_STEPS, course_metrics, seconds_at, spike_share
 from gencore.data.sources import ImageData
-from gencore.events import Ended, EndStatus, Event, Progress, QuickDistance, Resumed
-from gencore.results import Metric
-from gencore.runs import run
+from gencore.store.events import Ended, EndStatus, Event, Progress, QuickDistance, Resumed
+from gencore.store.results import Metric
+from gencore.store.runs import run
+from gencore.training.summary import LEVELS, TRAILING_STEPS, seconds_at, spike_share, summary_metrics
 
 FLOOR, NOISE = 1.0, 10_000.0  # so that s(fd) of 100 is .5, of 10 .75, of 1000 .25
 
 
 def progress(step: int, seconds: float, **norms: list[float | None]) -> Progress:
     return Progress(
-        step=step, epoch=step / 10, seconds=seconds, images_per_second=1.0, losses={}, gradient_norms={}, norms=norms
+        step=step,
+        epoch=step / 10,
+        seconds=seconds,
+        images_per_second=1.0,
+        losses={},
+        gradient_norms={},
+        norms=norms,
     )
 
 
@@ -41,7 +47,7 @@ def course(*fds: float | None, status: EndStatus = "finished") -> list[Event]:
 
 
 def metrics(log: list[Event], fd_at_end: float | None = None) -> dict[str, Metric]:
-    return course_metrics(log, FLOOR, NOISE, fd_at_end)
+    return summary_metrics(log, FLOOR, NOISE, fd_at_end)
 
 
 def value(name: str, log: list[Event], fd_at_end: float | None = None) -> float | None:
@@ -83,15 +89,26 @@ def test_a_long_training_has_the_share_of_its_steps_judged_one_by_one() -> None:
 
 
 def test_the_worst_player_is_the_figure_and_is_named() -> None:
-    share = metrics([progress(200, 1.0, d=NORMS, g=NORMS), progress(202, 2.0, d=[3.0, 3.0], g=[3.0, 50.0])])["gradient_spike_share"]
+    share = metrics([progress(200, 1.0, d=NORMS, g=NORMS), progress(202, 2.0, d=[3.0, 3.0], g=[3.0, 50.0])])[
+        "gradient_spike_share"
+    ]
     assert share.value == 0.5 and share.unit == "of the steps of the g" and share.measured_in == "training"
 
 
 def test_what_a_resume_made_void_is_no_part_of_the_course() -> None:
     lost = [progress(201, 9.0, d=[1e6]), quick(201, 1.0)]
-    log = [progress(200, 1.0, d=NORMS), *lost, Resumed(step=200, file="a"), progress(201, 2.0, d=[3.0]), quick(201, 1e3)]
+    log = [
+        progress(200, 1.0, d=NORMS),
+        *lost,
+        Resumed(step=200, file="a"),
+        progress(201, 2.0, d=[3.0]),
+        quick(201, 1e3),
+    ]
     assert value("gradient_spike_share", log) == 0
-    assert metrics(log)["seconds_to_half"].reason == "no s(fd) of 0.5 or more; that of the best quick distance was 0.25"
+    assert (
+        metrics(log)["seconds_to_half"].reason
+        == "never reached 50 % of the distance from noise to real; the best quick distance reached 25 %"
+    )
 
 
 def test_last_over_best_compares_scores_not_distances() -> None:
@@ -101,12 +118,17 @@ def test_last_over_best_compares_scores_not_distances() -> None:
 
 
 @pytest.mark.parametrize("broken", [course(10.0, 10.0, status="diverged"), course(10.0, None)])
-def test_what_diverged_or_has_no_finite_distance_at_the_end_keeps_nothing_of_its_best(broken: list[Event]) -> None:
+def test_what_diverged_or_has_no_finite_distance_at_the_end_keeps_nothing_of_its_best(
+    broken: list[Event],
+) -> None:
     assert value("fd_last_over_best", broken) == 0
 
 
 def test_whether_training_stayed_finite_is_known_only_of_what_ended_by_itself() -> None:
-    assert [value("training_finite", course(10.0, status=status)) for status in ("finished", "stopped", "diverged")] == [1, 1, 0]
+    assert [
+        value("training_finite", course(10.0, status=status))
+        for status in ("finished", "stopped", "diverged")
+    ] == [1, 1, 0]
     assert metrics(course(10.0, status="failed"))["training_finite"].reason == "training failed: enough"
     assert metrics(course(10.0)[:-1])["training_finite"].reason == "training has not ended"
 
@@ -114,14 +136,19 @@ def test_whether_training_stayed_finite_is_known_only_of_what_ended_by_itself() 
 def test_the_seconds_to_a_level_are_those_of_the_first_quick_distance_that_has_it() -> None:
     log = course(1e3, 100.0, 1e3, 10.0)
     assert value("seconds_to_half", log) == 20 and value("seconds_to_three_quarters", log) == 40
-    assert metrics(log)["seconds_to_nine_tenths"].reason == "no s(fd) of 0.9 or more; that of the best quick distance was 0.75"
+    assert (
+        metrics(log)["seconds_to_nine_tenths"].reason
+        == "never reached 90 % of the distance from noise to real; the best quick distance reached 75 %"
+    )
 
 
 def test_seconds_lie_on_the_line_between_progress_events() -> None:
     log = [progress(10, 4.0), progress(20, 10.0)]
     assert [seconds_at(step, log) for step in (5, 10, 15, 20)] == [2.0, 4.0, 7.0, 10.0]
     assert seconds_at(21, log) is None
-    assert metrics([quick(10, 1.0)])["seconds_to_half"].reason == "the event log lacks the progress of step 10"
+    assert (
+        metrics([quick(10, 1.0)])["seconds_to_half"].reason == "the event log lacks the progress of step 10"
+    )
 
 
 def test_a_level_that_only_the_finished_model_has_took_the_whole_training() -> None:
@@ -143,21 +170,30 @@ def test_what_a_log_cannot_say_is_absent_with_the_reason() -> None:
     }
     assert all(metric.value is None for metric in metrics([]).values())
     assert metrics([progress(200, 1.0, d=NORMS)])["gradient_spike_share"].reason == "fewer than 201 steps"
-    assert metrics(course(NOISE, 2 * NOISE))["fd_last_over_best"].reason == "no quick distance was below that of pure noise"
+    assert (
+        metrics(course(NOISE, 2 * NOISE))["fd_last_over_best"].reason
+        == "no quick distance was below that of pure noise"
+    )
 
 
-def test_the_log_of_a_real_training_says_all_of_its_course(judged: Path, few_digits: ImageData) -> None:
+def test_the_log_of_a_real_training_says_all_of_its_course(
+    with_extractor: Path, few_digits: ImageData
+) -> None:
     one = run("x")
     one.create(tiny_config("vae", epochs=51, fd_every=17, fd_samples=256))
     log = record(one, few_digits)
     measured = {event.step: event.fd for event in log if isinstance(event, QuickDistance)}
     best = min(measured, key=measured.__getitem__)
-    found = course_metrics(log, fd_floor=measured[best], fd_of_noise=1e6)
+    found = summary_metrics(log, fd_floor=measured[best], fd_of_noise=1e6)
     assert 0 <= found["gradient_spike_share"].value <= 1 and found["training_finite"].value == 1
-    assert found["fd_last_over_best"].value == pytest.approx(math.log(1e6 / measured[204]) / math.log(1e6 / measured[best]))
-    assert found["seconds_to_nine_tenths"].value in {e.seconds for e in log if isinstance(e, Progress) and e.step <= best}
+    assert found["fd_last_over_best"].value == pytest.approx(
+        math.log(1e6 / measured[204]) / math.log(1e6 / measured[best])
+    )
+    assert found["seconds_to_nine_tenths"].value in {
+        e.seconds for e in log if isinstance(e, Progress) and e.step <= best
+    }
 
 
 def test_anchors_out_of_order_are_refused() -> None:
     with pytest.raises(ValueError, match="anchors must satisfy 0 < good < bad"):
-        course_metrics(course(1.0, 1.0), fd_floor=5.0, fd_of_noise=2.0)
+        summary_metrics(course(1.0, 1.0), fd_floor=5.0, fd_of_noise=2.0)

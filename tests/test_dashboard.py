@@ -23,13 +23,16 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 from support import wait_until
 
-from dashboard import actions, catalog, estimate, forms, frames, sheets, sidebar, words
-from dashboard.device import Doctor, Report
-from dashboard.jobs import Jobs, TooManyRunsError
-from gencore import commands, events
-from gencore.config import PRESETS, RunConfig, TrainingConfig, VAEConfig
-from gencore.events import Progress, Resumed
-from gencore.runs import Run, RunBusyError, run
+from dashboard.data import frames, run_catalog, sheets, time_estimate
+from dashboard.data.machine import Doctor, Machine, PaceProbe
+from dashboard.data.processes import Jobs, TooManyRunsError
+from dashboard.widgets import run_controls, sidebar, text, train_form
+from gencore.config import commands
+from gencore.config.options import PRESETS, RunConfig, TrainingConfig, VAEConfig, preset_title
+from gencore.store import events, results
+from gencore.store.events import Progress, Resumed
+from gencore.store.results import Metric
+from gencore.store.runs import Run, RunBusyError, run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -91,16 +94,18 @@ def test_a_log_is_read_from_where_it_was_left_and_anew_when_it_is_shorter(tmp_pa
 
 def test_the_course_knows_progress_time_left_and_end(tmp_path: Path) -> None:
     made = trained(tmp_path, "half", config("gan", epochs=4), until=0.5, end=None)
-    course = frames.course(events.tail(made.events_path).events)
-    assert course.share == pytest.approx(0.5) and course.ended is None
-    assert course.seconds_left == pytest.approx(2 * STEPS_PER_EPOCH)  # the made log has a step a second
-    assert frames.course([]) is None
+    training_progress = frames.training_progress(events.tail(made.events_path).events)
+    assert training_progress.share == pytest.approx(0.5) and training_progress.ended is None
+    assert training_progress.seconds_left == pytest.approx(
+        2 * STEPS_PER_EPOCH
+    )  # the made log has a step a second
+    assert frames.training_progress([]) is None
 
 
 def test_absent_metrics_are_dashes_with_their_reason(tmp_path: Path) -> None:
     measured(tmp_path, "digits-ddpm", config("ddpm"), 0.9)
     trained(tmp_path, "digits-vae", config("vae"))
-    rows = {one.run.name: cells for one, cells in frames.table(catalog.generative_runs(tmp_path))}
+    rows = {one.run.name: cells for one, cells in frames.table(run_catalog.generative_runs(tmp_path))}
     assert rows["digits-ddpm"]["recall"] == frames.Cell(None, "left out to show <b>a</b> dash")
     assert rows["digits-ddpm"]["fd ÷ floor"].value == pytest.approx(rows["digits-ddpm"]["fd"].value / 2.0)
     assert "not evaluated" in rows["digits-vae"]["fd"].remark
@@ -112,11 +117,11 @@ def test_the_headline_run_stands_for_its_model_unless_the_newest_is_asked_for(tm
     newer = measured(tmp_path, "another", config("vae"), 0.5, kind="measured")
     os.utime(newer.config_path, (2e9, 2e9))
     trained(tmp_path, "features-digits", config("vae"))
-    entries = catalog.generative_runs(tmp_path)
-    assert [one.run.name for one in catalog.one_a_label(entries, "digits")] == [
+    entries = run_catalog.generative_runs(tmp_path)
+    assert [one.run.name for one in run_catalog.one_a_label(entries, "digits")] == [
         f"digits-{p}" for p in ("vae", "gan", "cgan", "ddpm")
     ]
-    assert catalog.one_a_label(entries, "digits", newest=True)[0].run.name == "another"
+    assert run_catalog.one_a_label(entries, "digits", newest=True)[0].run.name == "another"
 
 
 def test_a_sheet_is_cut_into_its_pictures_and_drawn_with_sharp_pixels(tmp_path: Path) -> None:
@@ -142,7 +147,9 @@ def test_what_is_no_sheet_is_refused_by_name(tmp_path: Path, content: bytes) -> 
 
 
 @pytest.mark.parametrize("size", [(4, 4), (13, 4), (2000, 4), (600, 300)])
-def test_a_strip_is_read_with_its_frames_and_what_is_none_is_refused_by_name(tmp_path: Path, size: tuple[int, int]) -> None:
+def test_a_strip_is_read_with_its_frames_and_what_is_none_is_refused_by_name(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
     Image.new("L", (12, 4), 9).save(tmp_path / "morph.png")
     strip = sheets.read_strip(tmp_path / "morph.png")
     assert strip.frames == 3 and np.asarray(Image.open(io.BytesIO(strip.png))).shape == (4, 12, 3)
@@ -152,7 +159,7 @@ def test_a_strip_is_read_with_its_frames_and_what_is_none_is_refused_by_name(tmp
 
 
 def test_foreign_text_cannot_act_as_markdown() -> None:
-    assert words.plain("<b>*x*</b>\n# y") == r"\<b\>\*x\*\<\/b\> \# y"
+    assert text.plain("<b>*x*</b>\n# y") == r"\<b\>\*x\*\<\/b\> \# y"
 
 
 @pytest.mark.parametrize(
@@ -160,7 +167,7 @@ def test_foreign_text_cannot_act_as_markdown() -> None:
     [(None, "—"), (0.0, "0.00"), (1.999, "2.00"), (19.53, "19.5"), (1234.5, "1,230"), (0.00012, "1.20e-04")],
 )
 def test_figures_have_three_digits(value: float | None, shown: str) -> None:
-    assert words.figure(value) == shown
+    assert text.figure(value) == shown
 
 
 # ---------------------------------------------------------------- forms and commands
@@ -174,16 +181,16 @@ def test_every_field_of_every_preset_has_an_input_and_a_flag_of_its_own(preset: 
     fields = {name for _, part in PRESETS[preset] for name in type(part).model_fields} - {"family"}
     assert {option.name for option in options} == fields
     for option in options:
-        assert forms.kind(option.field) and option.field.description
+        assert train_form.kind(option.field) and option.field.description
 
 
 def test_bounds_come_from_the_config() -> None:
-    assert forms.bounds(VAEConfig.model_fields["width"]) == (8, 512, 8)
-    assert forms.bounds(TrainingConfig.model_fields["ema_decay"]) == (0, 1, None)
+    assert train_form.bounds(VAEConfig.model_fields["width"]) == (8, 512, 8)
+    assert train_form.bounds(TrainingConfig.model_fields["ema_decay"]) == (0, 1, None)
 
 
 def test_the_command_names_what_differs_from_the_preset() -> None:
-    changed = forms.configured(
+    changed = train_form.configured(
         "cgan", {("model", "conditional"): False, ("training", "patience"): 3, ("data", "dataset"): "digits"}
     )
     line = commands.shown(commands.train("cgan", "x", changed))
@@ -201,15 +208,16 @@ def test_a_run_is_resumed_with_its_own_config() -> None:
 
 
 def test_the_engine_reads_the_command_as_the_config_it_was_made_from() -> None:
-    from gencore.cli import _parse
+    from gencore.cli.parsing import parse
 
-    plan = forms.configured(
+    plan = train_form.configured(
         "ddpm", {("model", "timesteps"): 50, ("training", "clip_norm"): None, ("model", "conditional"): True}
     )
-    assert _parse(commands.train("ddpm", "x", plan)).config == plan
+    assert parse(commands.train("ddpm", "x", plan)).config == plan
 
 
 # ---------------------------------------------------------------- jobs
+
 
 def start(jobs: Jobs, name: str) -> Run:
     one = run(name)
@@ -266,7 +274,7 @@ def test_a_restarted_server_sees_its_training_and_stops_it(jobs: Jobs) -> None:
 
 def test_a_training_that_outlives_its_server_goes_on(jobs: Jobs) -> None:
     server = (
-        "import time; from dashboard.jobs import Jobs; from gencore.runs import run\n"
+        "import time; from dashboard.data.processes import Jobs; from gencore.store.runs import run\n"
         f"Jobs({jobs._program!r}).start(run('survivor'), ['--name', 'survivor']); time.sleep(60)"
     )
     process = subprocess.Popen([sys.executable, "-c", server])
@@ -290,11 +298,11 @@ def test_a_killed_training_has_died_and_leaves_no_zombie(jobs: Jobs) -> None:
 
 def test_a_job_that_fails_before_it_begins_is_reported_with_its_log(jobs: Jobs) -> None:
     start(jobs, "broken")
-    wait_until(lambda: bool(jobs.stillborn()))
-    [job] = jobs.stillborn()
-    assert actions.log_tail(job.run, 5) == "no such data set"
+    wait_until(lambda: bool(jobs.failed_to_start()))
+    [job] = jobs.failed_to_start()
+    assert run_controls.log_tail(job.run, 5) == "no such data set"
     jobs.forget(job)
-    assert jobs.stillborn() == [] and jobs.starting() == []
+    assert jobs.failed_to_start() == [] and jobs.starting() == []
 
 
 def test_the_machine_is_known_or_the_reason_is() -> None:
@@ -310,13 +318,13 @@ def test_the_machine_is_known_or_the_reason_is() -> None:
         for code in (f"print({json.dumps(report)!r})", "raise SystemExit('no torch')")
     )
     wait_until(lambda: known.answer is not None and unknown.answer is not None)
-    assert isinstance(known.answer, Report) and known.answer.datasets == {"digits": "bundled"}
+    assert isinstance(known.answer, Machine) and known.answer.datasets == {"digits": "bundled"}
     assert unknown.answer == "gencore doctor ended with code 1: no torch"
 
 
 # ---------------------------------------------------------------- how long it takes
 
-HERE = Report(device="cpu", threads=2, memory_gib=8, datasets={})
+HERE = Machine(device="cpu", threads=2, memory_gib=8, datasets={})
 
 
 def test_a_training_is_estimated_by_the_run_of_its_family_that_differs_least(home: Path) -> None:
@@ -324,13 +332,15 @@ def test_a_training_is_estimated_by_the_run_of_its_family_that_differs_least(hom
     plan = config("vae", epochs=8)
     wide = plan.model_copy(update={"model": plan.model.model_copy(update={"width": 128})})
     trained(home, "wide", wide)
-    found = estimate.training_time(wide, catalog.generative_runs(), HERE)
+    found = time_estimate.time_to_finish(wide, run_catalog.generative_runs(), HERE)
     assert (found.run, found.differs) == ("wide", ())
     steps = 8 * STEPS_PER_EPOCH  # in 0.4 s each, of the made log
     images = 8 * (1500 // plan.data.batch_size) * plan.data.batch_size
-    assert found.seconds == pytest.approx(images / (steps * plan.data.batch_size / (steps * 0.4)))
+    assert found.training == pytest.approx(images / (steps * plan.data.batch_size / (steps * 0.4)))
+    assert found.measuring == pytest.approx(steps * 0.6)  # a step takes a second by the clock of the log
+    assert found.evaluation is None and found.seconds == found.training + found.measuring
     narrow = plan.model_copy(update={"model": plan.model.model_copy(update={"width": 32})})
-    assert estimate.training_time(narrow, catalog.generative_runs(), HERE).differs == ("width",)
+    assert time_estimate.time_to_finish(narrow, run_catalog.generative_runs(), HERE).differs == ("width",)
 
 
 @pytest.mark.parametrize(
@@ -345,15 +355,93 @@ def test_a_training_is_estimated_by_the_run_of_its_family_that_differs_least(hom
     ],
 )
 def test_a_training_is_not_estimated_without_a_like_one_finished_here(
-    home: Path, here: Report | str | None, end: str, preset: str, why_not: str
+    home: Path, here: Machine | str | None, end: str, preset: str, why_not: str
 ) -> None:
     trained(home, "one", config("vae"), end=end)
-    assert why_not in estimate.training_time(config(preset), catalog.generative_runs(), here)
+    assert why_not in time_estimate.time_to_finish(config(preset), run_catalog.generative_runs(), here)
 
 
 def test_a_shipped_run_says_nothing_about_this_machine(home: Path) -> None:
     (trained(home, "one", config("vae")).results / "shipped").touch()
-    assert "no VAE has finished" in estimate.training_time(config("vae"), catalog.generative_runs(), HERE)
+    assert "no VAE has finished" in time_estimate.time_to_finish(
+        config("vae"), run_catalog.generative_runs(), HERE
+    )
+
+
+def finished(home: Path, name: str, plan: RunConfig, evaluation_seconds: float, rate: float) -> Run:
+    """A measured run, its evaluation recorded so long after its training, sampling `rate` images a second."""
+    made = measured(home, name, plan, 0.5, kind="measured")
+    found = made.load_results()
+    assert found is not None
+    ended = events.last(made.events_path)
+    assert ended is not None
+    origin = found.origins["evaluation"].model_copy(
+        update={"unix_time": ended.time + evaluation_seconds, "device": "cpu", "threads": 2}
+    )
+    metrics = found.metrics | {"samples_per_second_100": Metric(value=rate, unit="1/s")}
+    update = {"origins": found.origins | {"evaluation": origin}, "metrics": metrics, "samples": 2970}
+    results.save(made.results_path, found.model_copy(update=update))
+    return made
+
+
+def test_an_estimate_counts_the_evaluation_of_the_family_and_of_runs_evaluated_later_the_shortest(
+    home: Path,
+) -> None:
+    finished(home, "at-once", config("vae"), 29.0, rate=1000)
+    finished(home, "next-hour", config("vae"), 3000.0, rate=1000)
+    finished(home, "next-day", config("vae"), 90_000.0, rate=1000)
+    found = time_estimate.time_to_finish(config("vae"), run_catalog.generative_runs(), HERE)
+    assert found.evaluation == pytest.approx(29.0)
+    assert found.seconds == pytest.approx(found.training + found.measuring + 29.0)
+
+
+def test_an_evaluation_is_estimated_by_another_family_with_the_sampling_time_replaced(home: Path) -> None:
+    finished(home, "denoiser", config("ddpm"), 40.0, rate=99)  # 30 s of it for 2,970 images
+    finished(home, "other", config("vae"), 90_000.0, rate=1000)
+    found = time_estimate.time_to_finish(config("vae"), run_catalog.generative_runs(), HERE)
+    assert found.evaluation == pytest.approx(10.0 + 2.97)
+
+
+def test_time_left_counts_the_evaluation_and_names_the_phase(home: Path) -> None:
+    finished(home, "before", config("vae"), 29.0, rate=1000)
+    made = trained(home, "now", config("vae"), until=0.5, end=None)
+    entries, entry = run_catalog.generative_runs(), run_catalog.entry(made)
+
+    def left(now: float, evaluates: bool = True) -> time_estimate.TimeLeft:
+        progress = frames.training_progress(events.tail(made.events_path).events)
+        assert progress is not None
+        return time_estimate.time_left(entry, progress, evaluates, entries, now)
+
+    training = 2 * STEPS_PER_EPOCH  # a step a second
+    assert left(0) == ("training", pytest.approx(training + 29.0), pytest.approx(29.0))
+    assert left(0, evaluates=False) == ("training", pytest.approx(training), 0.0)
+    end = events.Ended(time=1e9, status="finished", reason="done", step=48, seconds=20.0, peak_memory_mib=1.0)
+    events.append(made.events_path, end)
+    assert left(1e9 + 9) == ("evaluation", pytest.approx(20.0), pytest.approx(29.0))
+    assert left(1e9 + 60) == ("evaluation", None, pytest.approx(29.0))
+
+
+def test_a_shipped_run_is_scaled_by_a_probe_of_this_machine(home: Path) -> None:
+    shipped = finished(home, "shipped", config("vae"), 30.0, rate=1000)
+    (shipped.results / "shipped").touch()
+    entries, wanted = run_catalog.generative_runs(), config("vae", epochs=8)
+    entry = time_estimate.run_to_probe(wanted, entries)
+    assert entry is not None and entry.run.name == "shipped"
+    assert time_estimate.run_to_probe(config("gan"), entries) is None
+    there = 48 * wanted.data.batch_size / (48 * 0.4)  # images per second of the made log
+    found = time_estimate.probed_time(wanted, entries, entry, images_per_second=there / 2)
+    images = 8 * (1500 // wanted.data.batch_size) * wanted.data.batch_size
+    assert found.is_probed and found.training == pytest.approx(2 * images / there)
+    assert found.evaluation == pytest.approx(60.0)
+
+
+def test_the_pace_of_this_machine_is_measured_by_training_steps(home: Path) -> None:
+    probe = PaceProbe(config("vae-mlp"))
+    wait_until(lambda: probe.answer is not None)
+    assert isinstance(probe.answer, float) and probe.answer > 0
+    broken = PaceProbe(config("vae-mlp"), [sys.executable, "-c", "raise SystemExit('no torch')"])
+    wait_until(lambda: broken.answer is not None)
+    assert broken.answer == "the probe of this machine ended with code 1: no torch"
 
 
 # ---------------------------------------------------------------- pages
@@ -367,7 +455,7 @@ def page(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., 
     st.cache_resource.clear()
 
     def show(name: str = "home", **address: str) -> AppTest:
-        app = AppTest.from_file(str(REPOSITORY / "dashboard/Home.py"), default_timeout=30)
+        app = AppTest.from_file(str(REPOSITORY / "dashboard/app.py"), default_timeout=30)
         for key, value in address.items():
             app.query_params[key] = value
         app.switch_page(f"views/{name}.py").run()
@@ -388,7 +476,7 @@ def text_of(app: AppTest) -> str:
 def test_home_without_runs_says_what_to_do(page: Callable[..., AppTest]) -> None:
     app = page()
     assert "press **Start**" in text_of(app)
-    assert app.sidebar.selectbox(key="train.preset").options == [forms._preset_name(name) for name in PRESETS]
+    assert app.sidebar.selectbox(key="train.preset").options == [preset_title(name) for name in PRESETS]
 
 
 def test_home_shows_pictures_scores_spheres_and_origins_of_the_four(
@@ -399,7 +487,7 @@ def test_home_shows_pictures_scores_spheres_and_origins_of_the_four(
     assert len(app.get("image")) == 4
     assert len(app.get("plotly_chart")) == 1
     shown = text_of(app)
-    for label in catalog.HEADLINE_LABELS:
+    for label in run_catalog.HEADLINE_LABELS:
         assert label in shown
     assert "shipped" in shown and "—" in shown
 
@@ -501,7 +589,7 @@ def test_live_survives_a_log_of_rubbish_and_a_sheet_that_leads_out(
         log.write(b"rubbish\n\xff\xfe\n{}\n")
     events.append(made.events_path, events.Sheet(step=999, epoch=99, file="../../../secret.png"))
     shown = text_of(page("live"))
-    assert "3 lines" in shown and "leads out" in words.plain(shown).replace("\\", "")
+    assert "3 lines" in shown and "leads out" in text.plain(shown).replace("\\", "")
 
 
 def test_start_in_the_sidebar_runs_what_the_form_says(
@@ -535,8 +623,27 @@ def test_the_sidebar_shows_and_stops_what_runs(page: Callable[..., AppTest], hom
     wait_until(lambda: sidebar.doctor().answer is not None)
     app.run()
     assert "**mine**" in text_of(app) and "1 of 1 data sets at hand" in text_of(app)
+    process = mine.process()
+    process.suspend()  # it cannot end yet, and the page does not wait for it
     app.sidebar.button(key="sidebar.stop.mine").click().run()
-    assert mine.process() is None and mine.status() == "stopped"
+    button = app.sidebar.button(key="sidebar.stop.mine")
+    assert mine.status() == "stopping" and button.label == "Stopping …" and button.disabled
+    process.resume()
+    wait_until(lambda: mine.process() is None)
+    assert mine.status() == "stopped"
+
+
+def test_duplicate_on_live_fills_the_form(page: Callable[..., AppTest], home: Path) -> None:
+    plan = config("cgan", epochs=7)
+    trained(home, "mine", plan.model_copy(update={"model": plan.model.model_copy(update={"width": 32})}))
+    app = page("live")
+    app.main.button(key="live.duplicate.mine").click().run()
+    assert app.sidebar.selectbox(key="train.preset").value == "cgan"
+    assert app.sidebar.selectbox(key="train.dataset").value == "digits"
+    assert app.sidebar.number_input(key="train.epochs").value == 7
+    assert app.sidebar.number_input(key="train.cgan.width").value == 32
+    app.sidebar.number_input(key="train.epochs").set_value(3).run()  # filled once, then the visitor's own
+    assert app.sidebar.number_input(key="train.epochs").value == 3
 
 
 def test_the_form_says_what_contradicts_itself_and_does_not_start(page: Callable[..., AppTest]) -> None:
@@ -548,10 +655,12 @@ def test_the_form_says_what_contradicts_itself_and_does_not_start(page: Callable
 
 
 def test_every_preset_has_a_name_of_its_own_in_the_form() -> None:
-    assert len({forms._preset_name(preset) for preset in PRESETS}) == len(PRESETS)
+    assert len({preset_title(preset) for preset in PRESETS}) == len(PRESETS)
 
 
-def test_a_name_that_leads_out_is_refused_in_words_until_another_is_typed(page: Callable[..., AppTest]) -> None:
+def test_a_name_that_leads_out_is_refused_in_words_until_another_is_typed(
+    page: Callable[..., AppTest],
+) -> None:
     app = page()
     app.sidebar.text_input(key="train.name").set_value("../x").run()
     next(button for button in app.sidebar.button if button.label == "Start").click().run()
@@ -562,5 +671,8 @@ def test_a_name_that_leads_out_is_refused_in_words_until_another_is_typed(page: 
 
 
 def test_pages_that_list_and_follow_load_no_torch() -> None:
-    code = "import sys, runpy; import dashboard.sidebar, dashboard.charts; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, runpy; import dashboard.widgets.sidebar, dashboard.widgets.altair_charts; "
+        "sys.exit('torch' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY).returncode == 0

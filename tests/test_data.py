@@ -1,6 +1,7 @@
 """Data sets and batches. The faults are real: caused on copies of real files, or on a local server."""
 
 import gzip
+import hashlib
 import http.server
 import os
 import pickle
@@ -11,6 +12,8 @@ import sys
 import threading
 import urllib.error
 import urllib.request
+import warnings
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -20,8 +23,9 @@ import pytest
 import torch
 
 from gencore.data.batches import Batches, dequantise, quantise
-from gencore.data.registry import DATASETS, DatasetSpec, availability, data_folder
-from gencore.data.sources import DataError, ImageData, load
+from gencore.data.registry import DATASETS, Archive, DatasetSpec, availability, data_folder
+from gencore.data.sources import ImageData, load
+from gencore.data.verification import DataError, UnverifiedDataWarning
 
 IMAGES, LABELS = "MNIST/raw/train-images-idx3-ubyte", "MNIST/raw/train-labels-idx1-ubyte"
 
@@ -179,7 +183,7 @@ def write_idx(path: Path, values: torch.Tensor) -> None:
 
 @pytest.fixture
 def small_emnist(monkeypatch: pytest.MonkeyPatch) -> DatasetSpec:
-    """EMNIST with two images a split: unpacked files have no published checksum, so we can make some."""
+    """EMNIST with two images a split: its unpacked files have no checksum, so tests can make some."""
     spec = replace(DATASETS["emnist-digits"], train_count=2, test_count=2)
     monkeypatch.setitem(DATASETS, "emnist-digits", spec)
     return spec
@@ -189,7 +193,8 @@ def test_emnist_comes_out_upright(small_emnist: DatasetSpec, tmp_path: Path) -> 
     upright = torch.arange(2 * 28 * 28).remainder(251).view(2, 28, 28)
     for path in small_emnist.unpacked:
         write_idx(tmp_path / path, upright.transpose(1, 2) if "images" in path else torch.tensor([3, 7]))
-    loaded = load("emnist-digits", "test", tmp_path)
+    with pytest.warns(UnverifiedDataWarning, match="is not verified"):
+        loaded = load("emnist-digits", "test", tmp_path)
     assert torch.equal(loaded.images, upright[:, None].to(torch.uint8))
     assert loaded.labels.tolist() == [3, 7]
 
@@ -197,8 +202,11 @@ def test_emnist_comes_out_upright(small_emnist: DatasetSpec, tmp_path: Path) -> 
 def test_a_label_without_a_class_is_refused(small_emnist: DatasetSpec, tmp_path: Path) -> None:
     for path in small_emnist.unpacked:
         write_idx(tmp_path / path, torch.zeros(2, 28, 28) if "images" in path else torch.tensor([3, 200]))
-    with pytest.raises(
-        DataError, match="emnist-digits-train-labels-idx1-ubyte is damaged: it holds label 200"
+    with (
+        pytest.warns(UnverifiedDataWarning),
+        pytest.raises(
+            DataError, match="emnist-digits-train-labels-idx1-ubyte is damaged: it holds label 200"
+        ),
     ):
         load("emnist-digits", "train", tmp_path)
 
@@ -294,6 +302,99 @@ def test_damaged_cifar10_is_refused_before_it_is_unpickled(offline: None, tmp_pa
         (tmp_path / path).write_bytes(b"not what was published")
     with pytest.raises(DataError, match="cifar-10-batches-py is damaged: .* delete that folder"):
         load("cifar10", "test", tmp_path)
+
+
+# Files that look right and are not the published ones
+
+
+@pytest.mark.mnist
+@pytest.mark.parametrize("file", [IMAGES, LABELS])
+def test_a_file_with_other_content_under_a_right_header_is_refused(
+    unpacked: Path, offline: None, file: str
+) -> None:
+    path = unpacked / file
+    with path.open("r+b") as opened:
+        opened.seek(-1, os.SEEK_END)
+        last = opened.read(1)
+        opened.seek(-1, os.SEEK_END)
+        opened.write(bytes([last[0] ^ 1]))
+    with pytest.raises(DataError, match=f"{path.name} is not the published file: its SHA-256 is .* expected"):
+        load("mnist", "train", unpacked)
+    assert len(load("mnist", "test", unpacked).images) == 10_000, "the other split is as published"
+    path.unlink()
+    assert len(load("mnist", "train", unpacked).images) == 60_000, "unpacked again, as the message says"
+
+
+@pytest.mark.mnist
+def test_another_data_set_under_the_names_of_mnist_is_refused(unpacked: Path, offline: None) -> None:
+    """As notMNIST is: it is published in files of MNIST's names, shapes and number of classes."""
+    generator = torch.Generator().manual_seed(0)
+    letters = torch.randint(256, (60_000, 28, 28), generator=generator, dtype=torch.uint8)
+    write_idx(unpacked / IMAGES, letters)
+    write_idx(unpacked / LABELS, torch.arange(60_000) % 10)
+    with pytest.raises(DataError, match="is not the published file"):
+        load("mnist", "train", unpacked)
+
+
+def test_files_without_a_published_checksum_are_compared_with_the_archive_beside_them(
+    small_emnist: DatasetSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for path in small_emnist.unpacked:
+        write_idx(tmp_path / path, torch.zeros(2, 28, 28) if "images" in path else torch.tensor([3, 7]))
+    archive = tmp_path / small_emnist.archives[0].path
+    with zipfile.ZipFile(archive, "w") as packed:
+        for path in small_emnist.unpacked:
+            packed.writestr(f"gzip/{Path(path).name}.gz", gzip.compress((tmp_path / path).read_bytes()))
+    md5 = hashlib.md5(archive.read_bytes()).hexdigest()
+    spec = replace(small_emnist, archives=(Archive(small_emnist.archives[0].path, md5),))
+    monkeypatch.setitem(DATASETS, "emnist-digits", spec)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load("emnist-digits", "train", tmp_path)
+    write_idx(tmp_path / spec.unpacked[0], torch.ones(2, 28, 28))
+    with pytest.raises(DataError, match="train-images-idx3-ubyte is not the published file"):
+        load("emnist-digits", "train", tmp_path)
+    archive.write_bytes(archive.read_bytes() + b"more")
+    with pytest.raises(DataError, match=r"gzip\.zip is damaged: its MD5 is"):
+        load("emnist-digits", "train", tmp_path)
+
+
+@pytest.mark.mnist
+def test_a_gzipped_file_beside_an_unpacked_one_verifies_it(
+    unpacked: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """KMNIST and Fashion-MNIST are published like MNIST, but only their archives' checksums are known."""
+    monkeypatch.setitem(DATASETS, "mnist", replace(DATASETS["mnist"], sha256=()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load("mnist", "test", unpacked)
+    labels = "MNIST/raw/t10k-labels-idx1-ubyte"
+    write_idx(unpacked / labels, torch.zeros(10_000))
+    with pytest.raises(DataError, match="t10k-labels-idx1-ubyte is not the published file"):
+        load("mnist", "test", unpacked)
+    (unpacked / f"{labels}.gz").unlink()
+    with pytest.warns(UnverifiedDataWarning, match="t10k-labels-idx1-ubyte is not verified: .*SHA-256"):
+        load("mnist", "test", unpacked)
+
+
+def test_digits_that_scikit_learn_has_changed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    import sklearn.datasets
+
+    changed = sklearn.datasets.load_digits()
+    changed.images[0, 0, 0] += 1
+    monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: changed)
+    with pytest.raises(DataError, match="scikit-learn's digits are not the published ones"):
+        load("digits", "train")
+
+
+def test_the_digest_of_data_depends_on_every_pixel_and_label_and_on_nothing_else() -> None:
+    data = load("digits", "test")
+    assert data.digest == load("digits", "test").digest != load("digits", "train").digest
+    images, labels = data.images.clone(), data.labels.clone()
+    images[-1, 0, -1, -1] ^= 1
+    labels[0] = (labels[0] + 1) % 10
+    others = [replace(data, images=images), replace(data, labels=labels)]
+    assert len({one.digest for one in (data, *others)}) == 3
 
 
 # Faults of the network, the folder and the installation

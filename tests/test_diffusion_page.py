@@ -1,4 +1,6 @@
-"""The diffusion page: its film is the model's own way, branches leave it where they should, every state has its words."""
+"""The diffusion page: its film is the model's own way, branches leave it where they should, every state has
+its words.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +13,29 @@ from browser import made_runs
 from support import record, tiny_config
 from visits import checked, pictures, text_of, trained, visit
 
-from dashboard import denoising, drawing
-from dashboard.drawing import Recipe
-from gencore.config import DDPMConfig
+from dashboard.data import generation
+from dashboard.data.generation import SamplingOptions
+from dashboard.views import diffusion_frames
+from gencore.config.options import DDPMConfig
 from gencore.data.batches import quantise
 from gencore.data.sources import ImageData
-from gencore.runs import Run, run
+from gencore.store.runs import Run, run
 
 DDIM = (("sampler", "ddim"), ("sampling_steps", 6))
 
 
 @pytest.fixture(scope="module")
-def denoisers_home(tmp_path_factory: pytest.TempPathFactory, judged_home: Path, few_digits: ImageData) -> Path:
+def denoisers_home(
+    tmp_path_factory: pytest.TempPathFactory, extractor_home: Path, few_digits: ImageData
+) -> Path:
     """`ddpm`, `cddpm` and `flow`, the classifier of the digits, and a `vae`."""
     folder = tmp_path_factory.mktemp("denoisers") / "home"
-    shutil.copytree(judged_home, folder)
+    shutil.copytree(extractor_home, folder)
     trained(folder, "ddpm", few_digits)
-    for name, changes in {"cddpm": {"conditional": True}, "flow": {"prediction": "flow", "sampler": "ddim"}}.items():
+    for name, changes in {
+        "cddpm": {"conditional": True},
+        "flow": {"prediction": "flow", "sampler": "ddim"},
+    }.items():
         plan = tiny_config("ddpm", epochs=1)
         made = run(name, folder)
         model = DDPMConfig.model_validate(plan.model.model_dump() | changes)
@@ -45,43 +53,49 @@ def denoisers(home: Path, denoisers_home: Path) -> Path:
 # ---------------------------------------------------------------- the way from noise to image
 
 
-@pytest.mark.parametrize(("name", "changes"), [("ddpm", DDIM), ("cddpm", DDIM), ("flow", (("sampling_steps", 6),))])
+@pytest.mark.parametrize(
+    ("name", "changes"), [("ddpm", DDIM), ("cddpm", DDIM), ("flow", (("sampling_steps", 6),))]
+)
 def test_each_frame_follows_from_the_one_before(denoisers: Path, name: str, changes: tuple) -> None:
-    film = denoising.film(Recipe(run(name), changes=changes), 3 if name == "cddpm" else None, 1)
+    film = diffusion_frames.denoising_frames(
+        SamplingOptions(run(name), changes=changes), 3 if name == "cddpm" else None, 1
+    )
     flow = name == "flow"
     alpha = torch.tensor([*film.alpha, 1.0]).view(-1, 1, 1, 1)
     sigma = 1 - alpha if flow else (1 - alpha**2).sqrt()
     eps = film.noise / sigma[:-1]
-    torch.testing.assert_close(film.x_t[1:], alpha[1:] * film.x_0 + sigma[1:] * eps, atol=1e-4, rtol=1e-4)  # eq. 12
+    torch.testing.assert_close(
+        film.x_t[1:], alpha[1:] * film.x_0 + sigma[1:] * eps, atol=1e-4, rtol=1e-4
+    )  # eq. 12
     assert list(film.times) == sorted(film.times, reverse=True) and film.branches != flow
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpm-solver++"])
 def test_the_film_ends_in_what_the_model_draws(denoisers: Path, sampler: str) -> None:
-    recipe = Recipe(run("ddpm"), changes=(("sampler", sampler), ("sampling_steps", 5)))
-    film = denoising.film(recipe, None, 7)
+    sampling_options = SamplingOptions(run("ddpm"), changes=(("sampler", sampler), ("sampling_steps", 5)))
+    film = diffusion_frames.denoising_frames(sampling_options, None, 7)
     assert film.x_t.shape == (6, 1, 28, 28) and film.x_0.shape == (5, 1, 28, 28)
-    assert torch.equal(quantise(film.x_t[-1:]), drawing.draw(recipe, 1, None, 7).images)
+    assert torch.equal(quantise(film.x_t[-1:]), generation.draw(sampling_options, 1, None, 7).images)
 
 
 def test_branches_share_the_way_until_they_leave_it(denoisers: Path) -> None:
-    recipe = Recipe(run("ddpm"), changes=DDIM)
-    early, late = (denoising.branch(recipe, None, 2, place, 4) for place in (0, 5))
+    sampling_options = SamplingOptions(run("ddpm"), changes=DDIM)
+    early, late = (diffusion_frames.branch(sampling_options, None, 2, place, 4) for place in (0, 5))
     assert len({image.numpy().tobytes() for image in early}) == 4
-    ending = quantise(denoising.film(recipe, None, 2).x_t[-1:])
+    ending = quantise(diffusion_frames.denoising_frames(sampling_options, None, 2).x_t[-1:])
     assert (late.int() - ending.int()).abs().max() <= 1  # no noise comes after the last step
 
 
 def test_a_timed_drawing_is_the_models_own_and_counts_its_passes(denoisers: Path) -> None:
-    recipe = Recipe(run("cddpm"), changes=(*DDIM, ("guidance", 2.0)))
-    drawn = denoising.timed(recipe, 3, 4, 0)
-    assert torch.equal(drawn.images, drawing.draw(recipe, 3, 4, 0).images)
+    sampling_options = SamplingOptions(run("cddpm"), changes=(*DDIM, ("guidance", 2.0)))
+    drawn = diffusion_frames.timed(sampling_options, 3, 4, 0)
+    assert torch.equal(drawn.images, generation.draw(sampling_options, 3, 4, 0).images)
     assert drawn.evaluations == 12 and drawn.seconds > 0
 
 
 def test_only_a_ddpm_has_steps(denoisers: Path) -> None:
     with pytest.raises(ValueError, match="choose a run of one"):
-        denoising.film(Recipe(run("vae")), None, 0)
+        diffusion_frames.denoising_frames(SamplingOptions(run("vae")), None, 0)
 
 
 # ---------------------------------------------------------------- the page
@@ -98,7 +112,9 @@ def test_it_shows_the_film_the_branches_and_the_samplers_side_by_side(denoisers:
     assert sum(alt.startswith("Steps ") for alt in shown) == 1
     assert "10 pictures that share x_t at t = 9, each with noise of its own from there" in shown
     compared = [alt for alt in shown if alt.startswith("5 pictures by")]
-    assert compared == [f"5 pictures by {by} in {n} steps" for by in ("dpm-solver++", "ddim") for n in (2, 5, 10, 20)]
+    assert compared == [
+        f"5 pictures by {by} in {n} steps" for by in ("dpm-solver++", "ddim") for n in (2, 5, 10, 20)
+    ]
     assert "gencore steps ddpm" in text_of(app)
 
 
@@ -106,7 +122,8 @@ def test_scrubbing_moves_along_the_same_way(denoisers: Path) -> None:
     app = visit("diffusion", ["ddpm"], film="20")
     before = pictures(app)
     assert [alt for alt in before if alt.startswith("Steps ")] == [
-        f"Steps {first} to {first + 9} of a picture by ddpm: the noisy picture, the picture that the network expects, "
+        f"Steps {first} to {first + 9} of a picture by ddpm: the noisy picture, the picture that the "
+        f"network expects, "
         "and the noise it sees, one above the other"
         for first in (1, 11)
     ]
@@ -126,7 +143,9 @@ def test_a_link_restores_run_seed_digit_sampler_steps_and_timestep(denoisers: Pa
 def test_a_flow_has_one_way_only(denoisers: Path) -> None:
     app = visit("diffusion", ["flow"])
     assert "from any x_t there is one way on" in text_of(app)
-    assert "5 pictures by ddim in 20 steps" in pictures(app) and "by dpm-solver++" not in "".join(pictures(app))
+    assert "5 pictures by ddim in 20 steps" in pictures(app) and "by dpm-solver++" not in "".join(
+        pictures(app)
+    )
 
 
 def test_the_ancestral_sampler_is_drawn_on_request(denoisers: Path) -> None:

@@ -9,24 +9,25 @@ import torch
 from PIL import Image
 from support import made_results
 
-from gencore import devices, events, results, runs
-from gencore.checkpoints import load_checkpoint, save_checkpoint
-from gencore.config import PRESETS, DDPMConfig, RunConfig
-from gencore.cost import flops_per_sample, network_evaluations
-from gencore.course import LEVELS
+from gencore.config.options import PRESETS, DDPMConfig, RunConfig
 from gencore.data.registry import DATASETS
-from gencore.drawings import FOLDER
-from gencore.evaluation import evaluate, with_what_still_stands
-from gencore.features import MissingFeaturesError, features_run, load_extractor
-from gencore.judge import Reference
+from gencore.data.sources import load
+from gencore.evaluation.cost import flops_per_sample, network_evaluations
+from gencore.evaluation.evaluate import evaluate, with_what_still_stands
+from gencore.evaluation.floors import load_reference_figures
+from gencore.evaluation.records import ReferenceFigures
+from gencore.latent.traversal import MORPH_FRAMES
 from gencore.models.ddpm import DDPM
-from gencore.reference import load_reference
-from gencore.selftest import selftest
-from gencore.training import train
-from gencore.walks import MORPH_FRAMES
+from gencore.models.feature_extractor import MissingFeaturesError, features_run, load_extractor
+from gencore.sampling.cache import FOLDER
+from gencore.store import events, results, runs
+from gencore.store.checkpoints import load_checkpoint, save_checkpoint
+from gencore.training.loop import train
+from gencore.training.summary import LEVELS
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
+LADDER = Path("results/features-digits/selftest.json")
 RECONSTRUCTION = {"reconstruction_mse", "reconstruction_psnr", "reconstruction_ssim"}
 
 
@@ -36,7 +37,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("home")
     for kind in ("results", "checkpoints"):
         shutil.copytree(ROOT / kind / "features-digits", home / kind / "features-digits")
-    (home / "results" / "features-digits" / "selftest.json").unlink()  # made anew by the test that needs it
+    (home / LADDER).unlink()  # put back by the test that needs it
     for preset in ("vae-mlp", "cgan-mlp"):
         given = PRESETS[preset].model_dump()
         given["data"] |= {"dataset": "digits", "batch_size": 100}
@@ -50,7 +51,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(home: Path) -> dict[str, results.Results]:
-    return {name: evaluate(runs.run(name, home), CPU, samples=300) for name in ("short-vae-mlp", "short-cgan-mlp")}
+    return {
+        name: evaluate(runs.run(name, home), CPU, samples=300) for name in ("short-vae-mlp", "short-cgan-mlp")
+    }
 
 
 def test_every_metric_has_a_value_or_the_reason_why_not(found: dict[str, results.Results]) -> None:
@@ -62,8 +65,10 @@ def test_every_metric_has_a_value_or_the_reason_why_not(found: dict[str, results
         assert set(absent) - maybe_not_reached == expected | too_short and all(absent.values())
 
 
-def test_image_metrics_stand_beside_the_floor_of_real_images(found: dict[str, results.Results], home: Path) -> None:
-    reference = load_reference("digits", load_extractor("digits", CPU, home), home)
+def test_image_metrics_stand_beside_the_floor_of_real_images(
+    found: dict[str, results.Results], home: Path
+) -> None:
+    reference = load_reference_figures("digits", load_extractor("digits", CPU, home), home)
     for one in found.values():
         for name in ("fd", "precision", "recall", "density", "coverage", "f1"):
             assert one.metrics[name].floor == reference.floors[name].value
@@ -94,9 +99,20 @@ def test_the_origin_says_what_trained_where_and_by_which_command(found: dict[str
     assert origin.kind == "measured" and origin.threads >= 1 and "torch" in origin.versions
 
 
+def test_origins_carry_the_digests_of_the_data_that_were_trained_on_and_measured_against(
+    found: dict[str, results.Results],
+) -> None:
+    digests = {split: load(DATASETS["digits"].name, split).digest for split in ("train", "test")}
+    for one in found.values():
+        assert one.origins["evaluation"].data_digests == digests
+        assert one.origins["training"].data_digests == {"train": digests["train"]}
+
+
 def test_the_same_seed_measures_the_same(found: dict[str, results.Results], home: Path) -> None:
     shutil.rmtree(home / "checkpoints" / "short-vae-mlp" / FOLDER)  # so that the images are drawn again
-    again = evaluate(runs.run("short-vae-mlp", home), CPU, samples=300, groups=["distances", "manifold", "classes"])
+    again = evaluate(
+        runs.run("short-vae-mlp", home), CPU, samples=300, groups=["distances", "manifold", "classes"]
+    )
     for name in ("fd", "precision", "recall", "class_total_variation"):
         assert again.value(name) == found["short-vae-mlp"].value(name)
 
@@ -115,41 +131,53 @@ def test_missing_features_are_named_with_the_command_that_makes_them(tmp_path: P
 def test_floors_of_another_classifier_are_refused(home: Path) -> None:
     path = features_run("digits", home).results / "reference.json"
     before = path.read_bytes()
-    results.save(path, results.load(path, Reference).model_copy(update={"extractor_digest": "0" * 64}))
+    results.save(path, results.load(path, ReferenceFigures).model_copy(update={"extractor_digest": "0" * 64}))
     try:
         with pytest.raises(MissingFeaturesError, match="another classifier"):
-            load_reference("digits", load_extractor("digits", CPU, home), home)
+            load_reference_figures("digits", load_extractor("digits", CPU, home), home)
     finally:
         path.write_bytes(before)
 
 
-def test_only_a_model_that_gives_images_back_has_reconstruction_figures(found: dict[str, results.Results]) -> None:
+def test_only_a_model_that_gives_images_back_has_reconstruction_figures(
+    found: dict[str, results.Results],
+) -> None:
     vae, gan = found["short-vae-mlp"], found["short-cgan-mlp"]
     assert all(vae.value(name) is not None and gan.metrics[name].reason for name in RECONSTRUCTION)
     assert 0 < vae.value("reconstruction_mse") < 0.2 and -1 < vae.value("reconstruction_ssim") < 1
     assert vae.value("reconstruction_psnr") > 5
 
 
-def test_nearness_to_training_images_stands_beside_that_of_test_images(found: dict[str, results.Results]) -> None:
+def test_nearness_to_training_images_stands_beside_that_of_test_images(
+    found: dict[str, results.Results],
+) -> None:
     for one in found.values():
         share = one.metrics["authentic_share"]
         assert 0 <= share.value <= 1 and 0 < share.floor <= 1
         assert one.value("train_distance_ratio") > 1, "two epochs copy nothing"
 
 
-def test_results_quote_what_the_self_test_says_of_their_metrics(found: dict[str, results.Results], home: Path) -> None:
+def test_results_quote_what_the_self_test_says_of_their_metrics(
+    found: dict[str, results.Results], home: Path
+) -> None:
     assert not any(metric.blind_to for metric in found["short-vae-mlp"].metrics.values())
-    selftest("digits", CPU, home, None, devices.origin_here(CPU, ["selftest", "digits"]))
+    shutil.copy(ROOT / LADDER, home / LADDER)
     quoted = evaluate(runs.run("short-vae-mlp", home), CPU, samples=300, groups=["distances", "manifold"])
     assert "single class" in quoted.metrics["precision"].blind_to
     assert "single class" not in quoted.metrics["coverage"].blind_to
-    assert quoted.metrics["fd_random"].floor > 0 and quoted.metrics["fd"].floor == found["short-vae-mlp"].metrics["fd"].floor
+    assert (
+        quoted.metrics["fd_random"].floor > 0
+        and quoted.metrics["fd"].floor == found["short-vae-mlp"].metrics["fd"].floor
+    )
 
 
 def test_weights_that_are_not_finite_are_an_error_and_not_black_images(home: Path) -> None:
     path = home / "checkpoints" / "short-vae-mlp" / "final.safetensors"
     whole, before = load_checkpoint(path), path.read_bytes()
-    broken = {name: x * math.nan if name.startswith("average.") and x.is_floating_point() else x for name, x in whole.tensors.items()}
+    broken = {
+        name: x * math.nan if name.startswith("average.") and x.is_floating_point() else x
+        for name, x in whole.tensors.items()
+    }
     save_checkpoint(path, broken, whole.metadata)
     try:
         with pytest.raises(ValueError, match="weights of run short-vae-mlp are not finite"):
@@ -169,17 +197,20 @@ def saying(name: str, home: Path, **options: object) -> tuple[results.Results, l
 
 def test_measuring_again_draws_nothing_and_finds_the_same(home: Path) -> None:
     first, said = saying("short-cgan-mlp", home, samples=200)
-    assert any("drawing 200 images" in line for line in said)
+    assert any("generating 200 images" in line for line in said)
     again, said = saying("short-cgan-mlp", home, samples=200)
-    assert not any("drawing" in line for line in said)
-    assert again.value("classifier_score") == first.value("classifier_score") and again.confusion == first.confusion
+    assert not any("generating" in line for line in said)
+    assert (
+        again.value("classifier_score") == first.value("classifier_score")
+        and again.confusion == first.confusion
+    )
 
 
 @pytest.mark.parametrize("other", [{"seed": 1}, {"samples": 201}, {"changes": {"prior": "normal"}}])
 def test_another_seed_number_or_sampler_is_drawn_anew(home: Path, other: dict[str, object]) -> None:
     saying("short-vae-mlp", home, samples=200)
     _, said = saying("short-vae-mlp", home, **{"samples": 200} | other)
-    assert any("drawing" in line for line in said)
+    assert any("generating" in line for line in said)
 
 
 def test_damaged_images_are_said_and_drawn_anew_and_only_a_few_are_kept(home: Path) -> None:
@@ -191,7 +222,7 @@ def test_damaged_images_are_said_and_drawn_anew_and_only_a_few_are_kept(home: Pa
     newest.write_bytes(content)
     (folder / ".torn.partial").touch()
     after, said = saying("short-vae-mlp", home, samples=200)
-    assert any("SHA-256 does not match" in line and "drawing anew" in line for line in said)
+    assert any("SHA-256 does not match" in line and "generating again" in line for line in said)
     assert after.value("classifier_score") == before.value("classifier_score")
     for seed in range(5):
         saying("short-vae-mlp", home, samples=200, seed=seed)
@@ -208,7 +239,11 @@ def test_figures_of_the_same_images_stay_with_the_origin_they_had(home: Path) ->
     third = evaluate(run, CPU, samples=220, groups=["diversity"])
     assert third.value("conditional_accuracy") == second.value("conditional_accuracy") is not None
     assert third.value("classifier_score") == first.value("classifier_score") is not None
-    for name, words in {"classifier_score": "classes", "conditional_accuracy": "labels", "feature_distance_ratio": "diversity"}.items():
+    for name, words in {
+        "classifier_score": "classes",
+        "conditional_accuracy": "labels",
+        "feature_distance_ratio": "diversity",
+    }.items():
         assert third.origins[third.metrics[name].measured_in].command.endswith(f"--metrics {words}")
     assert run.load_results() == third
 
@@ -220,10 +255,14 @@ def test_no_figure_of_other_images_survives(home: Path, other: dict[str, int]) -
     assert "classifier_score" not in evaluate(run, CPU, groups=["labels"], **other).metrics
 
 
-@pytest.mark.parametrize("field", ["checkpoint_digest", "sampler", "extractor_digest", "samples", "sampling_seed"])
+@pytest.mark.parametrize(
+    "field", ["checkpoint_digest", "sampler", "extractor_digest", "samples", "sampling_seed"]
+)
 def test_no_figure_of_other_weights_samplers_or_features_survives(field: str) -> None:
     known = {"samples": 300, "sampling_seed": 0}
-    old, new = (made_results(**metrics).model_copy(update=known) for metrics in ({"fd": 2.0, "kd": 1.0}, {"fd": 3.0}))
+    old, new = (
+        made_results(**metrics).model_copy(update=known) for metrics in ({"fd": 2.0, "kd": 1.0}, {"fd": 3.0})
+    )
     kept = with_what_still_stands(new, old)
     assert (kept.value("fd"), kept.value("kd")) == (3.0, 1.0)
     changed = old.model_copy(update={field: getattr(old, field) * 2 or 7})
@@ -254,7 +293,7 @@ def test_a_second_opinion_has_its_own_floor_and_the_network_of_fid_is_absent_wit
 def test_a_classifier_trained_on_short_trained_images_falls_short_of_one_trained_on_real_ones(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gencore.cas.STEPS", 60)
+    monkeypatch.setattr("gencore.evaluation.cas.STEPS", 60)
     found = evaluate(runs.run("short-cgan-mlp", home), CPU, samples=500, groups=["cas"]).metrics["cas"]
     assert 0.05 < found.value < found.floor - 0.1 and found.floor > 0.6
     absent = evaluate(runs.run("short-vae-mlp", home), CPU, samples=200, groups=["cas"]).metrics["cas"]
@@ -273,4 +312,6 @@ def test_what_a_picture_costs_is_counted(found: dict[str, results.Results]) -> N
     gan = found["short-cgan-mlp"]
     assert gan.value("network_evaluations") == 1
     weights = gan.value("sampling_parameters")
-    assert 1.8 * weights < gan.value("flops_per_sample") <= 2 * weights, "a multiply-add a weight of an MLP, biases apart"
+    assert 1.8 * weights < gan.value("flops_per_sample") <= 2 * weights, (
+        "a multiply-add a weight of an MLP, biases apart"
+    )

@@ -9,12 +9,24 @@ from pathlib import Path
 import pytest
 from test_files import largest_file
 
-from gencore.events import Ended, Notice, Progress, Resumed, Saved, append, last, repair, tail, without_void
+from gencore.store.events import (
+    Ended,
+    Notice,
+    Progress,
+    Resumed,
+    Saved,
+    Writer,
+    append,
+    last,
+    repair,
+    tail,
+    without_void,
+)
 
 WRITER = """
 import random, sys, time
 from pathlib import Path
-from gencore.events import Notice, append
+from gencore.store.events import Notice, append
 path, end, n = Path(sys.argv[1]), time.time() + 2, 0
 random.seed(0)
 while time.time() < end:
@@ -26,7 +38,12 @@ print(n)
 
 def progress(step: int) -> Progress:
     return Progress(
-        step=step, epoch=step / 4, seconds=1.0, images_per_second=10.0, losses={"kl": 0.5}, gradient_norms={"all": 2.0}
+        step=step,
+        epoch=step / 4,
+        seconds=1.0,
+        images_per_second=10.0,
+        losses={"kl": 0.5},
+        gradient_norms={"all": 2.0},
     )
 
 
@@ -39,7 +56,10 @@ def texts(path: Path) -> list[str]:
 
 
 def test_events_come_back_as_they_were_appended(tmp_path: Path) -> None:
-    path, written = tmp_path / "events.jsonl", [progress(3), Saved(step=3, file="a"), Notice(text="é\n\u2028"), ended(4)]
+    path, written = (
+        tmp_path / "events.jsonl",
+        [progress(3), Saved(step=3, file="a"), Notice(text="é\n\u2028"), ended(4)],
+    )
     for event in written:
         append(path, event)
     assert tail(path).events == written
@@ -76,11 +96,19 @@ def test_the_newest_event_is_found_however_long_its_line(tmp_path: Path) -> None
 
 def test_figures_that_are_not_finite_are_null(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
-    broken = {"losses": {"kl": float("nan")}, "gradient_norms": {"all": float("inf")}, "norms": {"all": [1.0, float("inf")]}}
+    broken = {
+        "losses": {"kl": float("nan")},
+        "gradient_norms": {"all": float("inf")},
+        "norms": {"all": [1.0, float("inf")]},
+    }
     append(path, progress(1).model_copy(update=broken))
     assert b"NaN" not in path.read_bytes() and b"Infinity" not in path.read_bytes()
     (event,) = tail(path).events
-    assert event.losses == {"kl": None} and event.gradient_norms == {"all": None} and event.norms == {"all": [1.0, None]}
+    assert (
+        event.losses == {"kl": None}
+        and event.gradient_norms == {"all": None}
+        and event.norms == {"all": [1.0, None]}
+    )
 
 
 def test_a_torn_last_line_is_skipped_by_readers_at_any_cut_and_repaired_by_the_writer(tmp_path: Path) -> None:
@@ -157,3 +185,42 @@ def test_a_resume_makes_void_what_came_after_its_step() -> None:
 def test_an_event_with_an_unknown_field_is_refused() -> None:
     with pytest.raises(ValueError, match="extra"):
         Notice(text="x", colour="red")
+
+
+def test_a_writer_leaves_a_log_like_any_other_and_readers_beside_it_see_whole_events(tmp_path: Path) -> None:
+    path, plain = tmp_path / "events.jsonl", tmp_path / "plain.jsonl"
+    written = [Notice(text="one"), Notice(text="long " * 10_000), progress(2), ended(4)]
+    with Writer(path) as log:
+        for number, event in enumerate(written, 1):
+            log.append(event)
+            append(plain, event)
+            assert tail(path).events == written[:number] and tail(path).unreadable == 0
+            assert last(path) == event
+    assert path.read_bytes() == plain.read_bytes()
+    with Writer(path) as log:
+        log.append(Notice(text="again"))
+    assert tail(path).events == [*written, last(path)]
+
+
+def test_a_full_disk_leaves_the_log_as_it_was_and_takes_the_event_that_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    with Writer(path) as log:
+        log.append(Notice(text="one"))
+        with largest_file(path.stat().st_size + 500):
+            for size in (600, 100_000):
+                with pytest.raises(OSError) as failure:
+                    log.append(Notice(text="x" * size))
+                assert failure.value.filename == str(path) and texts(path) == ["one"]
+            log.append(ended(3).model_copy(update={"reason": "x" * 4096}))
+    assert [event.type for event in tail(path).events] == ["notice", "ended"]
+    assert tail(path).unreadable == 0 and path.read_bytes().endswith(b"\n")
+
+
+def test_the_room_that_a_killed_writer_left_is_cut_off_by_the_next(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    killed = Writer(path)
+    killed.append(Notice(text="one"))
+    assert path.stat().st_size > Writer.ROOM and texts(path) == ["one"]
+    repair(path)
+    append(path, Notice(text="two"))
+    assert texts(path) == ["one", "two"] and path.stat().st_size < Writer.ROOM

@@ -15,16 +15,17 @@ from browser.made_runs import trained as told
 from support import TINY, Result, record, tiny_config
 from visits import trained
 
-from gencore import results
-from gencore.card import DIGITS, card, code
-from gencore.config import GANConfig
+from gencore.config.options import GANConfig
 from gencore.data.sources import ImageData
-from gencore.export import onnx
-from gencore.figures import number
+from gencore.metrics import catalog
+from gencore.metrics.catalog import number
 from gencore.models.ddpm import DDPM
-from gencore.results import Metric, Origin
-from gencore.runs import Run, run
-from gencore.sampling import load_model, load_weights
+from gencore.models.load import load_model, load_weights
+from gencore.reports.model_card import DIGITS, card, code
+from gencore.reports.onnx import onnx
+from gencore.store import results
+from gencore.store.results import Metric, Origin
+from gencore.store.runs import Run, run
 
 HOSTILE = "![x](http://e.vil/)\n# <img src=x onerror=alert(1)> | `a` [b](javascript:c) *d* www.e.vil {{ f }}"
 MORE = {
@@ -40,39 +41,54 @@ def lines(text: str, begin: str) -> list[str]:
 
 
 def rows(text: str) -> dict[str, list[str]]:
-    """The cells of each metric's row, by its name."""
+    """The cells of each metric's row after title and id, by its id."""
     cells = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines(text, "| ")[2:]]
-    return {row[0].replace("\\", ""): row[1:] for row in cells}
+    return {row[1].replace("\\", ""): row[2:] for row in cells}
 
 
 # the card
 
 
-def test_a_card_has_every_figure_with_floor_samples_and_blind_spots_and_says_what_is_absent(tmp_path: Path) -> None:
+def test_a_card_has_every_figure_with_floor_samples_and_blind_spots_and_says_what_is_absent(
+    tmp_path: Path,
+) -> None:
     one = measured(tmp_path, "digits-ddpm", config("ddpm"), 0.5)
     found = one.load_results()
-    seen = found.metrics["precision"].model_copy(update={"blind_to": ["blurred", "one class missing"], "warning": "few images"})
+    seen = found.metrics["precision"].model_copy(
+        update={"blind_to": ["blurred", "one class missing"], "warning": "few images"}
+    )
     results.save(one.results_path, found.model_copy(update={"metrics": found.metrics | {"precision": seen}}))
     text = card(one)
     shown = rows(text)
     for name, metric in one.load_results().metrics.items():
         if metric.value is None:
-            assert name not in shown and len(lines(text, f"- {name}: ".replace("_", "\\_"))) == 1
+            absent = f"- {catalog.title(name)} ({name}): ".replace("_", "\\_")
+            assert name not in shown and len(lines(text, absent)) == 1
             continue
         samples = "–" if metric.samples is None else f"{metric.samples:,}"
-        assert shown[name][:3] == [number(metric.value, DIGITS), metric.unit, number(metric.floor, DIGITS)]
+        assert shown[name][:3] == [
+            number(metric.value, DIGITS),
+            metric.unit or catalog.unit(name),
+            number(metric.floor, DIGITS),
+        ]
         assert shown[name][4] == samples and shown[name][6] == metric.measured_in
-    assert shown["precision"][-1] == "blurred, one class missing" and "- precision: few images" in text
-    assert "- recall: left out to show \\<b\\>a\\</b\\> dash" in text
+    assert shown["precision"][-1] == "blurred, one class missing" and "- Precision: few images" in text
+    assert "- Recall (recall): left out to show \\<b\\>a\\</b\\> dash" in text
 
 
 def test_a_card_says_how_it_was_trained_and_how_to_draw(tmp_path: Path) -> None:
     text = card(measured(tmp_path, "my_cgan", config("cgan"), 0.5))
     for part in (
-        "# cGAN on scikit-learn digits: my\\_cgan", "gencore sample my_cgan --count 64 --out sheet.png --digit 0\n", "seed 42",
-        "of the class that it is asked for", "Command: `gencore evaluate my_cgan`", "- Device: cpu, 2 threads, float32", "digits test split",
-        "- evaluation (shipped): `gencore evaluate my_cgan` on cpu", "No weights in checkpoints/my\\_cgan",
-    ):  # fmt: skip
+        "# cGAN on scikit-learn digits: my\\_cgan",
+        "gencore sample my_cgan --count 64 --out sheet.png --digit 0\n",
+        "seed 42",
+        "of a requested class",
+        "Command: `gencore evaluate my_cgan`",
+        "- Device: cpu, 2 threads, float32",
+        "digits test split",
+        "- evaluation (shipped): `gencore evaluate my_cgan` on cpu",
+        "No weights in checkpoints/my\\_cgan",
+    ):
         assert part in text, part
     head = text.split("---\n")[1].splitlines()
     assert head == ["library_name: gencore", "tags:", "- gan", "- digits", "- image-generation"]
@@ -81,7 +97,9 @@ def test_a_card_says_how_it_was_trained_and_how_to_draw(tmp_path: Path) -> None:
 def test_a_run_without_results_or_log_has_a_card_that_says_so(tmp_path: Path) -> None:
     text = card(told(tmp_path, "raw", config("gan"), until=0.5, end=None))
     assert "None: not measured yet; gencore evaluate raw does it" in text and not lines(text, "| ")
-    assert "Time: not known, the event log has no end" in text and "what was typed is not recorded" in text
+    assert (
+        "Time: not known, the event log has no end" in text and "the original command is not recorded" in text
+    )
     bare = run("bare", tmp_path)
     bare.create(config("vae"))
     assert "Device: not known, the event log has no start" in card(bare)
@@ -97,28 +115,50 @@ def test_a_results_file_that_is_torn_is_named_without_the_path_of_this_machine(t
 def test_text_from_files_is_shown_and_not_obeyed(tmp_path: Path) -> None:
     one = measured(tmp_path, "x", config("vae"), 0.5)
     found = one.load_results()
-    hostile = Origin(kind="measured", command=HOSTILE, device=HOSTILE, threads=1, versions={HOSTILE: HOSTILE}, unix_time=0, notes=[HOSTILE])
+    hostile = Origin(
+        kind="measured",
+        command=HOSTILE,
+        device=HOSTILE,
+        threads=1,
+        versions={HOSTILE: HOSTILE},
+        unix_time=0,
+        notes=[HOSTILE],
+    )
     metric = Metric(value=1.0, unit=HOSTILE, blind_to=[HOSTILE], warning=HOSTILE)
     before = len(card(one).splitlines())
-    results.save(one.results_path, found.model_copy(update={
-        "metrics": found.metrics | {HOSTILE: metric, "recall": Metric(value=None, reason=HOSTILE)}, "reference": HOSTILE, "extractor": HOSTILE,
-        "sampler": HOSTILE, "origins": {"training": hostile, "evaluation": hostile}, "checkpoint_digest": HOSTILE, "class_names": [HOSTILE] * 10,
-    }))  # fmt: skip
+    results.save(
+        one.results_path,
+        found.model_copy(
+            update={
+                "metrics": found.metrics | {HOSTILE: metric, "recall": Metric(value=None, reason=HOSTILE)},
+                "reference": HOSTILE,
+                "extractor": HOSTILE,
+                "sampler": HOSTILE,
+                "origins": {"training": hostile, "evaluation": hostile},
+                "checkpoint_digest": HOSTILE,
+                "class_names": [HOSTILE] * 10,
+            }
+        ),
+    )
     text = card(one)
-    assert "onerror" in text and len(text.splitlines()) == before + 4  # a row less and an absence; a metric, a warning, two notes
+    assert (
+        "onerror" in text and len(text.splitlines()) == before + 4
+    )  # a row less and an absence; a metric, a warning, two notes
     live = text.replace(code(HOSTILE), "")
     assert not re.search(r"(?<!\\)(<img|!\[|\]\(|`a`|\*d)|http://|www\.", live)
-    assert "{{ f }}" not in live and all(len(re.split(r"(?<!\\)\|", line)) == 11 for line in lines(text, "| "))
+    assert "{{ f }}" not in live and all(
+        len(re.split(r"(?<!\\)\|", line)) == 12 for line in lines(text, "| ")
+    )
 
 
 def test_code_ends_where_its_text_ends() -> None:
     assert code("a b") == "`a b`" and code("a `` b") == "```a `` b```" and code("`x`\n# y") == "`` `x` # y ``"
 
 
-def test_figures_of_other_weights_are_said_to_be_so(judged: Path) -> None:
+def test_figures_of_other_weights_are_said_to_be_so(with_extractor: Path) -> None:
     one = run("vae")
     assert load_weights(one).digest in card(one)
-    made = measured(judged, "other", config("vae"), 0.5)
+    made = measured(with_extractor, "other", config("vae"), 0.5)
     made.checkpoints.mkdir(exist_ok=True)
     (made.checkpoints / "final.safetensors").write_bytes(one.weights_path.read_bytes())
     assert "The figures are of other weights" in card(made)
@@ -139,14 +179,19 @@ def tiny(family: str, folder: Path, data: ImageData) -> Run:
 
 
 @pytest.mark.parametrize("family", [*TINY, *MORE])
-def test_the_graph_computes_what_the_model_does_at_any_batch(home: Path, few_digits: ImageData, family: str) -> None:
+def test_the_graph_computes_what_the_model_does_at_any_batch(
+    home: Path, few_digits: ImageData, family: str
+) -> None:
     one = tiny(family, home, few_digits)
     content = onnx(one)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     model, checkpoint = load_model(one, torch.device("cpu"))
     about = session.get_modelmeta().custom_metadata_map
     assert (about["run"], about["sha256"], about["dataset"]) == (one.name, checkpoint.digest, "digits")
-    assert str(Path(torch.__file__).parent).encode() not in content and str(Path(__file__).parent.parent).encode() not in content
+    assert (
+        str(Path(torch.__file__).parent).encode() not in content
+        and str(Path(__file__).parent.parent).encode() not in content
+    )
     for n in (1, 5):
         rng = torch.Generator().manual_seed(n)
         z, labels = model.draw_latent(n, rng), torch.arange(n) if model.conditional else None
@@ -163,19 +208,29 @@ def test_the_graph_computes_what_the_model_does_at_any_batch(home: Path, few_dig
 
 
 def test_the_metadata_of_a_denoiser_say_how_to_sample(home: Path, few_digits: ImageData) -> None:
-    about = onnxruntime.InferenceSession(onnx(tiny("cddpm", home, few_digits))).get_modelmeta().custom_metadata_map
+    about = (
+        onnxruntime.InferenceSession(onnx(tiny("cddpm", home, few_digits)))
+        .get_modelmeta()
+        .custom_metadata_map
+    )
     assert (about["timesteps"], about["guidance"], about["family"]) == ("20", "2.0", "cDDPM")
-    assert about["prediction"] == "the noise eps" and about["betas"] == "linear from 0.0001 to 0.02" and "10 is no class" in about["labels"]
+    assert (
+        about["prediction"] == "the noise eps"
+        and about["betas"] == "linear from 0.0001 to 0.02"
+        and "10 is no class" in about["labels"]
+    )
 
 
 # the command
 
 
-def test_the_command_writes_what_the_name_ends_in(gencore: Callable[..., Result], judged: Path) -> None:
-    for out in (judged / "new" / "x.md", judged / "x.onnx"):
+def test_the_command_writes_what_the_name_ends_in(
+    gencore: Callable[..., Result], with_extractor: Path
+) -> None:
+    for out in (with_extractor / "new" / "x.md", with_extractor / "x.onnx"):
         done = gencore("export", "vae", "--out", out)
         assert done.code == 0 and str(out) in done.out and out.stat().st_size > 1000
-    assert (judged / "new" / "x.md").read_text() == card(run("vae"))
+    assert (with_extractor / "new" / "x.md").read_text() == card(run("vae"))
 
 
 @pytest.mark.parametrize(
@@ -183,20 +238,20 @@ def test_the_command_writes_what_the_name_ends_in(gencore: Callable[..., Result]
     [
         ("nosuch", "x.pdf", r"x\.pdf; end it in \.md .* or \.onnx"),
         ("nosuch", "x.md", "no run named nosuch"),
-        ("features-digits", "x.md", "draws no images"),
+        ("features-digits", "x.md", "generates no images"),
         ("features-digits", "x.onnx", "draws no images"),
     ],
 )
 def test_what_cannot_be_exported_is_refused_in_one_line(
-    gencore: Callable[..., Result], judged: Path, name: str, out: str, told: str
+    gencore: Callable[..., Result], with_extractor: Path, name: str, out: str, told: str
 ) -> None:
-    refused = gencore("export", name, "--out", judged / out)
-    assert refused.code == 2 and re.search(told, refused.complaint) and not (judged / out).exists()
+    refused = gencore("export", name, "--out", with_extractor / out)
+    assert refused.code == 2 and re.search(told, refused.complaint) and not (with_extractor / out).exists()
 
 
 def test_without_onnxscript_the_command_says_what_to_install(
-    gencore: Callable[..., Result], judged: Path, monkeypatch: pytest.MonkeyPatch
+    gencore: Callable[..., Result], with_extractor: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    refused = gencore("export", "vae", "--out", judged / "x.onnx")
+    refused = gencore("export", "vae", "--out", with_extractor / "x.onnx")
     assert refused.code == 2 and "pip install onnxscript" in refused.complaint

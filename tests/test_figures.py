@@ -8,22 +8,29 @@ import numpy as np
 import pytest
 from support import made_results
 
-from gencore import curves, figures, space
-from gencore.comparison import Estimate
-from gencore.config import PRESETS
-from gencore.curves import Log
-from gencore.events import Event, Progress, QuickDistance, Resumed
-from gencore.figures import Model
-from gencore.reported import reported
-from gencore.results import Metric, Results
-from gencore.space import PARTS, SCORES, Ghost, Place
+from gencore.analysis import colours
+from gencore.analysis.comparison import MeanInterval
+from gencore.analysis.measured_models import Model
+from gencore.analysis.reported import reported
+from gencore.config.options import PRESETS
+from gencore.metrics import catalog
+from gencore.reports import charts, spheres, training_curves
+from gencore.reports.spheres import PARTS, SCORES, ModelPosition, ReportedModel
+from gencore.reports.training_curves import RunLog
+from gencore.store.events import Event, Progress, QuickDistance, Resumed
+from gencore.store.results import Metric, Results
 
 CONTROL = {"control_hit_rate": 0.9, "control_chance": 0.1, "control_real_accuracy": 0.9}
-PASSED = {"fd_last_over_best": 0.8, "gradient_spike_share": 0.0, "training_finite": 1.0, "worst_within_class_variance": 1.0}
+PASSED = {
+    "fd_last_over_best": 0.8,
+    "gradient_spike_share": 0.0,
+    "training_finite": 1.0,
+    "worst_within_class_variance": 1.0,
+}
 
 
 def measured(label: str = "VAE", seed: int = 42, precision: float = 0.6, **more: Metric | float) -> Results:
-    """Results with all parts of quality: realism 1/2, fidelity `precision` / 0.8, coverage 1/2, balance 0.9."""
+    """Results with all parts of quality: realism 1/2, fidelity `precision`/0.8, coverage 1/2, balance 0.9."""
     metrics: dict[str, Metric | float] = {
         "fd": Metric(value=10.0, floor=1.0),
         "fd_of_noise": 100.0,
@@ -41,16 +48,18 @@ def steerable(label: str = "VAE", **more: Metric | float) -> Results:
 
 
 def model(*results: Results, name: str = "VAE") -> Model:
-    return Model(name, figures.colour(results[0].label), results)
+    return Model(name, colours.colour(results[0].label), results)
 
 
-def placed(name: str, point: tuple[float, float, float], **more: object) -> Place:
-    return Place(name, ("r",), point, "measured", "#112233", **more)
+def placed(name: str, point: tuple[float, float, float], **more: object) -> ModelPosition:
+    return ModelPosition(name, ("r",), point, "measured", "#112233", **more)
 
 
 def reach(mesh: object, centre: tuple[float, float, float]) -> np.ndarray:
     """How far a mesh's points lie from `centre`."""
-    return np.sqrt(sum((axis - middle) ** 2 for axis, middle in zip((mesh.x, mesh.y, mesh.z), centre, strict=True)))
+    return np.sqrt(
+        sum((axis - middle) ** 2 for axis, middle in zip((mesh.x, mesh.y, mesh.z), centre, strict=True))
+    )
 
 
 def meshes(figure: object, name: str) -> list:
@@ -61,36 +70,36 @@ def meshes(figure: object, name: str) -> list:
 
 
 def test_a_model_stands_where_its_parts_of_quality_are() -> None:
-    place = space.place(model(measured()), PARTS)
+    place = spheres.place(model(measured()), PARTS)
     assert place.point == pytest.approx((0.5, 0.75, 0.5))
     assert place.radius == pytest.approx(math.sqrt(0.25 + 0.0625 + 0.25))
 
 
 def test_axes_are_the_scores_only_where_every_model_has_all_three() -> None:
     complete, partial = model(steerable()), model(measured("GAN"), name="GAN")
-    assert space.shared_axes([complete]) == SCORES
-    assert space.shared_axes([complete, partial]) == PARTS
-    assert "quality alone" in space.caption(PARTS) and "quality alone" not in space.caption(SCORES)
-    assert space.place(partial, SCORES) is None
-    quality, stability, controllability = space.place(complete, SCORES).point
+    assert spheres.shared_axes([complete]) == SCORES
+    assert spheres.shared_axes([complete, partial]) == PARTS
+    assert "quality alone" in spheres.caption(PARTS) and "quality alone" not in spheres.caption(SCORES)
+    assert spheres.place(partial, SCORES) is None
+    quality, stability, controllability = spheres.place(complete, SCORES).point
     assert quality == complete.scores["quality"].value and stability == complete.scores["stability"].value
     assert controllability == pytest.approx(math.sqrt(1 * 0.5))
 
 
 def test_a_model_without_a_coordinate_has_no_place() -> None:
     lacking = measured(coverage=Metric(value=None, reason="left out"))
-    assert space.place(model(lacking), PARTS) is None
+    assert spheres.place(model(lacking), PARTS) is None
 
 
 def test_a_sphere_passes_through_its_models_own_place() -> None:
-    figure = space.performance_space([placed("VAE", (0.4, 0.7, 0.9))], "distance to ideal")
+    figure = spheres.performance_space([placed("VAE", (0.4, 0.7, 0.9))], "distance to ideal")
     [sphere] = meshes(figure, "VAE")
     np.testing.assert_allclose(reach(sphere, (1, 1, 1)), math.sqrt(0.36 + 0.09 + 0.01))
 
 
 def test_a_sphere_is_closed() -> None:
     """Its triangles have the area of the sphere, up to their flatness."""
-    [sphere] = meshes(space.performance_space([placed("VAE", (0, 1, 1))], "distance to ideal"), "VAE")
+    [sphere] = meshes(spheres.performance_space([placed("VAE", (0, 1, 1))], "distance to ideal"), "VAE")
     corners = np.stack([sphere.x, sphere.y, sphere.z], axis=1)
     i, j, k = (corners[list(index)] for index in (sphere.i, sphere.j, sphere.k))
     area = np.linalg.norm(np.cross(j - i, k - i), axis=1).sum() / 2
@@ -98,8 +107,11 @@ def test_a_sphere_is_closed() -> None:
 
 
 def test_in_their_own_places_models_stand_where_their_scores_are_and_efficient_ones_are_larger() -> None:
-    slow, fast = placed("slow", (0.4, 0.7, 0.9), efficiency=0.1), placed("fast", (0.8, 0.8, 0.8), efficiency=0.9)
-    figure = space.performance_space([slow, fast], "own place")
+    slow, fast = (
+        placed("slow", (0.4, 0.7, 0.9), efficiency=0.1),
+        placed("fast", (0.8, 0.8, 0.8), efficiency=0.9),
+    )
+    figure = spheres.performance_space([slow, fast], "own place")
     radii = {}
     for one in (slow, fast):
         [ball] = meshes(figure, one.name)
@@ -111,7 +123,7 @@ def test_in_their_own_places_models_stand_where_their_scores_are_and_efficient_o
 
 def test_an_ellipsoid_spans_the_intervals_over_seeds_and_stays_among_the_scores() -> None:
     one = placed("VAE", (0.5, 0.9, 0.3), intervals=((0.4, 0.6), (0.7, 1.3), None))
-    _, ellipsoid = meshes(space.performance_space([one], "own place"), "VAE")
+    _, ellipsoid = meshes(spheres.performance_space([one], "own place"), "VAE")
     assert (ellipsoid.x.min(), ellipsoid.x.max()) == pytest.approx((0.4, 0.6), abs=2e-3)
     assert (ellipsoid.y.min(), ellipsoid.y.max()) == pytest.approx((0.7, 1.0), abs=2e-3)
     assert np.ptp(ellipsoid.z) == 0 and ellipsoid.z[0] == 0.3
@@ -119,17 +131,17 @@ def test_an_ellipsoid_spans_the_intervals_over_seeds_and_stays_among_the_scores(
 
 def test_intervals_are_those_of_the_seeds_and_a_single_seed_has_none() -> None:
     seeds = [measured(seed=seed, precision=precision) for seed, precision in enumerate((0.4, 0.48, 0.56))]
-    place = space.place(model(*seeds), PARTS)
-    expected = Estimate.of([0.5, 0.6, 0.7])
+    place = spheres.place(model(*seeds), PARTS)
+    expected = MeanInterval.of([0.5, 0.6, 0.7])
     assert place.point[1] == pytest.approx(0.6)
     assert place.intervals[1] == pytest.approx((expected.low, expected.high))
     assert "(0.35 to 0.85)" in place.hover and "3 seeds" in place.hover
-    alone = space.place(model(seeds[0]), PARTS)
+    alone = spheres.place(model(seeds[0]), PARTS)
     assert alone.intervals == (None, None, None) and "1 seed ·" in alone.hover
 
 
 def test_stability_has_no_interval_for_all_seeds_have_it_together() -> None:
-    place = space.place(model(steerable(seed=1), steerable(seed=2, precision=0.7)), SCORES)
+    place = spheres.place(model(steerable(seed=1), steerable(seed=2, precision=0.7)), SCORES)
     assert place.intervals[0] is not None and place.intervals[1] is None and place.intervals[2] is not None
 
 
@@ -140,28 +152,36 @@ def test_hover_names_model_scores_zone_and_origin_and_escapes_them() -> None:
 
 
 def test_ghosts_stand_at_reported_scores_with_their_caveat_and_only_among_scores() -> None:
-    ghosts = space.ghosts(reported("mnist"))
-    assert {ghost.name: ghost.point for ghost in ghosts if "README" in ghost.title}["cGAN"] == (0.85, 0.6, 0.9)
+    reported_models = spheres.reported_models(reported("mnist"))
+    assert {
+        reported_model.name: reported_model.point
+        for reported_model in reported_models
+        if "README" in reported_model.title
+    }["cGAN"] == (0.85, 0.6, 0.9)
     scored = placed("VAE", (0.5, 0.5, 0.5), axes=SCORES)
-    figure = space.performance_space([scored], "own place", ghosts)
+    figure = spheres.performance_space([scored], "own place", reported_models)
     [trace] = [trace for trace in figure.data if trace.name == "reported"]
-    assert list(zip(trace.x, trace.y, trace.z, strict=True)) == [ghost.point for ghost in ghosts]
-    assert all("reported by" in told for told in trace.hovertext) and any("estimated" in told for told in trace.hovertext)
-    parts = space.performance_space([placed("VAE", (0.5, 0.5, 0.5))], "own place", ghosts)
+    assert list(zip(trace.x, trace.y, trace.z, strict=True)) == [
+        reported_model.point for reported_model in reported_models
+    ]
+    assert all("reported by" in told for told in trace.hovertext) and any(
+        "estimated" in told for told in trace.hovertext
+    )
+    parts = spheres.performance_space([placed("VAE", (0.5, 0.5, 0.5))], "own place", reported_models)
     assert not [trace for trace in parts.data if trace.name == "reported"]
 
 
 def test_a_ghosts_text_is_escaped() -> None:
-    assert "<img" not in Ghost("<img>", (0, 0, 0), "<img>", "<img src=x>").hover
+    assert "<img" not in ReportedModel("<img>", (0, 0, 0), "<img>", "<img src=x>").hover
 
 
 def test_models_on_different_axes_are_not_drawn_together() -> None:
     with pytest.raises(ValueError, match="different axes"):
-        space.performance_space([placed("a", (0, 0, 0)), placed("b", (0, 0, 0), axes=SCORES)], "own place")
+        spheres.performance_space([placed("a", (0, 0, 0)), placed("b", (0, 0, 0), axes=SCORES)], "own place")
 
 
 def test_the_space_in_words_ranks_by_distance() -> None:
-    told = space.describe([placed("far", (0, 1, 1)), placed("near", (0.9, 1, 1))])
+    told = spheres.describe([placed("far", (0, 1, 1)), placed("near", (0.9, 1, 1))])
     assert told.index("near 0.10") < told.index("far 1.00")
 
 
@@ -170,106 +190,128 @@ def test_the_space_in_words_ranks_by_distance() -> None:
 
 def test_each_model_has_a_colour_of_its_own_and_runs_of_one_model_are_told_apart() -> None:
     labels = {config.label for config in PRESETS.values()}
-    assert len({figures.colour(label) for label in labels}) == len(labels)
-    colours = figures.run_colours({"a": "VAE", "b": "GAN", "c": "VAE"})
-    assert colours["a"] == figures.COLOURS["VAE"] and colours["b"] == figures.COLOURS["GAN"]
-    assert len(set(colours.values())) == 3
+    assert len({colours.colour(label) for label in labels}) == len(labels)
+    of_runs = colours.run_colours({"a": "VAE", "b": "GAN", "c": "VAE"})
+    assert of_runs["a"] == colours.COLOURS["VAE"] and of_runs["b"] == colours.COLOURS["GAN"]
+    assert len(set(of_runs.values())) == 3
 
 
 def test_the_radar_has_the_spokes_that_every_model_has() -> None:
     full, partial = model(steerable()), model(measured("GAN"), name="GAN")
-    both = figures.radar([full, partial])
+    both = charts.radar([full, partial])
     assert list(both.data[0].theta[:-1]) == ["realism", "fidelity", "coverage", "balance"]
     assert list(both.data[1].r) == pytest.approx([0.5, 0.75, 0.5, 0.9, 0.5])
-    assert list(figures.radar([full]).data[0].theta[4:6]) == ["stability", "controllability"]
-    assert figures.radar([model(made_results(precision=Metric(value=0.5, floor=1.0)))]) is None
+    assert list(charts.radar([full]).data[0].theta[4:6]) == ["stability", "controllability"]
+    assert charts.radar([model(made_results(precision=Metric(value=0.5, floor=1.0)))]) is None
 
 
 def test_the_heat_map_is_coloured_by_score_and_leaves_what_has_no_anchor_uncoloured() -> None:
     one = model(measured(fd_random=3.0, feature_distance_ratio=1.25))
-    heat, text = figures.heatmap([one, model(measured("GAN", recall=Metric(value=None, reason="no <i>")), name="GAN")]).data
-    rows = {label.split(" ")[0]: place for place, label in enumerate(heat.y)}
-    score = {name: heat.z[place][0] for name, place in rows.items()}
+    heat, text = charts.heatmap(
+        [one, model(measured("GAN", recall=Metric(value=None, reason="no <i>")), name="GAN")]
+    ).data
+    rows = dict(zip(heat.y, heat.z, strict=True))
+    score = {name: rows[charts.titled(name)][0] for name in catalog.METRICS if charts.titled(name) in rows}
     assert score["fd"] == pytest.approx(0.5) and score["precision"] == pytest.approx(0.75)
     assert score["recall"] == pytest.approx(0.5) and score["feature_distance_ratio"] == pytest.approx(0.8)
     assert score["class_total_variation"] == pytest.approx(0.9)
     assert score["fd_random"] is None and score["samples_per_second_100"] is None
-    shown = dict(zip(zip(text.x, text.y, strict=True), zip(text.text, text.hovertext, strict=True), strict=True))
-    assert shown["VAE", "fd · smaller"][0] == "10" and "real images 1" in shown["VAE", "fd · smaller"][1]
-    missing = shown["GAN", "recall · larger"]
+    shown = dict(
+        zip(zip(text.x, text.y, strict=True), zip(text.text, text.hovertext, strict=True), strict=True)
+    )
+    assert shown["VAE", "Fréchet distance · smaller"][0] == "10"
+    hover = shown["VAE", "Fréchet distance · smaller"][1]
+    assert "real images 1" in hover and "Fréchet distance (fd)" in hover
+    missing = shown["GAN", "Recall · larger"]
     assert missing[0] == "–" and "no &lt;i&gt;" in missing[1]
 
 
 def test_bars_carry_intervals_over_seeds_and_a_line_at_the_floor() -> None:
     seeds = [measured(seed=seed, precision=precision) for seed, precision in enumerate((0.4, 0.5, 0.6))]
-    figure = figures.bars([model(*seeds), model(measured("GAN"), name="GAN")])
+    figure = charts.bars([model(*seeds), model(measured("GAN"), name="GAN")])
     bars = {trace.name: trace for trace in figure.data}
     assert "conditional_accuracy" not in bars
     assert list(bars["precision"].x) == pytest.approx([0.5, 0.6])
-    expected = Estimate.of([0.4, 0.5, 0.6])
+    expected = MeanInterval.of([0.4, 0.5, 0.6])
     assert bars["precision"].error_x.array[0] == pytest.approx(expected.high - expected.mean)
     assert bars["precision"].error_x.array[1] is None
     lines = {shape.xref: shape.x0 for shape in figure.layout.shapes}
     assert lines[bars["precision"].xaxis] == 0.8 and lines[bars["fd"].xaxis] == 1.0
-    assert figures.bars([model(made_results())]) is None
+    assert charts.bars([model(made_results())]) is None
 
 
 def progress(step: int, **losses: float | None) -> Progress:
-    return Progress(time=0, step=step, epoch=step / 10, seconds=step, images_per_second=1, losses=losses, gradient_norms={})
+    return Progress(
+        time=0,
+        step=step,
+        epoch=step / 10,
+        seconds=step,
+        images_per_second=1,
+        losses=losses,
+        gradient_norms={},
+    )
 
 
 def quick(step: int, fd: float | None) -> QuickDistance:
     return QuickDistance(time=0, step=step, epoch=step / 10, fd=fd, samples=9, extractor_digest="0")
 
 
-def log(*events: Event, name: str = "VAE", run: str = "r") -> Log:
-    return Log(name, run, "#112233", events)
+def log(*events: Event, name: str = "VAE", run: str = "r") -> RunLog:
+    return RunLog(name, run, "#112233", events)
 
 
 def test_distance_curves_leave_out_what_a_resume_took_back_and_what_was_not_finite() -> None:
-    figure = curves.distances([log(quick(10, 9.0), quick(20, 99.0), Resumed(step=10, file="f"), quick(20, 4.0), quick(30, None))])
+    figure = training_curves.distances(
+        [log(quick(10, 9.0), quick(20, 99.0), Resumed(step=10, file="f"), quick(20, 4.0), quick(30, None))]
+    )
     assert list(figure.data[0].x) == [1.0, 2.0] and list(figure.data[0].y) == [9.0, 4.0]
-    assert curves.distances([log(progress(1, g=1.0))]) is None
+    assert training_curves.distances([log(progress(1, g=1.0))]) is None
 
 
 def test_losses_have_a_panel_a_model_and_a_line_a_loss() -> None:
-    figure = curves.losses([log(progress(1, d=1.0, g=2.0), progress(2, d=None, g=3.0), name="GAN"), log(progress(1, kl=5.0))])
+    figure = training_curves.losses(
+        [log(progress(1, d=1.0, g=2.0), progress(2, d=None, g=3.0), name="GAN"), log(progress(1, kl=5.0))]
+    )
     lines = {trace.name: trace for trace in figure.data}
     assert list(lines["d"].y) == [1.0] and list(lines["g"].y) == [2.0, 3.0]
     assert lines["d"].xaxis == lines["g"].xaxis != lines["kl"].xaxis
     assert lines["d"].line.dash != lines["g"].line.dash
-    assert curves.losses([log()]) is None
+    assert training_curves.losses([log()]) is None
 
 
 def test_a_long_log_is_drawn_as_means_of_stretches() -> None:
-    figure = curves.losses([log(*(progress(step, g=float(step % 2)) for step in range(4000)))])
+    figure = training_curves.losses([log(*(progress(step, g=float(step % 2)) for step in range(4000)))])
     assert len(figure.data[0].y) == 400 and set(figure.data[0].y) == {0.5}
 
 
 def test_a_loss_that_never_was_finite_is_an_empty_line() -> None:
-    assert len(curves.losses([log(progress(1, g=None))]).data[0].y) == 0
+    assert len(training_curves.losses([log(progress(1, g=None))]).data[0].y) == 0
 
 
 def test_the_frontier_keeps_what_no_other_beats() -> None:
-    assert figures.frontier([(1, 0.5), (2, 0.4), (3, 0.9), (1, 0.3)]) == [(1, 0.5), (3, 0.9)]
+    assert charts.frontier([(1, 0.5), (2, 0.4), (3, 0.9), (1, 0.3)]) == [(1, 0.5), (3, 0.9)]
 
 
 def test_quality_stands_against_seconds_a_sample() -> None:
     one = model(measured())
-    edge, dot = figures.pareto([one, model(made_results("GAN"), name="GAN")]).data
-    assert list(dot.x) == pytest.approx([1e-3]) and list(dot.y) == pytest.approx([one.scores["quality"].value])
+    edge, dot = charts.pareto([one, model(made_results("GAN"), name="GAN")]).data
+    assert list(dot.x) == pytest.approx([1e-3]) and list(dot.y) == pytest.approx(
+        [one.scores["quality"].value]
+    )
     assert list(edge.x) == pytest.approx([1e-3])
-    assert figures.pareto([model(made_results())]) is None
+    assert charts.pareto([model(made_results())]) is None
 
 
 def test_names_from_files_cannot_act_as_markup() -> None:
     evil = Model("<a href='x'>", "#112233", (measured("<a href='x'>"),))
-    for figure in (figures.radar([evil]), figures.heatmap([evil]), figures.bars([evil]), figures.pareto([evil]),
-                   curves.losses([log(progress(1, **{"<a href=1>": 1.0}), name="<a href='x'>")]),
-                   space.performance_space([space.place(evil, PARTS)], "own place")):  # fmt: skip
+    for figure in (charts.radar([evil]), charts.heatmap([evil]), charts.bars([evil]), charts.pareto([evil]),
+                   training_curves.losses([log(progress(1, **{"<a href=1>": 1.0}), name="<a href='x'>")]),
+                   spheres.performance_space([spheres.place(evil, PARTS)], "own place")):  # fmt: skip
         assert "<a" not in str(figure.to_plotly_json())
 
 
-@pytest.mark.parametrize(("value", "shown"), [(None, "–"), (0.0, "0"), (0.12345, "0.123"), (12345.0, "12,300"), (-2.0, "-2")])
+@pytest.mark.parametrize(
+    ("value", "shown"), [(None, "–"), (0.0, "0"), (0.12345, "0.123"), (12345.0, "12,300"), (-2.0, "-2")]
+)
 def test_numbers_have_three_digits(value: float | None, shown: str) -> None:
-    assert figures.number(value) == shown
+    assert charts.number(value) == shown

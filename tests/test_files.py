@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import errno
+import os
 import resource
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from gencore.files import write_atomically
+from gencore.store.files import UnreadableError, read_file, write_atomically
 
 
 @contextmanager
@@ -56,3 +59,42 @@ def test_a_folder_below_a_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError):
         write_atomically(tmp_path / "file" / "below", b"x")
     assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_only_an_ordinary_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    (tmp_path / "link").symlink_to("file")
+    assert read_file(tmp_path / "file") == read_file(tmp_path / "link") == b"content"
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(UnreadableError, match=f"{path} cannot be read: it is not an ordinary file"):
+            read_file(path)
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UnreadableError, match="loop cannot be read: Too many levels of symbolic links"):
+        read_file(tmp_path / "loop")
+    with pytest.raises(FileNotFoundError):
+        read_file(tmp_path / "absent")
+
+
+WITHOUT_FOLDERS = """
+import os, sys
+from pathlib import Path
+sys.modules["resource"] = None
+real = os.open
+def no_folders(path, *given, **named):
+    if os.path.isdir(path):
+        raise PermissionError(13, "Permission denied", str(path))
+    return real(path, *given, **named)
+os.open = no_folders
+import gencore.devices
+from gencore.store.files import write_atomically
+write_atomically(Path(sys.argv[1]), b"written")
+"""
+
+
+def test_a_system_that_opens_no_folders_and_has_no_resource_module_writes_all_the_same(
+    tmp_path: Path,
+) -> None:
+    """As on Windows; in a process of its own, for it changes os.open."""
+    subprocess.run([sys.executable, "-c", WITHOUT_FOLDERS, tmp_path / "file"], check=True)
+    assert (tmp_path / "file").read_bytes() == b"written"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import streamlit as st
 import torch
 from browser import made_runs
 from PIL import Image
@@ -17,21 +18,26 @@ from support import tiny_config
 from torch import Generator
 from visits import checked, pictures, text_of, trained, visit
 
-from dashboard import drawing, sheets
-from dashboard.drawing import Recipe
-from gencore import events
-from gencore.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
-from gencore.config import DataConfig
+from dashboard.data import generation, sheets
+from dashboard.data.generation import SamplingOptions
+from gencore.config.options import DataConfig
 from gencore.data.batches import quantise
-from gencore.data.sources import DataError, ImageData
-from gencore.runs import Run, run
+from gencore.data.sources import ImageData
+from gencore.data.verification import DataError
+from gencore.evaluation.training_features import FILE
+from gencore.models.feature_extractor import features_run
+from gencore.store import events
+from gencore.store.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
+from gencore.store.runs import Run, run
 
 
 @pytest.fixture(scope="module")
-def models_home(tmp_path_factory: pytest.TempPathFactory, judged_home: Path, few_digits: ImageData) -> Path:
+def models_home(
+    tmp_path_factory: pytest.TempPathFactory, extractor_home: Path, few_digits: ImageData
+) -> Path:
     """`vae`, `cgan` and `ddpm` on the digits, and the digits' classifier."""
     folder = tmp_path_factory.mktemp("models") / "home"
-    shutil.copytree(judged_home, folder)
+    shutil.copytree(extractor_home, folder)
     for family in ("cgan", "ddpm"):
         trained(folder, family, few_digits)
     return folder
@@ -48,68 +54,93 @@ def models(home: Path, models_home: Path) -> Path:
 
 
 def test_a_drawing_is_what_gencore_sample_writes(models: Path, gencore, tmp_path: Path) -> None:
-    assert gencore("sample", "cgan", "--count", 12, "--seed", 3, "--digit", 4, "--out", tmp_path / "x.npz").code == 0
-    drawn = drawing.draw(Recipe(run("cgan")), 12, 4, 3)
-    for content in ((tmp_path / "x.npz").read_bytes(), drawing.file(drawn, "npz")):
+    assert (
+        gencore("sample", "cgan", "--count", 12, "--seed", 3, "--digit", 4, "--out", tmp_path / "x.npz").code
+        == 0
+    )
+    drawn = generation.draw(SamplingOptions(run("cgan")), 12, 4, 3)
+    for content in ((tmp_path / "x.npz").read_bytes(), generation.file(drawn, "npz")):
         arrays = np.load(io.BytesIO(content))
         np.testing.assert_array_equal(arrays["images"], drawn.images[:, 0])
         assert arrays["labels"].tolist() == [4] * 12
-    assert Image.open(io.BytesIO(drawing.file(drawn, "png"))).size == (10 * 28, 2 * 28)
+    assert Image.open(io.BytesIO(generation.file(drawn, "png"))).size == (10 * 28, 2 * 28)
 
 
 def test_the_grid_asks_for_every_class_of_the_same_latents(models: Path) -> None:
-    drawn = drawing.grid(Recipe(run("cgan")), 3, 5)
+    drawn = generation.grid(SamplingOptions(run("cgan")), 3, 5)
     assert drawn.labels.tolist() == [digit for digit in range(10) for _ in range(3)]
-    model = drawing.load(Recipe(run("cgan"))).model
+    model = generation.load(SamplingOptions(run("cgan"))).model
     z = model.draw_latent(3, Generator().manual_seed(5))
     sevens = quantise(model.decode(z, torch.full((3,), 7)))
-    assert (drawn.images[21:24].int() - sevens.int()).abs().max() <= 1  # batches of other sizes round differently
+    assert (
+        drawn.images[21:24].int() - sevens.int()
+    ).abs().max() <= 1  # batches of other sizes round differently
 
 
 def test_pictures_are_the_same_of_pixels_and_of_images(models: Path) -> None:
     images = torch.tensor([-3.0, -1, 0, 1, 3]).view(1, 1, 1, 5)
-    shown = drawing.pictures(images)
+    shown = generation.pictures(images)
     assert shown.shape == (1, 1, 5, 3) and shown[0, 0, :, 0].tolist() == [0, 0, 128, 255, 255]
-    np.testing.assert_array_equal(drawing.pictures(quantise(images)), shown)
+    np.testing.assert_array_equal(generation.pictures(quantise(images)), shown)
 
 
 def test_newer_weights_draw_anew(models: Path) -> None:
     one = run("vae")
-    before = drawing.draw(Recipe(one), 4, None, 0).images
+    before = generation.draw(SamplingOptions(one), 4, None, 0).images
     path = one.checkpoints / "final.safetensors"
     kept = load_checkpoint(path)
-    changed = {name: tensor * 1.5 if tensor.is_floating_point() else tensor for name, tensor in kept.tensors.items()}
+    changed = {
+        name: tensor * 1.5 if tensor.is_floating_point() else tensor for name, tensor in kept.tensors.items()
+    }
     save_checkpoint(path, changed, kept.metadata)
     os.utime(path, (2e9, 2e9))
-    assert not torch.equal(drawing.draw(Recipe(one), 4, None, 0).images, before)
+    assert not torch.equal(generation.draw(SamplingOptions(one), 4, None, 0).images, before)
 
 
 def test_more_passes_than_the_limit_are_refused_with_what_is_allowed(models: Path) -> None:
     with pytest.raises(ValueError, match="ask for 5000 images"):
-        drawing.draw(Recipe(run("ddpm"), changes=(("sampling_steps", 20),)), 5001, None, 0)
+        generation.draw(SamplingOptions(run("ddpm"), changes=(("sampling_steps", 20),)), 5001, None, 0)
 
 
 def test_a_change_that_contradicts_the_model_is_refused_in_one_line(models: Path) -> None:
     with pytest.raises(ValueError, match="lower sampling_steps") as refusal:
-        drawing.draw(Recipe(run("ddpm"), changes=(("sampling_steps", 99),)), 1, None, 0)
+        generation.draw(SamplingOptions(run("ddpm"), changes=(("sampling_steps", 99),)), 1, None, 0)
     assert "\n" not in str(refusal.value)
 
 
 def test_the_nearest_training_picture_of_a_training_picture_is_itself(models: Path) -> None:
-    train = drawing.real("digits", "train")
-    found = drawing.nearest_training("digits", train[5:9])
+    train = generation.real("digits", "train")
+    found = generation.nearest_training("digits", train[5:9])
     assert torch.equal(found.images, train[5:9]) and found.distances.max() == 0 and found.among == len(train)
+
+
+def test_features_of_training_pictures_are_computed_once_with_progress_and_kept_on_disk(models: Path) -> None:
+    train, kept = generation.real("digits", "train"), features_run("digits").checkpoints / FILE
+    kept.unlink()  # measuring the floors has stored them
+    shares: list[float] = []
+    first = generation.nearest_training("digits", train[:3], shares.append)
+    assert shares == [1000 / 1500, 1.0]
+    generation.nearest_training("digits", train[:3], shares.append)
+    assert len(shares) == 2, "kept in memory"
+    st.cache_resource.clear()
+    again = generation.nearest_training("digits", train[:3], shares.append)
+    assert len(shares) == 2, "kept on disk"
+    assert torch.equal(first.images, again.images) and (first.distances == again.distances).all()
+    kept.write_bytes(kept.read_bytes()[:-1])
+    st.cache_resource.clear()
+    generation.nearest_training("digits", train[:3], shares.append)
+    assert len(shares) == 4, "damaged, so computed again"
 
 
 def test_a_page_downloads_no_data_and_says_where_they_should_lie(home: Path) -> None:
     with pytest.raises(DataError, match="GENCORE_DATA"):
-        drawing.real("mnist", "train")
+        generation.real("mnist", "train")
 
 
 def test_a_run_without_weights_is_refused(home: Path) -> None:
     made_runs.trained(home, "digits-vae", made_runs.config("vae"))
     with pytest.raises(CheckpointError, match="train it first"):
-        drawing.load(Recipe(run("digits-vae")))
+        generation.load(SamplingOptions(run("digits-vae")))
 
 
 # ---------------------------------------------------------------- the page
@@ -136,7 +167,9 @@ def test_a_link_restores_what_was_asked(models: Path) -> None:
     assert app.multiselect(key="gallery.runs").value == ["ddpm", "vae"]
     assert (app.number_input(key="seed").value, app.slider(key="count").value) == (9, 3)
     assert app.selectbox(key="digit").value == "7"
-    assert "DDIM, eta 0, 5 network evaluations" in text_of(visit("gallery", ["ddpm"], sampler="ddim", steps="5"))
+    assert "DDIM, eta 0, 5 network evaluations" in text_of(
+        visit("gallery", ["ddpm"], sampler="ddim", steps="5")
+    )
 
 
 def test_guidance_is_asked_of_conditional_ddpms_alone(models: Path) -> None:
@@ -161,7 +194,9 @@ def test_another_seed_gives_other_pictures_and_the_same_seed_the_same(models: Pa
 def test_a_digit_is_asked_of_conditional_models_and_recognised_in_the_others(models: Path) -> None:
     app = visit("gallery", ["cgan", "vae"], digit="3", count="10")
     assert "10 pictures drawn by the cGAN of run cgan" in pictures(app)
-    kept = (drawing.recognised("digits", drawing.draw(Recipe(run("vae")), 10, None, 0).images) == 3).sum()
+    kept = (
+        generation.recognised("digits", generation.draw(SamplingOptions(run("vae")), 10, None, 0).images) == 3
+    ).sum()
     assert f"Of its 10 pictures, the classifier sees a 3 in {kept}." in text_of(app)
     assert (f"{kept} pictures drawn by the VAE of run vae" in pictures(app)) == (kept > 0)
 
@@ -172,7 +207,9 @@ def test_without_a_classifier_no_digit_is_recognised_and_the_command_is_named(mo
     assert "gencore features digits" in text_of(app) and len(pictures(app)) == 1
 
 
-def test_the_last_weights_are_drawn_from_on_request_and_missed_where_they_were_not_delivered(models: Path) -> None:
+def test_the_last_weights_are_drawn_from_on_request_and_missed_where_they_were_not_delivered(
+    models: Path,
+) -> None:
     delivered = run("cgan").checkpoints / "final.safetensors"
     kept = load_checkpoint(delivered)
     averaged = {name: tensor for name, tensor in kept.tensors.items() if name.startswith("average.")}
@@ -190,7 +227,9 @@ def test_the_nearest_training_picture_stands_under_each_on_request(models: Path)
     assert "of 1,500 training pictures" in text_of(app)
 
 
-def test_without_the_data_set_the_nearest_picture_says_how_to_get_it(models: Path, few_digits: ImageData) -> None:
+def test_without_the_data_set_the_nearest_picture_says_how_to_get_it(
+    models: Path, few_digits: ImageData
+) -> None:
     made = run("mnist")
     made.create(tiny_config("vae").model_copy(update={"data": DataConfig(dataset="mnist")}))
     shutil.copytree(models / "checkpoints/vae", made.checkpoints, dirs_exist_ok=True)
@@ -243,7 +282,9 @@ def test_a_training_with_weights_draws_from_its_newest(models: Path) -> None:
 def test_what_died_or_is_corrupt_is_named_and_the_others_draw(models: Path) -> None:
     made_runs.trained(models, "dead", made_runs.config("gan"), until=0.5, end=None)
     (run("ddpm").checkpoints / "final.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{rubbish")
-    made_runs.trained(models, "bad", made_runs.config("vae")).config_path.write_text('{"model": {"family": "<i>x</i>"}}')
+    made_runs.trained(models, "bad", made_runs.config("vae")).config_path.write_text(
+        '{"model": {"family": "<i>x</i>"}}'
+    )
     app = visit("gallery", ["dead", "ddpm", "bad", "vae"])
     shown = text_of(app)
     assert "run dead has no checkpoint" in shown and "**bad** is unreadable" in shown

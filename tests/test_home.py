@@ -28,13 +28,21 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def reasons(app: AppTest, score: str) -> list[str]:
     """Why a score is a dash, a card each."""
-    return [line.help.replace("\\", "") for line in app.main.markdown if line.value == f":small[:gray[{score}]]  \n—"]
+    return [
+        line.help.replace("\\", "")
+        for line in app.main.markdown
+        if line.value == f":small[:gray[{score}]]  \n—"
+    ]
 
 
 def seen(app: AppTest) -> tuple[list[str], list[str]]:
-    """What the page shows of pictures: where each lies, an address made from its content, and the strips under the slider."""
+    """What the page shows of pictures: where each lies, an address made from its content, and the strips
+    under the slider.
+    """
     strips = [json.loads(part.proto.json)["tiles"] for part in app.main.get("bidi_component")]
-    return [image.url for part in app.main.get("image") for image in part.proto.imgs], [tile["strip"] for tile in sum(strips, [])]
+    return [image.url for part in app.main.get("image") for image in part.proto.imgs], [
+        tile["strip"] for tile in sum(strips, [])
+    ]
 
 
 def test_a_card_shows_the_scores_that_there_are_and_the_reason_for_each_that_is_not(home: Path) -> None:
@@ -67,14 +75,21 @@ def test_one_slider_turns_the_pictures_of_every_model_that_has_a_way(home: Path)
     (runs[0].results / "morph.png").unlink()
     [component] = visit("home").get("bidi_component")
     data = json.loads(component.proto.json)
-    assert [tile["name"] for tile in data["tiles"]] == ["GAN", "cGAN", "DDPM"] and (data["first"], data["last"]) == ("3", "8")
-    assert all(tile["frames"] == 5 and tile["strip"].startswith("data:image/png;base64,") for tile in data["tiles"])
+    assert [tile["name"] for tile in data["tiles"]] == ["GAN", "cGAN", "DDPM"] and (
+        data["first"],
+        data["last"],
+    ) == ("3", "8")
+    assert all(
+        tile["frames"] == 5 and tile["strip"].startswith("data:image/png;base64,") for tile in data["tiles"]
+    )
     for one in runs[1:]:
         (one.results / "morph.png").unlink()
     assert not visit("home").get("bidi_component")
 
 
-def test_what_was_imported_is_spared_the_collection_after_every_run_and_later_garbage_is_not(home: Path) -> None:
+def test_what_was_imported_is_spared_the_collection_after_every_run_and_later_garbage_is_not(
+    home: Path,
+) -> None:
     four(home)
     visit("home")
     settled = gc.get_freeze_count()
@@ -95,6 +110,8 @@ def test_pictures_drawn_anew_are_shown_anew(home: Path) -> None:
 
 def test_every_page_is_one_click_away(home: Path) -> None:
     four(home)
-    pages = re.findall(r'st\.Page\("views/(\w+)\.py", title="([\w ]+)"', (REPOSITORY / "dashboard/Home.py").read_text())
+    pages = re.findall(
+        r'st\.Page\("views/(\w+)\.py", title="([\w ]+)"', (REPOSITORY / "dashboard/app.py").read_text()
+    )
     links = {link.proto.label for link in visit("home").main.get("page_link")}
     assert len(pages) > 4 and {title for name, title in pages if name != "home"} <= links

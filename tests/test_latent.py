@@ -8,14 +8,14 @@ import torch
 from support import TINY
 from torch import Generator, Tensor
 
-from gencore import latent
 from gencore.data.registry import DATASETS
-from gencore.latent import (
+from gencore.latent import directions, interpolation
+from gencore.latent.directions import principal_directions
+from gencore.latent.interpolation import (
     decoded,
     lerp,
     path_straightness,
     perceptual_path_length,
-    principal_directions,
     slerp,
     straightness,
 )
@@ -60,7 +60,9 @@ def test_the_ends_of_an_interpolation_are_exact(between) -> None:
 def test_slerp_divides_the_angle_and_lerp_the_chord() -> None:
     a, b = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
     third = torch.tensor([1 / 3])
-    torch.testing.assert_close(slerp(a, b, third)[0, 0], torch.tensor([math.cos(math.pi / 6), math.sin(math.pi / 6)]))
+    torch.testing.assert_close(
+        slerp(a, b, third)[0, 0], torch.tensor([math.cos(math.pi / 6), math.sin(math.pi / 6)])
+    )
     torch.testing.assert_close(lerp(a, b, third)[0, 0], torch.tensor([2 / 3, 1 / 3]))
 
 
@@ -78,7 +80,11 @@ def test_slerp_is_straight_where_no_great_circle_is_the_shortest() -> None:
 
 @pytest.mark.parametrize("between", [lerp, slerp])
 def test_weights_can_differ_from_pair_to_pair(between) -> None:
-    a, b, weights = torch.randn(3, 5, generator=rng(1)), torch.randn(3, 5, generator=rng(2)), torch.rand(3, 2, generator=rng(3))
+    a, b, weights = (
+        torch.randn(3, 5, generator=rng(1)),
+        torch.randn(3, 5, generator=rng(2)),
+        torch.rand(3, 2, generator=rng(3)),
+    )
     each = torch.cat([between(a[i : i + 1], b[i : i + 1], weights[i]) for i in range(3)])
     torch.testing.assert_close(between(a, b, weights), each)
 
@@ -101,7 +107,7 @@ def test_straightness_refuses_paths_that_say_nothing() -> None:
 
 
 def test_features_linear_in_z_turn_as_far_as_the_great_circle() -> None:
-    """On the unit circle the angle omega of two draws is uniform on [0, pi], and the paths' length is E omega^2."""
+    """On the unit circle the angle omega of two samples is uniform on [0, pi]; the length is E omega^2."""
     circle = Matrix(torch.eye(2))
     found = perceptual_path_length(circle, identity, rng(), pairs=20_000)
     assert abs(found.value - math.pi**2 / 3) < 4 * found.standard_error < 0.1
@@ -111,7 +117,7 @@ def test_features_linear_in_z_turn_as_far_as_the_great_circle() -> None:
 
 def test_great_circles_far_from_one_another_in_many_dimensions_bend_as_quarter_turns_do() -> None:
     found = path_straightness(Matrix(torch.eye(2000)), identity, rng())
-    steps = latent.STEPS
+    steps = interpolation.STEPS
     quarter = math.sqrt(2) / (steps * 2 * math.sin(math.pi / 4 / steps))
     assert found == pytest.approx(quarter, abs=0.005)
 
@@ -146,7 +152,7 @@ def test_decoding_in_chunks_changes_nothing_and_hands_each_image_its_label() -> 
 
 @pytest.mark.parametrize("family", TINY)
 def test_every_family_is_walked_through(family: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(latent, "DECODES", 100)
+    monkeypatch.setattr(directions, "DECODES", 100)
     torch.manual_seed(0)
     model = build(TINY[family], DIGITS).eval().requires_grad_(False)
     for x in model.averaged.parameters():
@@ -157,7 +163,9 @@ def test_every_family_is_walked_through(family: str, monkeypatch: pytest.MonkeyP
     assert perceptual_path_length(model, features, rng(), pairs=12).value > 0
     found, again = (principal_directions(model, features, rng()) for _ in range(2))
     flat = found.vectors.flatten(1)
-    assert found.vectors.shape[1:] == model.draw_latent(1, rng()).shape[1:] and len(flat) == min(10, flat.shape[1])
+    assert found.vectors.shape[1:] == model.draw_latent(1, rng()).shape[1:] and len(flat) == min(
+        10, flat.shape[1]
+    )
     torch.testing.assert_close(flat @ flat.T, torch.eye(len(flat)), atol=1e-4, rtol=0)
     assert list(found.shares) == sorted(found.shares, reverse=True) and sum(found.shares) <= 1 + 1e-9
     assert torch.equal(found.vectors, again.vectors)
@@ -171,8 +179,8 @@ def test_directions_within_a_basis_are_the_best_of_its_span() -> None:
 
 
 def test_coarse_waves_are_orthonormal_and_hold_what_is_smooth() -> None:
-    waves = latent.coarse_waves(torch.Size([3, 28, 32])).flatten(1)
-    assert waves.shape == (3 * latent.COARSE**2, 3 * 28 * 32)
+    waves = directions.coarse_waves(torch.Size([3, 28, 32])).flatten(1)
+    assert waves.shape == (3 * directions.COARSE**2, 3 * 28 * 32)
     torch.testing.assert_close(waves @ waves.T, torch.eye(len(waves)), atol=1e-5, rtol=0)
     smooth = torch.cos(torch.linspace(0, 3, 28))[None, :, None].expand(3, 28, 32).flatten()
     noise = torch.randn(3 * 28 * 32, generator=rng())
@@ -182,11 +190,20 @@ def test_coarse_waves_are_orthonormal_and_hold_what_is_smooth() -> None:
 
 def test_turning_keeps_the_length_and_an_amount_of_one_is_half_a_right_angle() -> None:
     z, vectors = torch.tensor([3.0, 0.0, 0.0]), torch.eye(3)[1:]
-    places = latent.turned(z, vectors, torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [2.0, 5.0]]))
+    places = directions.rotate_towards(
+        z, vectors, torch.tensor([[0.0, 0.0], [1.0, 0.0], [-1.0, 0.0], [2.0, 5.0]])
+    )
     half = 3 / math.sqrt(2)
-    torch.testing.assert_close(places[:3], torch.tensor([[3.0, 0.0, 0.0], [half, half, 0.0], [half, -half, 0.0]]))
+    torch.testing.assert_close(
+        places[:3], torch.tensor([[3.0, 0.0, 0.0], [half, half, 0.0], [half, -half, 0.0]])
+    )
     torch.testing.assert_close(places.norm(dim=1), torch.full((4,), 3.0))
-    assert latent.turned(torch.rand(1, 4, 4), torch.rand(2, 1, 4, 4), torch.rand(5, 2)).shape == (5, 1, 4, 4)
+    assert directions.rotate_towards(torch.rand(1, 4, 4), torch.rand(2, 1, 4, 4), torch.rand(5, 2)).shape == (
+        5,
+        1,
+        4,
+        4,
+    )
 
 
 def test_directions_are_found_once_for_the_same_weights_and_anew_where_what_is_kept_is_of_others_or_damaged(
@@ -195,16 +212,19 @@ def test_directions_are_found_once_for_the_same_weights_and_anew_where_what_is_k
     finds: list[int] = []
     path = tmp_path / "directions.safetensors"
 
-    def kept(weights: str, place: Path = path) -> latent.Directions:
-        def find() -> latent.Directions:
+    def kept(weights: str, place: Path = path) -> directions.Directions:
+        def find() -> directions.Directions:
             finds.append(1)
             return principal_directions(Matrix(torch.diag(torch.tensor([5.0, 3.0]))), identity, rng())
 
-        return latent.kept_directions(place, {"weights": weights, "features": "pixels"}, find)
+        return directions.cached_directions(place, {"weights": weights, "features": "pixels"}, find)
 
     first, again = kept("a"), kept("a")
     assert len(finds) == 1
-    assert torch.equal(first.vectors, again.vectors) and (first.shares, first.places) == (again.shares, again.places)
+    assert torch.equal(first.vectors, again.vectors) and (first.shares, first.places) == (
+        again.shares,
+        again.places,
+    )
     kept("b")
     assert len(finds) == 2
     path.write_bytes(path.read_bytes()[:-3])
@@ -212,4 +232,6 @@ def test_directions_are_found_once_for_the_same_weights_and_anew_where_what_is_k
     kept("b")
     assert len(finds) == 3
     (tmp_path / "file").touch()
-    assert kept("b", tmp_path / "file" / "directions").shares == first.shares, "a place that cannot be written"
+    assert kept("b", tmp_path / "file" / "directions").shares == first.shares, (
+        "a place that cannot be written"
+    )

@@ -17,14 +17,14 @@ from streamlit.testing.v1 import AppTest
 from support import TINY, record, tiny_config
 from visits import pictures, text_of, trained, visit
 
-from dashboard import canvas, sliders
-from dashboard.sliders import Slider
-from dashboard.travel import FRAMES
-from gencore import latent
+from dashboard.components import canvas, latent_sliders
+from dashboard.components.latent_sliders import Slider
+from dashboard.views.latent_interpolation import FRAMES
 from gencore.data.registry import DATASETS
 from gencore.data.sources import ImageData
-from gencore.runs import run
-from gencore.walks import Walker
+from gencore.latent import directions
+from gencore.latent.traversal import LatentSpace
+from gencore.store.runs import run
 
 DRAWN = "drawn by the"
 
@@ -39,7 +39,7 @@ def film(app: AppTest) -> tuple[dict, str, str, str]:
 @pytest.fixture
 def models(home: Path, few_digits: ImageData, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A VAE, a cGAN and a DDPM, an epoch old."""
-    monkeypatch.setattr(latent, "DECODES", 100)
+    monkeypatch.setattr(directions, "DECODES", 100)
     st.cache_resource.clear()
     st.cache_data.clear()
     for family in ("vae", "cgan", "ddpm"):
@@ -72,14 +72,16 @@ def test_what_a_browser_says_of_its_sliders_is_checked(
 ) -> None:
     monkeypatch.setattr(st, "session_state", {"sliders": {"places": sent}})
     monkeypatch.setattr(st, "query_params", SimpleNamespace(to_dict=lambda: {"d1": "0.5"}))
-    assert sliders.places([Slider("d1", "", 1.0, 0.05), Slider("d2", "", 1.0, 0.05)]) == stand
+    assert latent_sliders.places([Slider("d1", "", 1.0, 0.05), Slider("d2", "", 1.0, 0.05)]) == stand
 
 
-def test_directions_are_kept_with_the_run_and_found_once(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_directions_are_kept_with_the_run_and_found_once(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = pictures(visit("latent", ["vae"], d1="0.5"))
     assert (run("vae").results / "directions.safetensors").exists()
     st.cache_resource.clear()
-    monkeypatch.setattr(latent, "principal_directions", lambda *_: pytest.fail("sought again"))
+    monkeypatch.setattr(directions, "principal_directions", lambda *_: pytest.fail("sought again"))
     assert pictures(visit("latent", ["vae"], d1="0.5")) == first
 
 
@@ -106,19 +108,35 @@ def test_a_walk_begins_and_ends_at_its_ends_and_four_span_a_square(models: Path)
     assert tile["strip"] != film(visit("latent", ["vae"], walk="interpolation", ends="4"))[0]["strip"]
 
 
-def test_a_model_that_finds_no_latent_offers_neither_test_pictures_nor_drawings_and_says_so(models: Path) -> None:
+def test_a_model_that_finds_no_latent_offers_neither_test_pictures_nor_drawings_and_says_so(
+    models: Path,
+) -> None:
     app = visit("latent", ["cgan"], walk="interpolation", digit1="3", digit2="8")
     assert "cannot find the latent of a picture" in text_of(app)
     assert not [box for box in app.main.selectbox if box.label == "End 1"]
 
 
-def test_a_drawing_is_an_end_only_where_pictures_are_grey(home: Path, few_digits: ImageData, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_drawing_is_an_end_only_where_pictures_are_grey(
+    home: Path, few_digits: ImageData, monkeypatch: pytest.MonkeyPatch
+) -> None:
     coloured = replace(few_digits.spec, channels=3)
     trained(home, "vae", few_digits)
-    assert visit("latent", ["vae"], walk="interpolation").selectbox(key="end1").options == ["random", "test picture", "drawn"]
+    assert visit("latent", ["vae"], walk="interpolation").selectbox(key="end1").options == [
+        "random",
+        "test picture",
+        "drawn",
+    ]
     monkeypatch.setitem(DATASETS, "digits", coloured)
-    trained(home, "vae", replace(few_digits, images=few_digits.images.expand(-1, 3, -1, -1), spec=coloured), "coloured")
-    assert visit("latent", ["coloured"], walk="interpolation").selectbox(key="end1").options == ["random", "test picture"]
+    trained(
+        home,
+        "vae",
+        replace(few_digits, images=few_digits.images.expand(-1, 3, -1, -1), spec=coloured),
+        "coloured",
+    )
+    assert visit("latent", ["coloured"], walk="interpolation").selectbox(key="end1").options == [
+        "random",
+        "test picture",
+    ]
 
 
 def test_a_ddpm_walks_from_a_test_picture_by_running_its_sampler_backwards(models: Path) -> None:
@@ -134,7 +152,9 @@ def test_a_walk_sets_out_from_a_drawing_and_from_a_random_place_before_there_is_
     monkeypatch.setattr(canvas, "drawn", lambda key, size: np.eye(size, dtype=np.uint8) * 255)
     for family in ("vae", "ddpm"):
         app = visit("latent", [family], walk="interpolation", end1="drawn")
-        assert any(alt.startswith("End 1: the drawing and what the model gives back") for alt in pictures(app))
+        assert any(
+            alt.startswith("End 1: the drawing and what the model gives back") for alt in pictures(app)
+        )
         assert "Draw a digit" not in text_of(app)
 
 
@@ -144,13 +164,19 @@ def test_a_model_that_takes_labels_is_told_what_the_drawing_is(
     monkeypatch.setitem(TINY, "ddpm", TINY["ddpm"].model_copy(update={"conditional": True}))
     trained(models, "ddpm", few_digits, "cddpm")
     monkeypatch.setattr(canvas, "drawn", lambda key, size: np.eye(size, dtype=np.uint8) * 255)
-    told, found = [], Walker.found
-    monkeypatch.setattr(Walker, "found", lambda walker, images, digit: told.append(digit) or found(walker, images, digit))
+    told, found = [], LatentSpace.invert
+    monkeypatch.setattr(
+        LatentSpace,
+        "invert",
+        lambda latent_space, images, digit: told.append(digit) or found(latent_space, images, digit),
+    )
     visit("latent", ["cddpm"], walk="interpolation", end1="drawn", digit1="7")
     assert told == [7]
 
 
-def test_a_label_is_morphed_where_it_can_lie_between_two_and_elsewhere_the_page_says_why_not(models: Path) -> None:
+def test_a_label_is_morphed_where_it_can_lie_between_two_and_elsewhere_the_page_says_why_not(
+    models: Path,
+) -> None:
     tile, first, last, place = film(visit("latent", ["cgan"], walk="class morph", morph="50", to="9"))
     assert (first, last, place) == ("3", "9", "50") and tile["name"] == f"Picture {DRAWN} cGAN of run cgan"
     row = Image.open(io.BytesIO(b64decode(tile["strip"].partition(",")[2])))
@@ -172,7 +198,7 @@ def test_without_a_feature_classifier_change_is_counted_in_pixels(models: Path) 
     assert "counted in pixels" in text_of(visit("latent", ["vae"]))
 
 
-def test_with_a_feature_classifier_change_is_counted_in_its_features(judged: Path) -> None:
+def test_with_a_feature_classifier_change_is_counted_in_its_features(with_extractor: Path) -> None:
     st.cache_resource.clear()
     app = visit("latent", ["vae"])
     assert "pixels" not in text_of(app) and len(pictures(app)) == 1
@@ -193,7 +219,9 @@ def test_a_run_that_died_is_walked_through_by_its_newest_weights(home: Path, few
     assert len(pictures(visit("latent", ["died"]))) == 1
 
 
-def test_damaged_weights_and_an_unreadable_config_are_said_in_a_line_and_others_still_walk(models: Path) -> None:
+def test_damaged_weights_and_an_unreadable_config_are_said_in_a_line_and_others_still_walk(
+    models: Path,
+) -> None:
     weights = run("cgan").checkpoints / "final.safetensors"
     weights.write_bytes(weights.read_bytes()[:-5])
     run("ddpm").config_path.write_text('{"model": {"family": "<img src=x>"}}')

@@ -1,4 +1,4 @@
-"""One contract for every row of MODELS, and the closed forms of each family."""
+"""one contract for every row of FAMILIES, and the closed forms of each family."""
 
 import math
 from dataclasses import replace
@@ -7,11 +7,12 @@ import pytest
 import torch
 from torch import Generator
 
-from gencore.config import ClassifierConfig, DDPMConfig, GANConfig, ModelConfig, VAEConfig
+from gencore.config.families import FAMILIES
+from gencore.config.options import ClassifierConfig, DDPMConfig, GANConfig, ModelConfig, VAEConfig
 from gencore.data.batches import Batch, dequantise
 from gencore.data.registry import DATASETS, DatasetSpec
 from gencore.data.sources import load
-from gencore.models import MODELS, build
+from gencore.models import build
 from gencore.models.base import GenerativeModel, HasLatent, Inverts, TakesSoftLabels
 from gencore.models.classifier import jitter
 from gencore.models.vae import VAE, kl_divergence, reparameterise
@@ -29,7 +30,9 @@ VARIANTS: dict[str, ModelConfig] = {
     "ddpm-flow": DDPMConfig(width=16, sampling_steps=3, prediction="flow", sampler="ddim"),
     "ddpm-standardised": DDPMConfig(width=16, sampling_steps=3, prediction="v", standardise=True),
     "ddpm-eps-standardised": DDPMConfig(width=16, sampling_steps=3, standardise=True, sampler="ddim"),
-    "ddpm-flow-standardised": DDPMConfig(width=16, sampling_steps=3, prediction="flow", standardise=True, sampler="ddim"),
+    "ddpm-flow-standardised": DDPMConfig(
+        width=16, sampling_steps=3, prediction="flow", standardise=True, sampler="ddim"
+    ),
     "classifier": ClassifierConfig(width=8, feature_dim=16),
 }
 DIGITS = DATASETS["digits"]
@@ -61,7 +64,7 @@ def lively(name: str):
 
 
 def test_every_config_in_the_table_is_under_contract() -> None:
-    assert {type(config) for config in VARIANTS.values()} == set(MODELS)
+    assert {type(config) for config in VARIANTS.values()} == {family.config for family in FAMILIES.values()}
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
@@ -129,7 +132,7 @@ def test_an_ancestral_sampler_decodes_by_dpm_solver() -> None:
 @pytest.mark.parametrize("name", ["vae", "ddpm", "cddpm", "ddpm-v", "ddpm-flow", "ddpm-standardised"])
 def test_a_model_that_inverts_finds_a_latent_that_gives_about_the_image_back(name: str) -> None:
     model, data = fresh(name).train(), load("digits", "train")
-    model.meet(data)
+    model.fit_to_data(data)
     batch = Batch(dequantise(data.images[:8]), data.labels[:8])
     (turn,) = model.players
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
@@ -226,7 +229,9 @@ def test_a_vae_draws_from_its_mixture_once_that_is_fitted_and_says_so() -> None:
     assert isinstance(model, VAE) and "N(0, I)" in model.sampling
     before = model.sample(6, None, rng())
     model.fit_prior(load("digits", "train"), seed=0)
-    assert "mixture" in model.sampling and model.autoencoder.mixture_weight.sum().item() == pytest.approx(1, abs=1e-5)
+    assert "mixture" in model.sampling and model.autoencoder.mixture_weight.sum().item() == pytest.approx(
+        1, abs=1e-5
+    )
     assert not torch.equal(before, model.sample(6, None, rng()))
 
 
@@ -243,14 +248,16 @@ def test_a_fitted_mixture_has_the_mean_of_the_codes_it_was_fitted_to() -> None:
 def test_pixels_of_mean_0_and_variance_1_are_standardised_already() -> None:
     standardised, plain = lively("ddpm-standardised"), lively("ddpm-v")
     x_t, t = torch.randn(2, 1, 28, 28, generator=rng()), torch.tensor([10, 500])
-    torch.testing.assert_close(standardised.predict(x_t, t, None), plain.predict(x_t, t, None), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        standardised.predict(x_t, t, None), plain.predict(x_t, t, None), atol=1e-4, rtol=1e-4
+    )
 
 
 @pytest.mark.parametrize("name", ["ddpm-standardised", "ddpm-eps-standardised", "ddpm-flow-standardised"])
 def test_a_standardised_ddpm_takes_mean_and_deviation_from_its_training_images(name: str) -> None:
     model, data = lively(name), load("digits", "train")
     before = model.sample(2, None, rng())
-    model.meet(data)
+    model.fit_to_data(data)
     pixels = dequantise(data.images)
     known = torch.stack([model.unet.mean, model.unet.std])
     torch.testing.assert_close(known, torch.stack([pixels.mean(), pixels.std()]), atol=1e-4, rtol=0)
@@ -259,7 +266,9 @@ def test_a_standardised_ddpm_takes_mean_and_deviation_from_its_training_images(n
 
 @pytest.mark.parametrize("prediction", ["eps", "v", "flow"])
 def test_a_standardised_ddpm_begins_with_the_best_linear_guess(prediction: str) -> None:
-    """Its fresh U-Net says 0, and Gaussian pixels of that mean and deviation leave nothing else to be said."""
+    """Its fresh U-Net says 0, and Gaussian pixels of that mean and deviation leave nothing else to be
+    said.
+    """
     model = build(DDPMConfig(width=16, prediction=prediction, standardise=True, sampler="ddim"), DIGITS)
     model.unet.mean.fill_(mean := -0.7)
     model.unet.std.fill_(std := 0.6)
@@ -279,7 +288,7 @@ def test_a_standardised_ddpm_begins_with_the_best_linear_guess(prediction: str) 
 def test_the_averaged_part_is_all_that_sampling_needs(name: str) -> None:
     """A checkpoint that ships holds nothing else."""
     model, again = lively(name), fresh(name).eval()
-    model.meet(load("digits", "train"))
+    model.fit_to_data(load("digits", "train"))
     again.averaged.load_state_dict(model.averaged.state_dict())
     labels = torch.arange(2) if model.conditional else None
     assert torch.equal(again.sample(2, labels, rng()), model.sample(2, labels, rng()))
@@ -293,7 +302,10 @@ def test_guidance_of_one_is_the_labelled_prediction_and_more_extrapolates() -> N
     guided.load_state_dict(plain.state_dict())
     x_t, t, labels = torch.randn(2, 1, 28, 28), torch.tensor([10, 500]), torch.tensor([3, 8])
     with torch.no_grad():
-        labelled, unlabelled = plain.predict(x_t, t, labels), plain.predict(x_t, t, torch.full_like(labels, 10))
+        labelled, unlabelled = (
+            plain.predict(x_t, t, labels),
+            plain.predict(x_t, t, torch.full_like(labels, 10)),
+        )
         torch.testing.assert_close(guided.predict(x_t, t, labels), unlabelled + 3 * (labelled - unlabelled))
 
 

@@ -83,9 +83,10 @@ def test_kernel_distance_of_a_set_to_itself_is_small_but_not_zero() -> None:
 def test_kernel_distance_does_not_depend_on_the_scale_and_place_of_a_feature() -> None:
     generated, real = normal(60, 5, seed=0, mean=0.4), normal(80, 5, seed=1)
     scale, shift = torch.tensor([1e-3, 1, 10, 1e3, 7]), torch.tensor([5, -1e3, 0, 1e4, 2])
-    plain, moved = (kernel_distance(*sides, seeded(), subsets=4, subset_size=40) for sides in (
-        (generated, real), (generated * scale + shift, real * scale + shift)
-    ))
+    plain, moved = (
+        kernel_distance(*sides, seeded(), subsets=4, subset_size=40)
+        for sides in ((generated, real), (generated * scale + shift, real * scale + shift))
+    )
     assert moved.value == pytest.approx(plain.value, rel=1e-6)
 
 
@@ -145,7 +146,9 @@ def test_extrapolated_fd_of_one_distribution_scatters_about_zero_and_is_not_clip
 
 def test_extrapolation_warns_of_sizes_too_small_for_a_covariance() -> None:
     few = fd_infinity(normal(60, 4, seed=0), normal(60, 4, seed=1), seeded())
-    assert few.warning is not None and few.warning.startswith("its line rests on distances of pieces down to 12 samples")
+    assert few.warning is not None and few.warning.startswith(
+        "its line rests on distances of pieces down to 12 samples"
+    )
     assert fd_infinity(normal(10_000, 2, seed=0), normal(10_000, 2, seed=1), seeded()).warning is None
 
 

@@ -15,15 +15,17 @@ from streamlit.testing.v1 import AppTest
 from support import made_origin, made_results
 from visits import REPOSITORY, checked, text_of, visit
 
-from dashboard import catalog, standing
-from gencore import results, space
-from gencore.comparison import compare
-from gencore.config import RunConfig
-from gencore.figures import Model
-from gencore.reported import reported
-from gencore.results import Metric, Results
-from gencore.runs import run
-from gencore.scores import SCORES
+from dashboard.data import run_catalog
+from dashboard.widgets import model_choice
+from gencore.analysis.comparison import compare
+from gencore.analysis.measured_models import Model
+from gencore.analysis.reported import reported
+from gencore.analysis.scores import SCORES
+from gencore.config.options import RunConfig
+from gencore.reports import spheres
+from gencore.store import results
+from gencore.store.results import Metric, Results
+from gencore.store.runs import run
 
 EQUAL = dict.fromkeys(SCORES, 5)
 
@@ -60,7 +62,9 @@ def overall_of(app: AppTest) -> list[str]:
 
 
 def test_without_runs_it_says_what_to_do(home: Path) -> None:
-    assert "Nothing is measured yet" in (shown := text_of(visit("performance"))) and "gencore compare" in shown
+    assert (
+        "Nothing is measured yet" in (shown := text_of(visit("performance"))) and "gencore compare" in shown
+    )
 
 
 def test_runs_that_were_not_measured_are_named_with_the_command_that_does_it(home: Path) -> None:
@@ -84,7 +88,9 @@ def test_a_model_that_lacks_a_weighted_score_has_no_overall_until_its_weight_is_
     scored(measured(home, "digits-vae", config("vae"), 0.5), 0.5)
     measured(home, "digits-gan", config("gan"), 0.9)
     app = visit("performance")
-    assert overall_of(app) == ["VAE"] and "GAN has no overall: stability, controllability, efficiency" in text_of(app)
+    assert overall_of(app) == [
+        "VAE"
+    ] and "GAN has no overall: stability, controllability, efficiency" in text_of(app)
     for name in SCORES[1:]:
         app.main.slider(key=name).set_value(0)
     assert overall_of(checked(app.run())) == ["GAN", "VAE"]
@@ -97,7 +103,7 @@ def test_measured_in_full_it_shows_scores_seeds_ties_and_who_wins_how_often(home
     assert "3 seeds a model" in shown and "Over the 3 seeds of each model" in shown
     assert "Axes: quality, stability, controllability" in shown
     assert "- controllability: DDPM > cGAN > GAN > VAE" in shown
-    assert "Percent: of all weightings" in shown and "*Tie*" in shown
+    assert "Percent: the share of random weightings" in shown and "*Tie*" in shown
     assert len(app.get("plotly_chart")) == 6
 
 
@@ -141,32 +147,45 @@ def test_weights_change_the_ranking_and_come_from_the_address(home: Path) -> Non
 
 def of_seeds(label: str, *precisions: float) -> Model:
     """Quality, and nothing else, from seed to seed by precision."""
-    return Model(label, "#112233", tuple(quality_of(label, seed, precision) for seed, precision in enumerate(precisions)))
+    return Model(
+        label,
+        "#112233",
+        tuple(quality_of(label, seed, precision) for seed, precision in enumerate(precisions)),
+    )
 
 
 def quality_of(label: str, seed: int, precision: float) -> Results:
     return made_results(
-        label, seed=seed, fd=Metric(value=10.0, floor=1.0), fd_of_noise=100.0, precision=Metric(value=precision, floor=1.0),
-        coverage=Metric(value=0.5, floor=1.0), class_total_variation=0.0,
-    )  # fmt: skip
+        label,
+        seed=seed,
+        fd=Metric(value=10.0, floor=1.0),
+        fd_of_noise=100.0,
+        precision=Metric(value=precision, floor=1.0),
+        coverage=Metric(value=0.5, floor=1.0),
+        class_total_variation=0.0,
+    )
 
 
 def test_a_lead_that_holds_seed_by_seed_is_none_by_chance_and_one_that_does_not_is_a_tie() -> None:
-    good, close, bad = of_seeds("A", 0.7, 0.8, 0.9), of_seeds("B", 0.72, 0.74, 0.88), of_seeds("C", 0.3, 0.41, 0.5)
-    ranked = standing.standings([bad, close, good], {"quality": 2.0, "stability": 0.0})
+    good, close, bad = (
+        of_seeds("A", 0.7, 0.8, 0.9),
+        of_seeds("B", 0.72, 0.74, 0.88),
+        of_seeds("C", 0.3, 0.41, 0.5),
+    )
+    ranked = model_choice.rank_models([bad, close, good], {"quality": 2.0, "stability": 0.0})
     assert [(one.model.name, one.ties) for one in ranked] == [("A", True), ("B", False), ("C", None)]
     assert ranked[0].shares == {"quality": pytest.approx(ranked[0].overall)}
 
 
 def test_with_one_seed_or_other_seeds_it_is_not_known_whether_a_lead_is_chance() -> None:
     one, other = of_seeds("A", 0.9), of_seeds("B", 0.5)
-    assert standing.standings([one, other], {"quality": 1.0})[0].ties is None
+    assert model_choice.rank_models([one, other], {"quality": 1.0})[0].ties is None
 
 
 def test_the_shares_of_the_scores_add_up_to_the_overall(home: Path) -> None:
     all_scored(home)
-    entries = catalog.generative_runs()
-    for one in standing.standings([standing.model(entry, entries) for entry in entries], EQUAL):
+    entries = run_catalog.generative_runs()
+    for one in model_choice.rank_models([model_choice.model(entry, entries) for entry in entries], EQUAL):
         assert sum(one.shares.values()) == pytest.approx(one.overall)
 
 
@@ -174,14 +193,19 @@ def test_seeds_of_one_recipe_measured_alike_stand_together(home: Path) -> None:
     measured(home, "digits-vae", config("vae"), 0.6)
     measured(home, "again", config("vae"), 0.5)  # the same seed
     measured(home, "second", seeded("vae", 7), 0.5)
-    measured(home, "longer", seeded("vae", 8).model_copy(update={"data": config("vae").data.model_copy(update={"batch_size": 7})}), 0.5)
+    measured(
+        home,
+        "longer",
+        seeded("vae", 8).model_copy(update={"data": config("vae").data.model_copy(update={"batch_size": 7})}),
+        0.5,
+    )
     other = measured(home, "otherwise", seeded("vae", 9), 0.5)
     results.save(other.results_path, other.load_results().model_copy(update={"extractor_digest": "9" * 64}))
     trained(home, "unmeasured", seeded("vae", 10))
-    entries = catalog.generative_runs()
+    entries = run_catalog.generative_runs()
     headline = next(one for one in entries if one.run.name == "digits-vae")
-    assert [one.run.name for one in standing.seeds(headline, entries)] == ["second", "digits-vae"]
-    assert [one.seed for one in standing.model(headline, entries).results] == [7, 42]
+    assert [one.run.name for one in model_choice.seeds(headline, entries)] == ["second", "digits-vae"]
+    assert [one.seed for one in model_choice.model(headline, entries).results] == [7, 42]
 
 
 # what others say
@@ -193,24 +217,39 @@ def test_ghosts_come_on_demand_with_their_caveats(home: Path) -> None:
     assert "*reported*" not in text_of(app)
     app.main.toggle(key="ghosts").set_value(True).run()
     shown = text_of(checked(app))
-    titles = {ghost.title for ghost in space.ghosts(reported("mnist"))}
+    titles = {reported_model.title for reported_model in spheres.reported_models(reported("mnist"))}
     assert shown.count("*reported*") == len(titles) > 0 and "labelled 'estimated' there" in shown
 
 
 def test_single_seeds_are_ranked_by_a_comparison_file_and_a_broken_one_is_named(home: Path) -> None:
     four(home, "digits")
-    assert "No two models are ranked" in text_of(visit("performance"))
-    folder = home / "results" / "comparisons"
+    assert "Not ranked: a ranking needs" in text_of(visit("performance"))
+    folder = home / "results" / "_comparisons"
     folder.mkdir()
     of_label = {label: [quality_of(label, seed, precision) for seed, precision in enumerate(of)]
                 for label, of in {"VAE": (0.2, 0.3, 0.4), "GAN": (0.7, 0.8, 0.9)}.items()}  # fmt: skip
-    results.save(folder / "study.json", compare(of_label, epochs=2, origin=made_origin("gencore compare --seeds 3")))
+    results.save(
+        folder / "study.json", compare(of_label, epochs=2, origin=made_origin("gencore compare --seeds 3"))
+    )
     (folder / "torn.json").write_text("{")
     shown = text_of(visit("performance"))
-    assert "quality: GAN > VAE" in shown and "By **study**, which compares other trainings than those above: 3 seeds of each model, 2 epochs" in shown and "gencore compare --seeds 3" in shown
+    assert (
+        "quality: GAN > VAE" in shown
+        and "By **study**, which compares other runs than those above: 3 seeds of each model, 2 epochs"
+        in shown
+        and "gencore compare --seeds 3" in shown
+    )
     assert "torn.json" in shown
 
 
 def test_the_page_loads_no_torch(home: Path) -> None:
-    code = "import runpy, sys; runpy.run_path('dashboard/views/performance.py'); sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, env={"PYTHONPATH": str(REPOSITORY), "GENCORE_HOME": str(home)}).returncode == 0
+    page = "dashboard/views/performance.py"
+    code = f"import runpy, sys; runpy.run_path({page!r}); sys.exit('torch' in sys.modules)"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=REPOSITORY,
+            env={"PYTHONPATH": str(REPOSITORY), "GENCORE_HOME": str(home)},
+        ).returncode
+        == 0
+    )

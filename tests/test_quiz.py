@@ -12,10 +12,10 @@ from browser import made_runs
 from support import tiny_config
 from visits import checked, pictures, text_of, trained, visit
 
-from dashboard.guessing import DECK, REAL, Count, Game, Question
-from gencore.config import DataConfig
+from dashboard.views.quiz_game import DECK, REAL, Count, Game, Question
+from gencore.config.options import DataConfig
 from gencore.data.sources import ImageData
-from gencore.runs import run
+from gencore.store.runs import run
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,11 @@ def players(home: Path, players_home: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("count", "shown"),
-    [(Count(), "none shown yet"), (Count(0, 10), "0 of 10 · 0 % (0 to 31 %)"), (Count(5, 10), "5 of 10 · 50 % (19 to 81 %)")],
+    [
+        (Count(), "none shown yet"),
+        (Count(0, 10), "0 of 10 · 0 % (0 to 31 %)"),
+        (Count(5, 10), "5 of 10 · 50 % (19 to 81 %)"),
+    ],
 )
 def test_a_share_stands_with_its_count_and_exact_interval(count: Count, shown: str) -> None:
     assert str(count) == shown  # 1 - 0.025 ** (1 / 10) = 0.31
@@ -116,7 +120,9 @@ def test_starting_again_forgets_the_score(players: Path) -> None:
 def test_a_second_click_answers_no_picture_that_was_not_seen(players: Path) -> None:
     app = visit("quiz", ["vae"])
     before = app.session_state["quiz.digits"]
-    app.session_state["quiz.digits"] = before.answered(True)  # as the first click did, before the page was drawn anew
+    app.session_state["quiz.digits"] = before.answered(
+        True
+    )  # as the first click did, before the page was drawn anew
     checked(app.button(key="quiz.Real").click().run())
     assert app.session_state["quiz.digits"].asked == 1
 

@@ -11,9 +11,10 @@ import pytest
 from pydantic import ValidationError
 from support import made_results
 
-from gencore import results
-from gencore.results import Metric, Results, UnreadableError
-from gencore.scores import distance_to_ideal, geometric_mean, log_score, quality_parts, zone
+from gencore.analysis.scores import distance_to_ideal, geometric_mean, quality_parts, zone
+from gencore.metrics.scale import log_score
+from gencore.store import results
+from gencore.store.results import Metric, Results, UnreadableError
 
 
 def strict(path: Path) -> dict:
@@ -25,19 +26,32 @@ def strict(path: Path) -> dict:
 
 def test_results_come_back_as_they_were_saved(tmp_path: Path) -> None:
     path = tmp_path / "results.json"
-    given = made_results(fd=Metric(value=1.5, floor=0.5, spread=0.1, samples=10), recall=Metric(value=None, reason="not asked for"))
+    given = made_results(
+        fd=Metric(value=1.5, floor=0.5, spread=0.1, samples=10),
+        recall=Metric(value=None, reason="not asked for"),
+    )
     results.save(path, given)
     assert results.load(path, Results) == given
     assert given.value("fd") == 1.5 and given.value("recall") is None and given.value("unheard of") is None
 
 
-@pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf, np.float32("nan"), np.float64("inf")], ids=repr)
-def test_a_value_that_is_not_finite_is_null_with_the_reason_in_strict_json(tmp_path: Path, broken: float) -> None:
+@pytest.mark.parametrize(
+    "broken", [math.nan, math.inf, -math.inf, np.float32("nan"), np.float64("inf")], ids=repr
+)
+def test_a_value_that_is_not_finite_is_null_with_the_reason_in_strict_json(
+    tmp_path: Path, broken: float
+) -> None:
     path = tmp_path / "results.json"
-    results.save(path, made_results(fd=Metric(value=broken), recall=Metric(value=1.0, floor=broken, spread=broken)))
+    results.save(
+        path, made_results(fd=Metric(value=broken), recall=Metric(value=1.0, floor=broken, spread=broken))
+    )
     written = strict(path)["metrics"]
     assert written["fd"]["value"] is None and written["fd"]["reason"] == f"came out as {broken}"
-    assert written["recall"]["value"] == 1.0 and written["recall"]["floor"] is None and written["recall"]["spread"] is None
+    assert (
+        written["recall"]["value"] == 1.0
+        and written["recall"]["floor"] is None
+        and written["recall"]["spread"] is None
+    )
     assert results.load(path, Results) == made_results(fd=Metric(value=broken), recall=Metric(value=1.0))
 
 
@@ -67,7 +81,9 @@ def test_a_metric_has_a_value_or_a_reason_and_never_both() -> None:
         (b'{"schema_version": 2}', "schema_version: Input should be 1"),
     ],
 )
-def test_a_file_that_is_no_results_is_named_with_the_fault_in_one_line(tmp_path: Path, content: bytes, fault: str) -> None:
+def test_a_file_that_is_no_results_is_named_with_the_fault_in_one_line(
+    tmp_path: Path, content: bytes, fault: str
+) -> None:
     path = tmp_path / "results.json"
     path.write_bytes(content)
     with pytest.raises(UnreadableError, match="not readable as Results") as failure:

@@ -14,13 +14,15 @@ from streamlit.testing.v1 import AppTest
 from support import wait_until
 from visits import checked, text_of, visit
 
-from dashboard import catalog, listing
-from dashboard.jobs import Jobs
-from gencore import commands, events
-from gencore.config import PRESETS
+from dashboard.data import run_catalog
+from dashboard.data.processes import Jobs
+from dashboard.views import runs_table
+from gencore.config import commands
+from gencore.config.options import PRESETS
 from gencore.data.sources import ImageData
-from gencore.events import QuickDistance, Resumed
-from gencore.runs import RunBusyError, run
+from gencore.store import events
+from gencore.store.events import QuickDistance, Resumed
+from gencore.store.runs import RunBusyError, run
 
 
 def table(app: AppTest) -> list[str]:
@@ -45,7 +47,7 @@ def test_every_run_is_a_row_with_what_is_known_of_it(home: Path) -> None:
     vae = rows.loc["digits-vae"]
     assert (vae["model"], vae["data"], vae["epochs"], vae["seed"]) == ("VAE", "digits", 4, 42)
     assert vae["÷ floor"] == pytest.approx(vae["fd"] / 2.0) and len(vae["course"]) == 5
-    assert vae["MiB"] == catalog.bytes_on_disk(run("digits-vae")) / 2**20 > 0
+    assert vae["MiB"] == run_catalog.bytes_on_disk(run("digits-vae")) / 2**20 > 0
     assert rows["fd"].isna().to_dict() == {"digits-vae": False, "digits-gan": True, "bad": True}
     assert vae["picture"].startswith("data:image/png;base64,")
 
@@ -79,7 +81,9 @@ def test_runs_asked_for_the_same_are_said_to_be_the_same(home: Path) -> None:
     assert "asked for the same" in text_of(visit("runs", run=["one", "two"]))
 
 
-@pytest.mark.parametrize(("end", "button"), [("stopped", "Resume"), ("failed", "Resume"), (None, "Resume"), ("finished", None)])
+@pytest.mark.parametrize(
+    ("end", "button"), [("stopped", "Resume"), ("failed", "Resume"), (None, "Resume"), ("finished", None)]
+)
 def test_a_run_can_be_resumed_where_that_makes_sense(home: Path, end: str | None, button: str | None) -> None:
     trained(home, "mine", config("vae"), end=end)
     assert ("Resume" in labels(visit("runs", run=["mine"]))) == (button == "Resume")
@@ -98,7 +102,9 @@ def test_resume_goes_on_with_the_run_and_stop_ends_it(home: Path, jobs: Jobs) ->
 
 def test_duplicate_puts_all_options_of_a_run_into_the_form(home: Path) -> None:
     plan = config("ddpm", epochs=7)
-    plan = plan.model_copy(update={"model": plan.model.model_copy(update={"timesteps": 50, "conditional": True})})
+    plan = plan.model_copy(
+        update={"model": plan.model.model_copy(update={"timesteps": 50, "conditional": True})}
+    )
     trained(home, "mine", plan)
     app = visit("runs", run=["mine"])
     app.main.button(key="runs.duplicate.mine").click().run()
@@ -139,7 +145,10 @@ def test_a_model_card_and_a_network_are_of_one_run(home: Path) -> None:
     for name in ("one", "two"):
         trained(home, name, config("vae"))
     keys = ("runs.export.md", "runs.export.onnx")
-    disabled = {names: [visit("runs", run=list(names)).main.button(key=key).disabled for key in keys] for names in (("one",), ("one", "two"))}
+    disabled = {
+        names: [visit("runs", run=list(names)).main.button(key=key).disabled for key in keys]
+        for names in (("one",), ("one", "two"))
+    }
     assert disabled == {("one",): [False, True], ("one", "two"): [True, True]}  # none has weights
 
 
@@ -162,7 +171,9 @@ def test_the_card_and_the_network_of_a_run_can_be_downloaded(home: Path, few_dig
 
 def whole_text(app: AppTest) -> str:
     """With the dialog, which stands beside the page."""
-    return "\n".join(element.value for kind in ("markdown", "caption", "warning", "error") for element in app.get(kind)).replace("\\", "")
+    return "\n".join(
+        element.value for kind in ("markdown", "caption", "warning", "error") for element in app.get(kind)
+    ).replace("\\", "")
 
 
 def asked_to_delete(*names: str) -> AppTest:
@@ -212,12 +223,18 @@ def test_a_run_that_is_starting_or_running_is_not_deleted(home: Path, jobs: Jobs
 def test_a_trace_leaves_out_what_a_resume_took_back_and_lines_that_are_no_events(home: Path) -> None:
     mine = run("mine")
     mine.create(PRESETS["vae"])
-    for event in (_distance(1, 9.0), _distance(2, 5.0), Resumed(step=1, file="f"), _distance(2, None), _distance(3, 4.0)):
+    for event in (
+        _distance(1, 9.0),
+        _distance(2, 5.0),
+        Resumed(step=1, file="f"),
+        _distance(2, None),
+        _distance(3, 4.0),
+    ):
         events.append(mine.events_path, event)
     with mine.events_path.open("ab") as log:
         log.write(b'{"type":"quick_distance","step":"x"}\n{"type":"quick_distance","time":1,"st')
-    assert catalog.trace(mine).distances == (9.0, 4.0)
-    assert catalog.trace(mine).newest == events.last(mine.events_path)
+    assert run_catalog.trace(mine).distances == (9.0, 4.0)
+    assert run_catalog.trace(mine).newest == events.last(mine.events_path)
 
 
 def _distance(step: int, fd: float | None) -> QuickDistance:
@@ -229,7 +246,7 @@ def test_a_sheet_that_leads_out_of_the_run_is_not_shown(home: Path) -> None:
     mine.create(PRESETS["vae"])
     (home / "results" / "secret.png").write_bytes(b"x")
     events.append(mine.events_path, events.Sheet(step=1, epoch=1, file="../secret.png"))
-    assert catalog.newest_sheet(mine) is None
+    assert run_catalog.newest_sheet(mine) is None
 
 
 # ---------------------------------------------------------------- many
@@ -248,14 +265,16 @@ def many(home: Path) -> Path:
     return home
 
 
-def test_five_hundred_runs_are_listed_and_no_file_is_read_twice(many: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_five_hundred_runs_are_listed_and_no_file_is_read_twice(
+    many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     frame = _listing()
     assert len(frame) == 500 and frame["fd"].notna().all() and (frame["course"].map(len) == 5).all()
-    read = catalog._load.cache_info().misses
-    monkeypatch.setattr(catalog, "_of_traced_kinds", lambda _: pytest.fail("a log was read again"))
-    assert _listing().equals(frame) and catalog._load.cache_info().misses == read
+    read = run_catalog._load.cache_info().misses
+    monkeypatch.setattr(run_catalog, "_of_traced_kinds", lambda _: pytest.fail("a log was read again"))
+    assert _listing().equals(frame) and run_catalog._load.cache_info().misses == read
 
 
 def _listing() -> pd.DataFrame:
-    entries = catalog.generative_runs()
-    return listing.listing(entries, {one.run.name: one.run.status() for one in entries})
+    entries = run_catalog.generative_runs()
+    return runs_table.listing(entries, {one.run.name: one.run.status() for one in entries})

@@ -9,17 +9,18 @@ import torch
 from support import made_results
 
 from gencore import devices
+from gencore.analysis.scores import geometric_mean, quality_parts
 from gencore.data.registry import availability
 from gencore.data.sources import ImageData, load
-from gencore.features import FeatureExtractor, load_extractor
-from gencore.judge import SelfTest
+from gencore.evaluation.floors import load_reference_figures
+from gencore.evaluation.image_metrics import ImageMetrics
+from gencore.evaluation.ladder import load_ladder, measure_ladder, metric_ladder
+from gencore.evaluation.records import Ladder
+from gencore.metrics import catalog
 from gencore.metrics.classes import conditional_accuracy, confusion_matrix
 from gencore.metrics.corruptions import LADDER
-from gencore.panel import Panel
-from gencore.reference import load_reference
-from gencore.results import BETTER, Metric
-from gencore.scores import geometric_mean, quality_parts
-from gencore.selftest import load_selftest, seen, selftest
+from gencore.models.feature_extractor import FeatureExtractor, load_extractor
+from gencore.store.results import Metric
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
@@ -31,8 +32,8 @@ def extractor() -> FeatureExtractor:
 
 
 @pytest.fixture(scope="module")
-def panel(extractor: FeatureExtractor) -> Panel:
-    return Panel(extractor, load("digits", "test"))
+def image_metrics(extractor: FeatureExtractor) -> ImageMetrics:
+    return ImageMetrics(extractor, load("digits", "test"))
 
 
 @pytest.fixture(scope="module")
@@ -44,13 +45,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ladder(home: Path) -> SelfTest:
-    return selftest("digits", CPU, home, None, devices.origin_here(CPU, ["selftest", "digits"]))
+def ladder(home: Path) -> Ladder:
+    return measure_ladder("digits", CPU, home, None, devices.origin_here(CPU, ["selftest", "digits"]))
 
 
-def quality(panel: Panel, images: torch.Tensor, extractor: FeatureExtractor) -> float:
-    reference = load_reference(extractor.spec.name, extractor, ROOT)
-    figures = panel(images, extractor(images))
+def quality(image_metrics: ImageMetrics, images: torch.Tensor, extractor: FeatureExtractor) -> float:
+    reference = load_reference_figures(extractor.spec.name, extractor, ROOT)
+    figures = image_metrics(images, extractor(images))
     floors = {name: floor.value for name, floor in reference.floors.items()}
     metrics = {name: Metric(value=value, floor=floors.get(name)) for name, value in figures.items()}
     parts = quality_parts(made_results(**metrics, fd_of_noise=reference.fd_of_noise))
@@ -70,101 +71,138 @@ def collapsed(data: ImageData, pictures_a_class: int, n: int) -> ImageData:
     return replace(data, images=data.images[chosen], labels=data.labels[chosen])
 
 
-def test_the_panels_figures_are_finite_and_known_by_which_way_is_better(panel: Panel, extractor: FeatureExtractor) -> None:
+def test_the_panels_figures_are_finite_and_known_by_which_way_is_better(
+    image_metrics: ImageMetrics, extractor: FeatureExtractor
+) -> None:
     images = load("digits", "train").images[:300]
-    figures = panel(images, extractor(images))
-    assert len(figures) == 15 and set(figures) <= set(BETTER) and all(torch.tensor(list(figures.values())).isfinite())
-    assert figures == panel(images, extractor(images)), "kd's subsets follow from the seed"
+    figures = image_metrics(images, extractor(images))
+    assert (
+        len(figures) == 15
+        and set(figures) <= {info.id for info in catalog.compared()}
+        and all(torch.tensor(list(figures.values())).isfinite())
+    )
+    assert figures == image_metrics(images, extractor(images)), "kd's subsets follow from the seed"
 
 
 def test_a_collapse_to_one_picture_a_digit_scores_low_although_every_label_is_right(
-    panel: Panel, extractor: FeatureExtractor
+    image_metrics: ImageMetrics, extractor: FeatureExtractor
 ) -> None:
     train = load("digits", "train")
     drawn = collapsed(train, 1, 1000)
     assert accuracy(drawn, extractor) == 1
-    assert quality(panel, drawn.images, extractor) < 0.6
-    assert quality(panel, train.images, extractor) > 0.95
+    assert quality(image_metrics, drawn.images, extractor) < 0.6
+    assert quality(image_metrics, train.images, extractor) > 0.95
+
+
+@pytest.fixture(scope="module")
+def mnist() -> tuple[ImageMetrics, ImageData]:
+    """The metrics against 2,000 test images of MNIST, made once, and the training split."""
+    if availability("mnist", None) == "would be downloaded":
+        pytest.skip("no MNIST on disk; set GENCORE_DATA to a folder that holds MNIST/")
+    test = load("mnist", "test")
+    few = replace(test, images=test.images[:2000], labels=test.labels[:2000])
+    return ImageMetrics(load_extractor("mnist", CPU, ROOT), few), load("mnist", "train")
 
 
 @pytest.mark.mnist
 @pytest.mark.parametrize("pictures", [1, 5])
-def test_a_collapse_to_a_few_pictures_a_digit_of_mnist_scores_low(pictures: int) -> None:
-    """Of PERFORMANCE.md: label accuracy 1, classifier score near 10, and hardly a picture that differs."""
-    if availability("mnist", None) == "would be downloaded":
-        pytest.skip("no MNIST at hand; set GENCORE_DATA to a folder that holds MNIST/")
-    extractor, test, train = load_extractor("mnist", CPU, ROOT), load("mnist", "test"), load("mnist", "train")
-    few = Panel(extractor, replace(test, images=test.images[:2000], labels=test.labels[:2000]))
-    drawn = collapsed(train, pictures, 2000)
-    assert accuracy(drawn, extractor) == 1
-    assert quality(few, drawn.images, extractor) < 0.5
-    assert quality(few, train.images[:2000], extractor) > 0.85  # the floor is that of 10,000 images
+def test_a_collapse_to_a_few_pictures_a_digit_of_mnist_scores_low(
+    mnist: tuple[ImageMetrics, ImageData], pictures: int
+) -> None:
+    """With label accuracy 1 and a classifier score near 10, although nearly all images are alike."""
+    few, train = mnist
+    generated = collapsed(train, pictures, 2000)
+    assert accuracy(generated, few.extractor) == 1
+    assert quality(few, generated.images, few.extractor) < 0.5
 
 
-def test_the_metrics_that_rank_pass_and_precision_alone_falls_for_a_single_class(ladder: SelfTest) -> None:
-    for name in ("fd", "fd_random", "kd", "recall", "coverage", "f1", "class_total_variation", "classifier_score"):
+@pytest.mark.mnist
+def test_real_images_of_mnist_score_high(mnist: tuple[ImageMetrics, ImageData]) -> None:
+    few, train = mnist
+    assert quality(few, train.images[:2000], few.extractor) > 0.85  # the floor is that of 10,000 images
+
+
+def test_the_metrics_that_rank_pass_and_precision_alone_falls_for_a_single_class(ladder: Ladder) -> None:
+    for name in (
+        "fd",
+        "fd_random",
+        "kd",
+        "recall",
+        "coverage",
+        "f1",
+        "class_total_variation",
+        "classifier_score",
+    ):
         assert ladder.metrics[name].passes, f"{name} misorders {ladder.metrics[name].misorders}"
     assert ladder.metrics["precision"].misorders == ["single class"]
 
 
-def test_pure_noise_is_the_worst_rung_by_every_distance(ladder: SelfTest) -> None:
+def test_pure_noise_is_the_worst_rung_by_every_distance(ladder: Ladder) -> None:
     for name in ("fd", "fd_random", "kd"):
         rungs = ladder.metrics[name].rungs
         assert max(rungs, key=rungs.get) == "pure noise"
 
 
 @pytest.mark.parametrize("rung", LADDER)
-def test_every_rung_is_seen_by_some_metric(ladder: SelfTest, rung: str) -> None:
+def test_every_rung_is_seen_by_some_metric(ladder: Ladder, rung: str) -> None:
     assert any(rung in metric.sees for metric in ladder.metrics.values())
 
 
 def test_the_ladder_is_stored_beside_the_classifier_and_belongs_to_it(
-    ladder: SelfTest, home: Path, extractor: FeatureExtractor
+    ladder: Ladder, home: Path, extractor: FeatureExtractor
 ) -> None:
-    assert load_selftest("digits", extractor, home) == ladder
-    assert load_selftest("digits", replace(extractor, digest="another"), home) is None
-    assert load_selftest("mnist", extractor, home) is None
+    assert load_ladder("digits", extractor, home) == ladder
+    assert load_ladder("digits", replace(extractor, digest="another"), home) is None
+    assert load_ladder("mnist", extractor, home) is None
 
 
 def test_seeing_is_coming_out_clearly_worse_than_any_draw_of_real_images() -> None:
     rungs = {"blurred": 2.0, "single class": 1.5, "pure noise": 9.0}
-    found = seen("smaller", [1.0, 1.1, 0.9], rungs)
+    found = metric_ladder("smaller", [1.0, 1.1, 0.9], rungs)
     assert found.sees == ["blurred", "pure noise"]  # 1.1 + 4 x 0.1 = 1.5 is not exceeded
     assert found.misorders == ["single class"] and not found.passes
-    assert seen("larger", [1.0, 1.1, 0.9], rungs).sees == []
-    ratio = seen("nearer 1", [1.0, 1.01, 0.99], rungs | {"pure noise": 0.0})
+    assert metric_ladder("larger", [1.0, 1.1, 0.9], rungs).sees == []
+    ratio = metric_ladder("nearer 1", [1.0, 1.01, 0.99], rungs | {"pure noise": 0.0})
     assert ratio.sees == ["blurred", "single class", "pure noise"] and ratio.misorders == ["single class"]
 
 
 # What must not pass in silence
 
 
-def second_opinion(panel: Panel, images: torch.Tensor) -> dict[str, float]:
-    return panel.second_opinion(images, seed=0)
+def random_feature_metrics(image_metrics: ImageMetrics, images: torch.Tensor) -> dict[str, float]:
+    return image_metrics.random_feature_metrics(images, seed=0)
 
 
 @pytest.mark.parametrize("value", [0, 255])
-def test_images_all_alike_have_finite_figures_and_none_of_them_good(panel: Panel, extractor: FeatureExtractor, value: int) -> None:
+def test_images_all_alike_have_finite_figures_and_none_of_them_good(
+    image_metrics: ImageMetrics, extractor: FeatureExtractor, value: int
+) -> None:
     images = torch.full((100, 1, 28, 28), value, dtype=torch.uint8)
-    figures = panel(images, extractor(images)) | second_opinion(panel, images)
+    figures = image_metrics(images, extractor(images)) | random_feature_metrics(image_metrics, images)
     assert all(torch.tensor(list(figures.values())).isfinite())
     assert figures["fd"] > 30 and figures["recall"] == figures["recall_random"] == 0
-    assert figures["bins_total_variation"] > 0.8 and figures["feature_distance_ratio"] == pytest.approx(0, abs=1e-6)
+    assert figures["bins_total_variation"] > 0.8 and figures["feature_distance_ratio"] == pytest.approx(
+        0, abs=1e-6
+    )
     assert figures["classifier_score"] == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_too_few_images_are_an_error_of_the_panel(panel: Panel, extractor: FeatureExtractor, count: int) -> None:
+def test_too_few_images_are_an_error_of_the_panel(
+    image_metrics: ImageMetrics, extractor: FeatureExtractor, count: int
+) -> None:
     images = load("digits", "train").images[:count]
     with pytest.raises(ValueError, match="needs at least"):
-        panel.neighbours(extractor(images))
+        image_metrics.neighbours(extractor(images))
     with pytest.raises(ValueError, match="needs at least"):
-        panel(images, extractor(images))
+        image_metrics(images, extractor(images))
     with pytest.raises(ValueError, match="needs at least"):
-        second_opinion(panel, images)
+        random_feature_metrics(image_metrics, images)
 
 
-def test_features_do_not_depend_on_the_images_beside_them(extractor: FeatureExtractor, panel: Panel) -> None:
+def test_features_do_not_depend_on_the_images_beside_them(
+    extractor: FeatureExtractor, image_metrics: ImageMetrics
+) -> None:
     images = load("digits", "train").images[:20]
     one_by_one = torch.cat([extractor(image[None]).features for image in images])
     torch.testing.assert_close(extractor(images).features, one_by_one, rtol=1e-4, atol=1e-4)

@@ -8,15 +8,17 @@ import jsonschema
 import pytest
 import torch
 
-from gencore import events, runs, sampling, walks
-from gencore.checkpoints import load_checkpoint
-from gencore.comparison import Comparison
-from gencore.config import HEADLINE, PRESETS
-from gencore.features import load_extractor
-from gencore.reference import load_reference
-from gencore.results import Results, load
-from gencore.steps import StepsCurve
-from gencore.walks import Walker
+from gencore.analysis.comparison import Comparison
+from gencore.config.options import HEADLINE, PRESETS
+from gencore.evaluation.floors import load_reference_figures
+from gencore.evaluation.sampler_sweep import SamplerSweep
+from gencore.latent import directions
+from gencore.models.feature_extractor import load_extractor
+from gencore.models.load import load_model
+from gencore.sampling.generate import generate
+from gencore.store import events, runs
+from gencore.store.checkpoints import load_checkpoint
+from gencore.store.results import Results, load
 
 ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
@@ -57,18 +59,24 @@ def test_its_training_time_is_the_event_logs(run: runs.Run) -> None:
 
 
 def test_it_draws_images_that_are_neither_black_nor_alike(run: runs.Run) -> None:
-    model, _ = sampling.load_model(run, CPU)
+    model, _ = load_model(run, CPU)
     labels = torch.arange(4) if model.conditional else None
-    images = sampling.generate(model, 4, labels, seed=1, dtype=torch.float32).float()
+    images = generate(model, 4, labels, seed=1, dtype=torch.float32).float()
     assert images.std() > 30 and images.std(dim=0).mean() > 10
 
 
 def test_its_directions_come_with_it(run: runs.Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the first visit of the latent page looks for them, a minute for the DDPM on a CPU."""
-    monkeypatch.setattr(walks, "directions", lambda *_: pytest.fail("they were looked for"))
-    model, checkpoint = sampling.load_model(run, CPU)
-    judge = load_extractor("mnist", CPU, ROOT)
-    found = walks.kept_directions(run, Walker(model, torch.float32), checkpoint.digest, judge.network.features, judge.digest)
+    monkeypatch.setattr(directions, "model_directions", lambda *_: pytest.fail("they were looked for"))
+    model, checkpoint = load_model(run, CPU)
+    extractor_run = load_extractor("mnist", CPU, ROOT)
+    found = directions.run_directions(
+        run,
+        model,
+        checkpoint.digest,
+        extractor_run.network.features,
+        extractor_run.digest,
+    )
     assert len(found.vectors) == 10 and sum(found.shares) <= 1
 
 
@@ -80,14 +88,18 @@ def test_its_sheets_lie_where_its_events_say(run: runs.Run) -> None:
 
 def test_the_ddpms_steps_were_measured_on_its_weights() -> None:
     ddpm = runs.run("mnist-ddpm", ROOT)
-    curve = load(ddpm.results / "steps.json", StepsCurve)
+    curve = load(ddpm.results / "steps.json", SamplerSweep)
     assert curve.checkpoint_digest == load_checkpoint(ddpm.checkpoints / "final.safetensors").digest
     assert {point.origin.kind for point in curve.points} == {"shipped"}
-    assert {(point.sampler, point.steps) for point in curve.points} >= {("dpm-solver++", 10), ("ddim", 10), ("dpm-solver++", 50)}
+    assert {(point.sampler, point.steps) for point in curve.points} >= {
+        ("dpm-solver++", 10),
+        ("ddim", 10),
+        ("dpm-solver++", 50),
+    }
 
 
 def test_the_shipped_comparison_is_over_seeds_and_by_the_classifier_that_ships() -> None:
-    compared = load(ROOT / "results" / "comparisons" / "mnist-2-epochs.json", Comparison)
+    compared = load(ROOT / "results" / "_comparisons" / "mnist-2-epochs.json", Comparison)
     assert set(compared.runs) == {PRESETS[preset].label for preset in HEADLINE} and len(compared.seeds) > 1
     assert compared.origin.kind == "shipped" and f"--epochs {compared.epochs}" in compared.origin.command
     assert compared.extractor_digest == runs.run("mnist-vae", ROOT).load_results().extractor_digest
@@ -96,7 +108,7 @@ def test_the_shipped_comparison_is_over_seeds_and_by_the_classifier_that_ships()
 @pytest.mark.parametrize(("dataset", "least"), [("mnist", 0.994), ("digits", 0.97)])
 def test_a_shipped_feature_classifier_is_good_and_its_floors_are_its_own(dataset: str, least: float) -> None:
     extractor = load_extractor(dataset, CPU, ROOT)
-    reference = load_reference(dataset, extractor, ROOT)  # raises where the digests differ
+    reference = load_reference_figures(dataset, extractor, ROOT)  # raises where the digests differ
     assert reference.test_accuracy >= least
     assert 0 < reference.floors["fd"].value < reference.fd_of_noise
 

@@ -13,11 +13,12 @@ import torch
 from support import STEPS_PER_EPOCH, TINY, record, tiny_config, wait_until
 from test_files import largest_file
 
-from gencore import events
-from gencore.checkpoints import load_checkpoint
-from gencore.config import RunConfig
+from gencore.config.options import RunConfig
 from gencore.data.sources import ImageData
-from gencore.events import (
+from gencore.models.load import newest_states
+from gencore.store import events
+from gencore.store.checkpoints import load_checkpoint
+from gencore.store.events import (
     Ended,
     Event,
     Notice,
@@ -29,10 +30,9 @@ from gencore.events import (
     Started,
     without_void,
 )
-from gencore.runs import Run, run
-from gencore.sampling import newest_states
-from gencore.state import State
-from gencore.training import train
+from gencore.store.runs import Run, run
+from gencore.training.loop import train
+from gencore.training.step import State
 
 CPU = torch.device("cpu")
 FAMILIES = sorted(TINY)
@@ -76,7 +76,9 @@ def test_a_run_stopped_in_mid_epoch_and_resumed_equals_the_uninterrupted_one_bit
     whole, stopped = made("whole", config), made("stopped", config)
     assert record(whole, few_digits, stop_at=11)[-1].status == "stopped"
     for at in (5, 7, 11):  # in mid-epoch, and in the middle of a window of figures
-        last = record(stopped, few_digits, resume=at > 5, stop_at=at - (0 if at == 5 else newest_step(stopped)))[-1]
+        last = record(
+            stopped, few_digits, resume=at > 5, stop_at=at - (0 if at == 5 else newest_step(stopped))
+        )[-1]
         assert (last.status, last.step) == ("stopped", at)
     state = "step-00000011.safetensors"
     ours, theirs = tensors(whole.checkpoints / state), tensors(stopped.checkpoints / state)
@@ -101,7 +103,7 @@ from support import record
 from dataclasses import replace
 import torch
 from gencore.data.sources import load
-from gencore.runs import run
+from gencore.store.runs import run
 digits, n = load("digits", "train"), int(sys.argv[1])
 record(run("killed"), replace(digits, images=digits.images[:n], labels=digits.labels[:n]))
 """
@@ -127,7 +129,9 @@ def test_a_run_killed_with_9_and_resumed_equals_the_uninterrupted_one_bit_by_bit
     assert digest(whole) == digest(killed)
 
 
-def test_the_events_of_a_run_come_in_order_and_name_files_that_are_there(home: Path, few_digits: ImageData) -> None:
+def test_the_events_of_a_run_come_in_order_and_name_files_that_are_there(
+    home: Path, few_digits: ImageData
+) -> None:
     one = made("x", tiny_config("vae", sheets=2, checkpoint_every=2))
     seen = record(one, few_digits)
     assert kinds(seen) == [
@@ -166,10 +170,15 @@ def test_every_step_has_its_gradient_norm_in_4_digits_and_their_mean_is_that_of_
 def test_only_the_two_newest_states_are_kept(home: Path, few_digits: ImageData) -> None:
     one = made("x", tiny_config("vae", epochs=6, checkpoint_every=1))
     record(one, few_digits)
-    assert [path.name for path in newest_states(one)] == ["step-00000020.safetensors", "step-00000016.safetensors"]
+    assert [path.name for path in newest_states(one)] == [
+        "step-00000020.safetensors",
+        "step-00000016.safetensors",
+    ]
 
 
-def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_it_taken(home: Path, few_digits: ImageData) -> None:
+def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_it_taken(
+    home: Path, few_digits: ImageData
+) -> None:
     config = tiny_config("vae", checkpoint_every=1)
     one, whole = made("x", config), made("whole", config)
     record(whole, few_digits)
@@ -184,7 +193,9 @@ def test_a_damaged_newest_checkpoint_is_named_and_the_one_before_it_taken(home: 
     assert digest(one) == digest(whole)
 
 
-def test_with_every_checkpoint_damaged_the_run_starts_over_and_says_so(home: Path, few_digits: ImageData) -> None:
+def test_with_every_checkpoint_damaged_the_run_starts_over_and_says_so(
+    home: Path, few_digits: ImageData
+) -> None:
     config = tiny_config("vae", checkpoint_every=1)
     one, whole = made("x", config), made("whole", config)
     record(whole, few_digits)
@@ -197,7 +208,9 @@ def test_with_every_checkpoint_damaged_the_run_starts_over_and_says_so(home: Pat
     assert curve(one) == curve(whole) and digest(one) == digest(whole)
 
 
-def test_a_checkpoint_of_another_config_is_refused_with_the_difference(home: Path, few_digits: ImageData) -> None:
+def test_a_checkpoint_of_another_config_is_refused_with_the_difference(
+    home: Path, few_digits: ImageData
+) -> None:
     one, other = made("x", tiny_config("vae")), made("other", tiny_config("vae", seed=7))
     record(other, few_digits, stop_at=2)
     one.checkpoints.mkdir(exist_ok=True)
@@ -235,10 +248,16 @@ def test_a_hopeless_learning_rate_ends_as_diverged_and_the_last_good_checkpoint_
         assert all(tensor.isfinite().all() for tensor in tensors(path).values())
 
 
-def test_a_run_stopped_after_it_diverged_unseen_saves_no_broken_state(home: Path, few_digits: ImageData) -> None:
+def test_a_run_stopped_after_it_diverged_unseen_saves_no_broken_state(
+    home: Path, few_digits: ImageData
+) -> None:
     config = tiny_config("vae", progress_every=1000, epochs=100)
-    one = made("x", config.model_copy(update={"model": config.model.model_copy(update={"learning_rate": 1e20})}))
-    few = replace(few_digits, images=few_digits.images.repeat(20, 1, 1, 1), labels=few_digits.labels.repeat(20))
+    one = made(
+        "x", config.model_copy(update={"model": config.model.model_copy(update={"learning_rate": 1e20})})
+    )
+    few = replace(
+        few_digits, images=few_digits.images.repeat(20, 1, 1, 1), labels=few_digits.labels.repeat(20)
+    )
     seen = record(one, few, stop_at=10)  # in the first epoch, whose figures are not read before its end
     assert kinds(seen) == ["started", "ended"] and seen[-1].status == "diverged"
     assert newest_states(one) == []
@@ -282,7 +301,9 @@ def test_a_cosine_schedule_warms_up_and_ends_near_nothing(home: Path, few_digits
     assert moves["cosine"][2] < 0.01 * rate
 
 
-def test_early_stopping_stops_for_want_of_better_and_returns_to_the_best_weights(judged: Path, few_digits: ImageData) -> None:
+def test_early_stopping_stops_for_want_of_better_and_returns_to_the_best_weights(
+    with_extractor: Path, few_digits: ImageData
+) -> None:
     config = tiny_config("cgan", epochs=200, fd_every=1, fd_samples=256, patience=2)
     one = made("x", config)
     seen = record(one, few_digits)
@@ -298,11 +319,15 @@ def test_early_stopping_without_a_feature_classifier_is_refused_before_the_first
     home: Path, few_digits: ImageData
 ) -> None:
     one = made("x", tiny_config("vae", fd_every=1, patience=1))
-    with pytest.raises(ValueError, match="no feature classifier for digits yet; run `gencore features digits` first"):
+    with pytest.raises(
+        ValueError, match="no feature classifier for digits yet; run `gencore features digits` first"
+    ):
         next(train(one, CPU, data=few_digits))
 
 
-def test_a_damaged_best_checkpoint_is_named_and_the_last_weights_kept(judged: Path, few_digits: ImageData) -> None:
+def test_a_damaged_best_checkpoint_is_named_and_the_last_weights_kept(
+    with_extractor: Path, few_digits: ImageData
+) -> None:
     one = made("x", tiny_config("cgan", epochs=200, fd_every=1, fd_samples=256, patience=2))
     seen = []
     for event in train(one, CPU, data=few_digits):
@@ -313,14 +338,18 @@ def test_a_damaged_best_checkpoint_is_named_and_the_last_weights_kept(judged: Pa
     assert seen[-1].status == "finished" and load_checkpoint(one.checkpoints / "final.safetensors")
 
 
-def test_quick_distances_without_a_feature_classifier_are_left_out_and_said(home: Path, few_digits: ImageData) -> None:
+def test_quick_distances_without_a_feature_classifier_are_left_out_and_said(
+    home: Path, few_digits: ImageData
+) -> None:
     seen = record(made("x", tiny_config("vae", epochs=1, fd_every=1)), few_digits)
     notice = next(event for event in seen if isinstance(event, Notice))
     assert "no Fréchet distances" in notice.text and "gencore features digits" in notice.text
     assert not any(isinstance(event, QuickDistance) for event in seen) and seen[-1].status == "finished"
 
 
-def test_a_batch_larger_than_the_data_is_refused_before_the_first_step(home: Path, few_digits: ImageData) -> None:
+def test_a_batch_larger_than_the_data_is_refused_before_the_first_step(
+    home: Path, few_digits: ImageData
+) -> None:
     one = made("x", tiny_config("vae"))
     few = replace(few_digits, images=few_digits.images[:10], labels=few_digits.labels[:10])
     with pytest.raises(ValueError, match="batch_size is 16, but .* has 10 images"):

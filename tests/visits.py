@@ -11,10 +11,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from support import record, tiny_config
 
-from dashboard import sidebar
-from dashboard.device import Doctor
+from dashboard.data.machine import Doctor
+from dashboard.widgets import sidebar
 from gencore.data.sources import ImageData
-from gencore.runs import Run, run
+from gencore.store.runs import Run, run
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 REPORT = {"device": "cpu", "threads": 1, "memory_gib": 8, "datasets": {"digits": "bundled"}}
@@ -22,11 +22,13 @@ REPORT = {"device": "cpu", "threads": 1, "memory_gib": 8, "datasets": {"digits":
 
 def visit(page: str, run: list[str] | None = None, **address: str) -> AppTest:
     """The page at this address, after its first run."""
-    app = AppTest.from_file(str(REPOSITORY / "dashboard/Home.py"), default_timeout=60)
+    app = AppTest.from_file(str(REPOSITORY / "dashboard/app.py"), default_timeout=60)
     for key, value in (address | ({"run": run} if run else {})).items():
         app.query_params[key] = value
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sidebar, "Doctor", partial(Doctor, [sys.executable, "-c", f"print({json.dumps(REPORT)!r})"]))
+        patch.setattr(
+            sidebar, "Doctor", partial(Doctor, [sys.executable, "-c", f"print({json.dumps(REPORT)!r})"])
+        )
         return checked(app.switch_page(f"views/{page}.py").run())
 
 
@@ -42,9 +44,13 @@ def text_of(app: AppTest) -> str:
 
 
 def pictures(app: AppTest) -> dict[str, str]:
-    """Each picture of the page by its alternative text: the address, a hash of its content, or the content."""
+    """Each picture of the page by its alternative text: the address, a hash of its content, or the
+    content.
+    """
     found = {image.alt: image.url for element in app.main.get("image") for image in element.proto.imgs}
-    parts = [json.loads(element.proto.json) for element in app.main.get("bidi_component") if element.proto.json]
+    parts = [
+        json.loads(element.proto.json) for element in app.main.get("bidi_component") if element.proto.json
+    ]
     return found | {data["alt"]: data["picture"] for data in parts if "picture" in data}
 
 

@@ -8,13 +8,17 @@ import numpy as np
 import streamlit as st
 from PIL import Image, ImageOps
 
-from dashboard.component import BUTTON
-from gencore.config import DatasetName
+from dashboard.components.shared import BUTTON
+from gencore.config.options import DatasetName
 
 BOXES: dict[DatasetName, int] = {"mnist": 20, "emnist-digits": 24, "digits": 28}
-"""Pixels of the square that holds a data set's digits: LeCun et al. 1998, Cohen et al. 2017; the whole picture."""
+"""Pixels of the square that holds a data set's digits: LeCun et al. 1998, Cohen et al. 2017; the whole
+picture.
+"""
 VISIBLE = 128
-"""Grey of the brightest pixel of a drawing at least: a stroke's middle is white, its trace at the edge is not."""
+"""Grey of the brightest pixel of a drawing at least: a stroke's middle is white, its trace at the edge is
+not.
+"""
 
 _HTML = """
 <canvas width="224" height="224" role="img" aria-label="Canvas: draw with mouse, finger or pen"></canvas>
@@ -76,7 +80,9 @@ def drawn(key: str, size: int) -> np.ndarray | None:
 
 
 def received(sent: object, size: int) -> np.ndarray | None:
-    """(size, size) uint8; None unless a browser sent the base64 of exactly that, and something can be seen on it."""
+    """(size, size) uint8; None unless a browser sent the base64 of exactly that, and something can be seen on
+    it.
+    """
     if not isinstance(sent, str) or len(sent) != 4 * -(-(size**2) // 3):
         return None
     try:
@@ -87,7 +93,8 @@ def received(sent: object, size: int) -> np.ndarray | None:
 
 
 def fitted(pixels: np.ndarray, box: int) -> np.ndarray:
-    """A drawing (S, S), scaled to fit `box` pixels, its centre of mass in the middle as far as the edges let it.
+    """A drawing (S, S), scaled to fit `box` pixels, its centre of mass in the middle as far as the edges let
+    it.
 
     So are MNIST's digits, in a box of 20 (LeCun et al. 1998, section III).
     """
@@ -95,7 +102,8 @@ def fitted(pixels: np.ndarray, box: int) -> np.ndarray:
     ink = np.asarray(ImageOps.contain(whole.crop(whole.getbbox()), (box, box)))
     centre = (np.average(np.arange(n), weights=ink.sum(1 - axis)) for axis, n in enumerate(ink.shape))
     top, left = (
-        min(max(round(len(pixels) / 2 - c), 0), len(pixels) - n) for c, n in zip(centre, ink.shape, strict=True)
+        min(max(round(len(pixels) / 2 - c), 0), len(pixels) - n)
+        for c, n in zip(centre, ink.shape, strict=True)
     )
     framed = np.zeros_like(pixels)
     framed[top : top + ink.shape[0], left : left + ink.shape[1]] = ink

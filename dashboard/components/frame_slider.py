@@ -11,12 +11,14 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from dashboard.component import ADDRESS
-from dashboard.sheets import Strip
+from dashboard.components.shared import ADDRESS
+from dashboard.data.sheets import Strip
 
 
 class Tile(NamedTuple):
-    """A strip and whose it is; `colour` is the model's, and none leaves the name to those who hear the page."""
+    """A strip and whose it is; `colour` is the model's, and none leaves the name to those who hear the
+    page.
+    """
 
     name: str
     colour: str | None
@@ -77,7 +79,9 @@ _film = st.components.v2.component("film", html=_HTML, css=_CSS, js=ADDRESS + _J
 WIDTH = 168
 
 
-def show(tiles: Sequence[Tile], first: str, last: str, width: int = WIDTH, address: str | None = None) -> None:
+def show(
+    tiles: Sequence[Tile], first: str, last: str, width: int = WIDTH, address: str | None = None
+) -> None:
     """`tiles` side by side, up to `width` pixels wide, and the slider from `first` to `last`.
 
     Where it stands, in percent, is in the address under `address`, if that is given.
@@ -94,5 +98,12 @@ def show(tiles: Sequence[Tile], first: str, last: str, width: int = WIDTH, addre
     place = st.query_params.get(address, "0") if address else "0"
     _film(
         key=address or "film",
-        data={"tiles": data, "first": first, "last": last, "width": width, "address": address, "place": place},
+        data={
+            "tiles": data,
+            "first": first,
+            "last": last,
+            "width": width,
+            "address": address,
+            "place": place,
+        },
     )

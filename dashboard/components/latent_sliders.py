@@ -1,8 +1,8 @@
 """A picture beside the sliders that change it, as one component: a move is one message there and one back.
 
-Streamlit's own sliders are all drawn anew at every move, and their picture is fetched by a request of its own. Here the
-browser keeps the sliders, and asks for one picture at a time: the next for where they stand once the last has come.
-"""
+Streamlit's own sliders are all drawn anew at every move, and their picture is fetched by a request of its
+own. Here the browser keeps the sliders, and asks for one picture at a time: the next for where they stand
+once the last has come."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from dashboard.component import ADDRESS, BUTTON
+from dashboard.components.shared import ADDRESS, BUTTON
 
 
 class Slider(NamedTuple):
@@ -93,16 +93,20 @@ _KEY = "sliders"
 
 
 def places(sliders: Sequence[Slider]) -> dict[str, float]:
-    """Where they stand, by name: as the browser says, at first as the address does; within their reach, 0 if unsaid."""
+    """Where they stand, by name: as the browser says, at first as the address does; within their reach, 0 if
+    unsaid.
+    """
     sent = st.session_state.get(_KEY, {}).get("places")
     given = sent if isinstance(sent, dict) else st.query_params.to_dict()
     return {one.name: _within(one, given.get(one.name)) for one in sliders}
 
 
 def _within(slider: Slider, sent: object) -> float:
+    if not isinstance(sent, int | float | str):
+        return 0.0
     try:
         place = float(sent or 0)
-    except (TypeError, ValueError):
+    except ValueError:
         return 0.0
     return min(max(place, -slider.reach), slider.reach) if math.isfinite(place) else 0.0
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from dashboard.catalog import Entry
-from gencore import events
-from gencore.events import Ended, Event, Progress, QuickDistance, Resumed, Sheet, Started
+from dashboard.data.run_catalog import Entry
+from gencore.store import events
+from gencore.store.events import Ended, Event, Progress, QuickDistance, Resumed, Sheet, Started
+from gencore.store.files import UnreadableError
 
 MAX_POINTS = 2000
 
@@ -26,10 +27,16 @@ class History:
 
 
 def follow(path: Path, history: History) -> History:
-    """`history` and what was written since; from the start where the log was begun anew."""
-    size = path.stat().st_size if path.exists() else 0
-    known = history if size >= history.offset else History()
-    news = events.tail(path, known.offset)
+    """`history` and what was written since; from the start where the log was begun anew.
+
+    A log that cannot be read adds nothing: `run_catalog.entry` says why.
+    """
+    try:
+        size = path.stat().st_size if path.exists() else 0
+        known = history if size >= history.offset else History()
+        news = events.tail(path, known.offset)
+    except (UnreadableError, OSError):
+        return history
     return History(known.events + news.events, news.offset, known.unreadable + news.unreadable)
 
 
@@ -69,8 +76,10 @@ def sheets(history: Sequence[Event]) -> list[Sheet]:
 
 
 @dataclass(frozen=True)
-class Course:
-    """Where a training stands."""
+class TrainingProgress:
+    """How far a training has come. `seconds_left` is of the training alone, its sheets and quick distances
+    too.
+    """
 
     step: int
     total_steps: int
@@ -79,15 +88,17 @@ class Course:
     images_per_second: float | None
     seconds_left: float | None
     device: str
+    threads: int
     best_fd: float | None
     ended: Ended | None
 
     @property
     def share(self) -> float:
+        """The part of all steps that is done, 0 to 1."""
         return min(1.0, self.step / self.total_steps) if self.total_steps else 0.0
 
 
-def course(history: Sequence[Event]) -> Course | None:
+def training_progress(history: Sequence[Event]) -> TrainingProgress | None:
     """None until the log says that the training has started."""
     counted = events.without_void(list(history))
     started = next((e for e in reversed(counted) if isinstance(e, Started)), None)
@@ -96,7 +107,7 @@ def course(history: Sequence[Event]) -> Course | None:
     reached = next((e for e in reversed(counted) if isinstance(e, Progress | Sheet | QuickDistance)), None)
     figures = next((e for e in reversed(counted) if isinstance(e, Progress)), None)
     distances = [e.fd for e in counted if isinstance(e, QuickDistance) and e.fd is not None]
-    return Course(
+    return TrainingProgress(
         step=reached.step if reached else 0,
         total_steps=started.total_steps,
         epoch=reached.epoch if reached else 0.0,
@@ -104,6 +115,7 @@ def course(history: Sequence[Event]) -> Course | None:
         images_per_second=figures.images_per_second if figures else None,
         seconds_left=_seconds_left(counted, started.total_steps),
         device=started.device,
+        threads=started.threads,
         best_fd=min(distances, default=None),
         ended=counted[-1] if isinstance(counted[-1], Ended) else None,
     )
@@ -149,11 +161,13 @@ def _cell(one: Entry, column: str) -> Cell:
     metric = one.results.metrics.get(COLUMNS[column])
     if metric is None:
         return Cell(None, f"{COLUMNS[column]} is not in this run's results")
-    blind = f"It cannot tell these from real pictures: {', '.join(metric.blind_to)}" if metric.blind_to else ""
+    blind = (
+        f"It cannot tell these from real pictures: {', '.join(metric.blind_to)}" if metric.blind_to else ""
+    )
     remark = metric.reason or metric.warning or blind
     if metric.value is None or column != "fd ÷ floor":
         return Cell(metric.value, remark)
-    return Cell(metric.value / metric.floor, remark) if metric.floor else Cell(None, "no floor was measured")
+    return Cell(metric.over_floor, remark if metric.floor else "no floor was measured")
 
 
 def floors(entries: Iterable[Entry]) -> dict[str, float | None]:

@@ -1,13 +1,14 @@
-"""What the pages that draw ask of a run's model. Only this module and `denoising` load torch.
+"""Images from a run's model for the pages. Of `dashboard.data`, only this module and `denoising` load torch.
 
-Models are loaded once a server and drawings kept by what was asked; a run's newer weights make both anew.
+Models are loaded once a server, and images are cached by their options; newer weights replace both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,30 +20,39 @@ import torch
 from pydantic import ValidationError
 from torch import Generator, Tensor
 
-from dashboard.catalog import Entry
-from dashboard.words import plain
-from gencore import devices, sampling
-from gencore.config import DatasetName
+from dashboard.data.run_catalog import Entry
+from dashboard.widgets.text import plain
+from gencore import devices
+from gencore.config.options import DatasetName
 from gencore.data import sources
 from gencore.data.batches import quantise
 from gencore.data.registry import DATASETS, availability, data_folder
-from gencore.features import FeatureExtractor, MissingFeaturesError, features_run, load_extractor
-from gencore.latent import Features
+from gencore.data.verification import DataError
+from gencore.evaluation.training_features import training_features
+from gencore.latent.interpolation import Features
 from gencore.metrics.memorisation import nearest
-from gencore.models.base import GenerativeModel
-from gencore.models.ddpm import DDPM
-from gencore.results import explain
-from gencore.runs import Run
+from gencore.models.base import GenerativeModel, HasLatent
+from gencore.models.feature_extractor import (
+    FeatureExtractor,
+    MissingFeaturesError,
+    features_run,
+    load_extractor,
+)
+from gencore.models.load import load_model
+from gencore.sampling import sheets as sample_sheets
+from gencore.sampling.generate import generate
+from gencore.store.results import explain
+from gencore.store.runs import Run
 
 FAULTS = (ValueError, OSError)
-"""What a run's files or a visitor's wishes can be guilty of; the message says what to do."""
+"""Errors of a run's files or a visitor's options; the message says what to do."""
 MAX_PASSES = 100_000
-"""Passes of a network through one image that a page asks for at most: minutes, on a CPU."""
+"""Most network passes, each of one image, that a page computes: minutes, on a CPU."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """A run's model and how it is to draw: `changes` as in `sampling.load_model`."""
+class SamplingOptions:
+    """A run's model and how to sample from it: `changes` as in `models.load.load_model`."""
 
     run: Run
     averaged: bool = True
@@ -51,6 +61,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Loaded:
+    """A model ready to sample from, the arithmetic of its networks, and the digest of its weights."""
+
     model: GenerativeModel
     dtype: torch.dtype
     step: int
@@ -65,9 +77,9 @@ class Loaded:
         return every if digit is None else torch.full_like(every, digit)
 
 
-def load(recipe: Recipe) -> Loaded:
+def load(sampling_options: SamplingOptions) -> Loaded:
     """Raises what FAULTS names."""
-    return _load(recipe, written(recipe.run))
+    return _load(sampling_options, written(sampling_options.run))
 
 
 def written(run: Run) -> int:
@@ -76,13 +88,13 @@ def written(run: Run) -> int:
 
 
 @contextmanager
-def said(one: Entry) -> Iterator[None]:
-    """Says on the page what keeps `one` from drawing, where something does, and lets the page go on."""
+def explained_errors(one: Entry) -> Iterator[None]:
+    """Shows an error of the model of `one` on the page, which then continues."""
     try:
         yield
     except FAULTS as fault:
         if one.run.process() and not written(one.run):
-            epoch = one.config.training.checkpoint_every
+            epoch = one.readable_config.training.checkpoint_every
             st.info(
                 f"**{plain(one.run.name)}** is training; its first weights are saved after epoch {epoch}.",
                 icon=":material/hourglass_top:",
@@ -92,34 +104,36 @@ def said(one: Entry) -> Iterator[None]:
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def _load(recipe: Recipe, version: int) -> Loaded:
+def _load(sampling_options: SamplingOptions, version: int) -> Loaded:
     try:
-        model, checkpoint = sampling.load_model(
-            recipe.run, devices.pick(), recipe.averaged, dict(recipe.changes)
+        model, checkpoint = load_model(
+            sampling_options.run, devices.pick(), sampling_options.averaged, dict(sampling_options.changes)
         )
     except ValidationError as error:
         raise ValueError(explain(error)) from error
-    dtype = devices.precision(recipe.run.config().training.precision, model.device)
+    dtype = devices.precision(sampling_options.run.config().training.precision, model.device)
     return Loaded(model, dtype, int(checkpoint.metadata["step"]), checkpoint.digest)
 
 
 @dataclass(frozen=True)
-class Drawn:
+class Samples:
+    """Generated images with their labels, how they were sampled, and the training step of the weights."""
+
     images: Tensor  # (N, C, H, W) uint8
     labels: Tensor | None  # (N,) int64, what was asked for
     sampling: str
     step: int
 
-    def only(self, chosen: np.ndarray) -> Drawn:
+    def only(self, chosen: np.ndarray) -> Samples:
         """Those at which `chosen` (N,) is true."""
         mask = torch.from_numpy(chosen)
-        return Drawn(
+        return Samples(
             self.images[mask], None if self.labels is None else self.labels[mask], self.sampling, self.step
         )
 
 
 def pictures(images: Tensor) -> np.ndarray:
-    """Images (N, C, H, W), uint8 or in [-1, 1] and clamped to it, as `sheets.draw` takes them: (N, H, W, 3)."""
+    """Images (N, C, H, W), uint8 or in [-1, 1], as pixels (N, H, W, 3) uint8 for `sheets.draw`."""
     n, _, h, w = images.shape
     pixels = quantise(images) if images.is_floating_point() else images
     return pixels.expand(n, 3, h, w).permute(0, 2, 3, 1).numpy()
@@ -130,77 +144,79 @@ def grey(pixels: bytes, size: int) -> Tensor:
     return torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(1, 1, size, size)
 
 
-def draw(recipe: Recipe, n: int, digit: int | None, seed: int) -> Drawn:
+def draw(sampling_options: SamplingOptions, n: int, digit: int | None, seed: int) -> Samples:
     """As `gencore sample` draws them, at most MAX_PASSES of a network. Raises what FAULTS names."""
-    return _draw(recipe, written(recipe.run), n, digit, seed)
+    return _draw(sampling_options, written(sampling_options.run), n, digit, seed)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def _draw(recipe: Recipe, version: int, n: int, digit: int | None, seed: int) -> Drawn:
-    loaded = _load(recipe, version)
+def _draw(sampling_options: SamplingOptions, version: int, n: int, digit: int | None, seed: int) -> Samples:
+    loaded = _load(sampling_options, version)
     refuse_too_much(loaded.model, n)
     labels = loaded.labels(n, digit)
-    images = sampling.generate(loaded.model, n, labels, seed, loaded.dtype)
-    return Drawn(images.cpu(), None if labels is None else labels.cpu(), loaded.model.sampling, loaded.step)
+    images = generate(loaded.model, n, labels, seed, loaded.dtype)
+    return Samples(images.cpu(), None if labels is None else labels.cpu(), loaded.model.sampling, loaded.step)
 
 
 def refuse_too_much(model: GenerativeModel, n: int) -> None:
-    passes = model.network_evaluations if isinstance(model, DDPM) else 1
+    """Raises ValueError where n images take more than MAX_PASSES passes of the network."""
+    passes = model.network_evaluations
     if n * passes > MAX_PASSES:
         raise ValueError(
-            f"{n} images of {passes:,} passes each would take long; a page draws at most {MAX_PASSES:,} passes, "
-            f"so ask for {MAX_PASSES // passes} images or fewer steps"
+            f"{n} images of {passes:,} passes each would take long; a page computes at most {MAX_PASSES:,} "
+            f"passes, so ask for {MAX_PASSES // passes} images or fewer steps"
         )
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 @torch.no_grad()
-def _grid(recipe: Recipe, version: int, columns: int, seed: int) -> Drawn:
-    loaded = _load(recipe, version)
+def _grid(sampling_options: SamplingOptions, version: int, columns: int, seed: int) -> Samples:
+    loaded = _load(sampling_options, version)
     model, classes = loaded.model, len(loaded.model.spec.class_names)
-    z = model.draw_latent(columns, Generator(model.device).manual_seed(seed))
-    labels = torch.arange(classes, device=model.device).repeat_interleave(columns)
-    with devices.autocast(model.device, loaded.dtype):
+    assert isinstance(model, HasLatent), "every conditional family has a latent"
+    z = model.draw_latent(columns, Generator(loaded.model.device).manual_seed(seed))
+    labels = torch.arange(classes, device=loaded.model.device).repeat_interleave(columns)
+    with devices.autocast(loaded.model.device, loaded.dtype):
         images = model.decode(z.repeat(classes, *[1] * (z.ndim - 1)), labels)
-    return Drawn(quantise(images).cpu(), labels.cpu(), model.sampling, loaded.step)
+    return Samples(quantise(images).cpu(), labels.cpu(), loaded.model.sampling, loaded.step)
 
 
-def grid(recipe: Recipe, columns: int, seed: int) -> Drawn:
-    """A row a class, by a conditional model; one latent down each column, so only the class changes."""
-    return _grid(recipe, written(recipe.run), columns, seed)
+def grid(sampling_options: SamplingOptions, columns: int, seed: int) -> Samples:
+    """Samples of a conditional model: a row for each class, the same latent in each column."""
+    return _grid(sampling_options, written(sampling_options.run), columns, seed)
 
 
-def file(drawn: Drawn, kind: Literal["png", "npz"]) -> bytes:
+def file(drawn: Samples, kind: Literal["png", "npz"]) -> bytes:
     """What `gencore sample` writes."""
     with TemporaryDirectory() as folder:
         path = Path(folder, f"samples.{kind}")
-        sampling.write(path, drawn.images, drawn.labels)
+        sample_sheets.write(path, drawn.images, drawn.labels)
         return path.read_bytes()
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _judge(dataset: DatasetName, run: Run, version: int) -> FeatureExtractor:
-    return load_extractor(dataset, devices.pick(), run.results.parent.parent)
+def _extractor(dataset: DatasetName, run: Run, version: int) -> FeatureExtractor:
+    return load_extractor(dataset, devices.pick(), run.home)
 
 
-def _judge_of(dataset: DatasetName) -> FeatureExtractor:
+def _extractor_of(dataset: DatasetName) -> FeatureExtractor:
     run = features_run(dataset)
-    return _judge(dataset, run, written(run))
+    return _extractor(dataset, run, written(run))
 
 
 def recognised(dataset: DatasetName, images: Tensor) -> np.ndarray:
     """The class that the data set's classifier sees in each image, (N,). Raises what FAULTS names."""
-    judge = _judge_of(dataset)
-    return judge(images.to(devices.pick())).predicted.cpu().numpy()
+    extractor = _extractor_of(dataset)
+    return extractor(images.to(devices.pick())).predicted.cpu().numpy()
 
 
 def features(dataset: DatasetName) -> tuple[Features, str]:
-    """What images are compared by, and its digest: the classifier's, or `pixels` where the data set has none yet."""
+    """Features in which images are compared, and their digest; pixels where there is no classifier yet."""
     try:
-        judge = _judge_of(dataset)
+        extractor = _extractor_of(dataset)
     except MissingFeaturesError:
         return partial(torch.flatten, start_dim=1), "pixels"
-    return judge.network.features, judge.digest
+    return extractor.network.features, extractor.digest
 
 
 def is_at_hand(dataset: DatasetName) -> bool:
@@ -209,7 +225,7 @@ def is_at_hand(dataset: DatasetName) -> bool:
 
 
 def real(dataset: DatasetName, split: sources.Split) -> Tensor:
-    """The images (N, C, H, W) of a split that is at hand: a page downloads nothing. Raises what FAULTS names."""
+    """The images (N, C, H, W) of a split on disk: pages download nothing. Raises what FAULTS names."""
     return _at_hand(dataset, split).images
 
 
@@ -220,9 +236,9 @@ def real_labels(dataset: DatasetName, split: sources.Split) -> np.ndarray:
 
 def _at_hand(dataset: DatasetName, split: sources.Split) -> sources.ImageData:
     if not is_at_hand(dataset):
-        raise sources.DataError(
-            f"{DATASETS[dataset].title} is not in {data_folder()}; a training or `gencore features {dataset}` "
-            "downloads it there, or set GENCORE_DATA to a folder that holds it"
+        raise DataError(
+            f"{DATASETS[dataset].title} is not in {data_folder()}; a training or "
+            f"`gencore features {dataset}` downloads it there, or set GENCORE_DATA to a folder that holds it"
         )
     return _real(dataset, split, data_folder())
 
@@ -234,23 +250,41 @@ def _real(dataset: DatasetName, split: sources.Split, folder: Path) -> sources.I
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The training image (N, C, H, W) nearest to each of N images, by the classifier's features; of how many."""
+    """For each of N images the nearest training image (N, C, H, W), and its distance (N,) in features."""
 
     images: Tensor
     distances: np.ndarray
     among: int
+    """Training images that were searched."""
 
 
-def nearest_training(dataset: DatasetName, images: Tensor) -> Neighbours:
-    """Raises what FAULTS names."""
-    train, run = real(dataset, "train"), features_run(dataset)
-    found = nearest(
-        _judge_of(dataset)(images.to(devices.pick())).features,
-        _training_features(dataset, data_folder(), run, written(run)),
-    )
-    return Neighbours(train[found.indices.cpu()], found.distances.cpu().numpy(), len(train))
+def nearest_training(
+    dataset: DatasetName, images: Tensor, progress: Callable[[float], None] = lambda share: None
+) -> Neighbours:
+    """The training image nearest to each of `images` (N, C, H, W) uint8, by the classifier's features.
+
+    The first search extracts the features of all training images, of which `progress` gets the share that is
+    done; they are then kept in memory and on disk. Raises what FAULTS names.
+    """
+    train, run = _at_hand(dataset, "train"), features_run(dataset)
+    kept = _training_features(dataset, data_folder(), run, written(run))
+    extractor = _extractor_of(dataset)
+    with kept.lock:  # a second visitor waits for the features that the first one computes
+        if kept.features is None:
+            kept.features = training_features(extractor, run, train.to(devices.pick()), progress).features
+    found = nearest(extractor(images.to(devices.pick())).features, kept.features)
+    return Neighbours(train.images[found.indices.cpu()], found.distances.cpu().numpy(), len(train.images))
+
+
+@dataclass
+class _TrainingFeatures:
+    """Filled outside the cached function: elements like a progress bar cannot be updated within one."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    features: Tensor | None = None
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _training_features(dataset: DatasetName, folder: Path, judge: Run, version: int) -> Tensor:
-    return _judge(dataset, judge, version)(_real(dataset, "train", folder).images.to(devices.pick())).features
+def _training_features(dataset: DatasetName, folder: Path, extractor: Run, version: int) -> _TrainingFeatures:
+    """One for the whole server, empty at first; another once the classifier was trained again."""
+    return _TrainingFeatures()

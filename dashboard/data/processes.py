@@ -1,13 +1,12 @@
 """Trainings as processes of their own, which outlive the page and the server that started them.
 
-From the start on, the state of a training is what its files say (`gencore.runs`); a handle is kept only to
-know that a child is still starting, to see that it failed before it wrote anything, and to reap it.
+From the start on, the state of a training is what its files say (`gencore.store.runs`); a handle is kept only
+to know that a child is still starting, to see that it failed before it wrote anything, and to reap it.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import threading
@@ -15,8 +14,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gencore import events
-from gencore.runs import Run, RunBusyError, all_runs
+from gencore.store import events
+from gencore.store.runs import Run, RunBusyError, all_runs
 
 MAX_RUNNING = 2
 """Trainings at once. They share the machine: a third would mostly slow the other two."""
@@ -36,6 +35,7 @@ class Job:
 
     @property
     def is_alive(self) -> bool:
+        """Whether the process has not ended."""
         return self.process.poll() is None
 
     @property
@@ -45,7 +45,7 @@ class Job:
         return self.run.process() is not None or (newest is not None and newest.time >= self.since)
 
     @property
-    def is_stillborn(self) -> bool:
+    def failed_to_start(self) -> bool:
         """Ended with an error before it began: only its log says why."""
         return self.process.poll() not in (None, 0) and not self.has_begun
 
@@ -76,8 +76,7 @@ class Jobs:
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
-                    env=os.environ
-                    | {"GENCORE_HOME": str(run.results.parent.parent), "PYTHONUNBUFFERED": "1"},
+                    env=os.environ | {"GENCORE_HOME": str(run.home), "PYTHONUNBUFFERED": "1"},
                 )
             self._jobs[run.name] = Job(run, process, time.time())
         threading.Thread(target=process.wait, name=f"reap {run.name}", daemon=True).start()
@@ -85,15 +84,13 @@ class Jobs:
     def delete(self, run: Run) -> None:
         """Remove all that `run` has on disk.
 
-        Raises RunBusyError while it trains or is measured, OSError where a folder cannot be removed.
+        Raises RunBusyError while it trains or is measured, NotARunError where the folder is not of a run,
+        OSError where a folder cannot be removed.
         """
         with self._lock:
             if run.process() or run.name in {job.run.name for job in self.alive()}:
                 raise RunBusyError(f"run {run.name} is running; stop it first")
-            with run.claim():
-                for folder in (run.checkpoints, run.results):
-                    if folder.exists():
-                        shutil.rmtree(folder)
+            run.delete()
             self._jobs.pop(run.name, None)
 
     def _refuse(self, run: Run) -> None:
@@ -102,7 +99,7 @@ class Jobs:
             raise RunBusyError(f"run {run.name} is running already")
         if starting := self.starting():
             raise RunBusyError(f"run {starting[0].run.name} is still starting; try again in a moment")
-        going = alive | {other.name for other in all_runs(run.results.parent.parent) if other.process()}
+        going = alive | {other.name for other in all_runs(run.home) if other.process()}
         if len(going) >= self._limit:
             names = ", ".join(sorted(going))
             raise TooManyRunsError(
@@ -117,9 +114,10 @@ class Jobs:
         """Alive, but not yet in the files."""
         return [job for job in self.alive() if not job.has_begun]
 
-    def stillborn(self) -> list[Job]:
+    def failed_to_start(self) -> list[Job]:
         """What ended with an error before it began, until it is forgotten."""
-        return [job for job in list(self._jobs.values()) if job.is_stillborn]
+        return [job for job in list(self._jobs.values()) if job.failed_to_start]
 
     def forget(self, job: Job) -> None:
+        """Drop a job that has ended from `failed_to_start`."""
         self._jobs.pop(job.run.name, None)

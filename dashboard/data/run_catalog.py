@@ -1,4 +1,4 @@
-"""All generative runs with what they were asked, what happened and what was measured; each file is read once a version."""
+"""All generative runs: config, log and results of each. A version of a file is read once."""
 
 from __future__ import annotations
 
@@ -9,17 +9,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
-from gencore import events, results, runs
-from gencore.config import HEADLINE, PRESETS, RunConfig
-from gencore.events import Event, QuickDistance, Resumed, Sheet, Started
-from gencore.judge import Reference, SelfTest
-from gencore.results import Results, UnreadableError
-from gencore.runs import Run, all_runs
+from gencore.config.options import HEADLINE, PRESETS, DatasetName, RunConfig
+from gencore.evaluation.records import Ladder, ReferenceFigures
+from gencore.store import events, results, runs
+from gencore.store.events import Event, QuickDistance, Resumed, Sheet, Started
+from gencore.store.files import read_file
+from gencore.store.results import Record, Results
+from gencore.store.runs import Run, all_runs
 
-JUDGE = "features-"
+EXTRACTOR_PREFIX = "features-"
 """Runs so named hold the classifier of a data set, through which the models are measured."""
 
 HEADLINE_LABELS = tuple(PRESETS[preset].label for preset in HEADLINE)
@@ -36,44 +38,62 @@ class Entry:
 
     @property
     def label(self) -> str:
+        """What the model is called: the row of a table, the colour of a curve."""
         if self.config:
             return self.config.label
         return "unreadable" if self.faults else "new"
 
     @property
-    def dataset(self) -> str | None:
+    def dataset(self) -> DatasetName | None:
+        """The data set it is trained on; None where the config cannot be read."""
         return self.config.data.dataset if self.config else None
 
     @property
+    def readable_config(self) -> RunConfig:
+        """The config. Raises ValueError where it cannot be read; pages that need it list readable runs
+        only.
+        """
+        if self.config is None:
+            raise ValueError(f"the config of run {self.run.name} cannot be read")
+        return self.config
+
+    @property
     def is_headline(self) -> bool:
+        """Whether it is the run of a headline preset, by its name."""
         return self.run.name in {f"{self.dataset}-{preset}" for preset in HEADLINE}
 
     @property
     def is_conditional(self) -> bool:
+        """Whether its model is given a class."""
         return bool(self.config and getattr(self.config.model, "conditional", False))
 
 
 @lru_cache(maxsize=4096)
-def _load(path: Path, kind: type[BaseModel], _mtime_ns: int, _size: int) -> BaseModel:
+def _load(path: Path, kind: type[Record], _mtime_ns: int, _size: int) -> Record:
     return results.load(path, kind)
 
 
-def _read(path: Path, kind: type[BaseModel], faults: list[str]) -> BaseModel | None:
+def _read(path: Path, kind: type[Record], faults: list[str]) -> Record | None:
+    """The record in `path`; None where there is none, or it cannot be read, which `faults` then says."""
     try:
         state = path.stat()
-        return _load(path, kind, state.st_mtime_ns, state.st_size)
+        return cast(
+            Record, _load(path, kind, state.st_mtime_ns, state.st_size)
+        )  # lru_cache forgets which type
     except FileNotFoundError:
         return None
-    except (UnreadableError, OSError) as fault:
-        faults.append(str(fault))
+    except Exception as fault:  # the boundary of one run: whatever its files hold, listings go on
+        faults.append(str(fault) or type(fault).__name__)
         return None
 
 
 def entry(run: Run) -> Entry:
-    """What `run`'s files say. A fault in one file leaves the other readable."""
+    """What `run`'s files say. A fault in one file leaves the others readable."""
     faults: list[str] = []
     config = _read(run.config_path, RunConfig, faults)
     measured = _read(run.results_path, Results, faults)
+    if fault := trace(run).fault:
+        faults.append(fault)
     return Entry(run, config, measured, tuple(faults))
 
 
@@ -91,19 +111,24 @@ class Trace:
     """Quick distances that count and were finite, in their order."""
     sheet: str | None
     """The newest sample sheet's file."""
+    fault: str | None = None
+    """Why the log cannot be read, where it cannot."""
 
 
 def trace(run: Run) -> Trace:
+    """What is in `run`'s event log: nothing where there is none or it cannot be read. Raises nothing."""
     try:
         state = run.events_path.stat()
-    except OSError:
+        return _trace(run.events_path, state.st_mtime_ns, state.st_size)
+    except FileNotFoundError:
         return Trace(None, None, (), None)
-    return _trace(run.events_path, state.st_mtime_ns, state.st_size)
+    except Exception as fault:  # the boundary of one run, as in `_read`
+        return Trace(None, None, (), None, fault=str(fault) or type(fault).__name__)
 
 
 @lru_cache(maxsize=4096)
 def _trace(path: Path, _mtime_ns: int, _size: int) -> Trace:
-    counted = events.without_void(_of_traced_kinds(path.read_bytes()))
+    counted = events.without_void(_of_traced_kinds(read_file(path)))
     return Trace(
         started=next((e for e in counted if isinstance(e, Started)), None),
         newest=events.last(path),
@@ -123,7 +148,7 @@ def _of_traced_kinds(content: bytes) -> list[Event]:
 
 
 def newest_sheet(run: Run) -> Path | None:
-    """The evaluation's samples, else the last sheet of the training; None where there is none in the run's folder."""
+    """The evaluation's samples, else the last sheet of the training; None where neither is in its folder."""
     samples, drawn = run.results / "samples.png", trace(run).sheet
     if samples.exists() or drawn is None:
         return samples if samples.exists() else None
@@ -138,43 +163,49 @@ def bytes_on_disk(run: Run) -> int:
 
 def _bytes_in(folder: os.PathLike[str]) -> int:
     total = 0
-    with contextlib.suppress(FileNotFoundError), os.scandir(folder) as inside:  # a training renames files meanwhile
+    # a training renames files meanwhile; and what cannot be read is not counted
+    with contextlib.suppress(OSError), os.scandir(folder) as inside:
         for one in inside:
-            total += _bytes_in(one) if one.is_dir(follow_symlinks=False) else one.stat(follow_symlinks=False).st_size
+            is_folder = one.is_dir(follow_symlinks=False)
+            total += _bytes_in(one) if is_folder else one.stat(follow_symlinks=False).st_size
     return total
 
 
 @dataclass(frozen=True)
-class Judge:
+class ExtractorRecords:
     """What is known of a data set's feature classifier; `faults` says what is unreadable, and why."""
 
-    reference: Reference | None
-    ladder: SelfTest | None
+    reference: ReferenceFigures | None
+    ladder: Ladder | None
     faults: tuple[str, ...]
 
     @property
     def is_known(self) -> bool:
+        """Whether anything is on disk about this classifier."""
         return bool(self.reference or self.ladder or self.faults)
 
 
-def judge(dataset: str) -> Judge:
-    folder, faults = runs.run(f"{JUDGE}{dataset}").results, []
-    reference = _read(folder / "reference.json", Reference, faults)
-    ladder = _read(folder / "selftest.json", SelfTest, faults)
-    return Judge(reference, ladder, tuple(faults))
+def extractor_records(dataset: str) -> ExtractorRecords:
+    """What was measured of the feature classifier of `dataset`."""
+    folder = runs.run(f"{EXTRACTOR_PREFIX}{dataset}").results
+    faults: list[str] = []
+    reference = _read(folder / "reference.json", ReferenceFigures, faults)
+    ladder = _read(folder / "selftest.json", Ladder, faults)
+    return ExtractorRecords(reference, ladder, tuple(faults))
 
 
-def is_judge(name: str) -> bool:
-    return name.startswith(JUDGE)
+def is_extractor(name: str) -> bool:
+    """Whether the run of this name is a feature classifier."""
+    return name.startswith(EXTRACTOR_PREFIX)
 
 
 def generative_runs(folder: Path | None = None) -> list[Entry]:
-    """Newest first. Feature classifiers are judges, not models, and are left out."""
-    found = [entry(run) for run in all_runs(folder) if not is_judge(run.name)]
+    """All runs of generative models, newest first; feature classifiers are left out."""
+    found = [entry(run) for run in all_runs(folder) if not is_extractor(run.name)]
     return [one for one in found if one.config is None or one.config.model.family != "classifier"]
 
 
-def datasets(entries: Iterable[Entry]) -> list[str]:
+def datasets(entries: Iterable[Entry]) -> list[DatasetName]:
     """Those with results, the most measured first."""
     measured = [one.dataset for one in entries if one.results and one.dataset]
     return sorted(set(measured), key=lambda name: (-measured.count(name), name))

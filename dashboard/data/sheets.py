@@ -49,7 +49,8 @@ def read_strip(path: Path) -> Strip:
     frames, rest = divmod(picture.width, picture.height)
     if rest or not 2 <= frames <= MAX_FRAMES or picture.height > MAX_SIDE // ROWS:
         raise SheetError(
-            f"{path.name} is {picture.width} × {picture.height}; a strip is 2 to {MAX_FRAMES} square pictures in a row"
+            f"{path.name} is {picture.width} × {picture.height}; a strip is 2 to {MAX_FRAMES} square "
+            f"pictures in a row"
         )
     return _strip(picture, frames)
 
@@ -69,7 +70,9 @@ def _open(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
             if image.width * image.height > MAX_SIDE**2:
-                raise SheetError(f"{path.name} is {image.width} × {image.height}, larger than any picture drawn here")
+                raise SheetError(
+                    f"{path.name} is {image.width} × {image.height}, larger than any picture drawn here"
+                )
             return image.convert("RGB")
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise SheetError(f"{path.name} is not readable as a picture: {error}") from error

@@ -1,4 +1,6 @@
-"""A DDPM's way from noise to image, for the page that shows it; kept by what was asked, as in `drawing`."""
+"""The steps of a diffusion model from noise to image, for the page that shows them; cached by what was
+asked.
+"""
 
 from __future__ import annotations
 
@@ -9,25 +11,28 @@ import streamlit as st
 import torch
 from torch import Generator, Tensor
 
-from dashboard import drawing
-from dashboard.drawing import Loaded, Recipe
-from gencore import devices, diffusion, sampling
+from dashboard.data import generation
+from dashboard.data.generation import Loaded, SamplingOptions
+from gencore import devices
 from gencore.data.batches import quantise
-from gencore.models.ddpm import DDPM
+from gencore.models.base import SamplesInSteps
+from gencore.sampling.generate import generate
 
 
 @dataclass(frozen=True)
-class Film:
-    """One image on its way: before each of K steps, x_t = alpha x_0 + what is noise by the model's word."""
+class DenoisingFrames:
+    """One image while it is generated: before each of K steps, x_t = alpha x_0 + the noise that the model
+    predicts.
+    """
 
     times: tuple[float, ...]
     """K falling: timesteps 0..T-1, or the real times of a flow in (0, 1]."""
     alpha: tuple[float, ...]
     x_t: Tensor  # (K + 1, C, H, W) float32, the last one the image
-    x_0: Tensor  # (K, C, H, W), what each step takes the image to be
+    x_0: Tensor  # (K, C, H, W), the image that each step predicts
     sampling: str
     branches: bool
-    """Whether a sampler that adds noise can go on from every step; flows have none."""
+    """Whether `branch` works from every step; a flow has no sampler that adds noise."""
 
     @property
     def noise(self) -> Tensor:
@@ -35,94 +40,94 @@ class Film:
         return self.x_t[:-1] - torch.tensor(self.alpha).view(-1, 1, 1, 1) * self.x_0
 
 
-def film(recipe: Recipe, digit: int | None, seed: int) -> Film:
-    """One generation by a run of a DDPM, kept step by step. Raises what FAULTS names."""
-    return _film(recipe, drawing.written(recipe.run), digit, seed)
+def denoising_frames(sampling_options: SamplingOptions, digit: int | None, seed: int) -> DenoisingFrames:
+    """One image by a run of a diffusion model, kept step by step. Raises what FAULTS names."""
+    return _denoising_frames(sampling_options, generation.written(sampling_options.run), digit, seed)
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
 @torch.no_grad()
-def _film(recipe: Recipe, version: int, digit: int | None, seed: int) -> Film:
-    loaded = drawing.load(recipe)
-    model = _denoiser(loaded)
-    x_T = model.draw_latent(1, Generator(model.device).manual_seed(seed))
+def _denoising_frames(
+    sampling_options: SamplingOptions, version: int, digit: int | None, seed: int
+) -> DenoisingFrames:
+    loaded = generation.load(sampling_options)
+    model = _in_steps(loaded)
+    device = loaded.model.device
+    x_T = model.draw_latent(1, Generator(device).manual_seed(seed))
     x_t, x_0 = [x_T], []
 
     def keep(step: int, x: Tensor, aim: Tensor) -> None:
         x_t.append(x)
         x_0.append(aim)
 
-    with devices.autocast(model.device, loaded.dtype):
+    with devices.autocast(device, loaded.dtype):
         model.decode(x_T, loaded.labels(1, digit), keep)
-    steps, flow = model.config.sampling_steps, model.config.prediction == "flow"
-    if flow:
-        times = [1 - step / steps for step in range(steps)]
-        alpha = [1 - t for t in times]
-    else:
-        times = diffusion.spaced_timesteps(model.schedule, steps)
-        alpha = model.schedule.alpha_bar[times].sqrt().tolist()
-    return Film(
-        tuple(times),
-        tuple(alpha),
+    levels = model.noise_levels()
+    return DenoisingFrames(
+        tuple(level.time for level in levels),
+        tuple(level.alpha for level in levels),
         torch.cat(x_t).cpu(),
         torch.cat(x_0).cpu(),
-        model.sampling,
-        branches=not flow,
+        loaded.model.sampling,
+        branches=model.can_branch,
     )
 
 
-def _denoiser(loaded: Loaded) -> DDPM:
-    if not isinstance(loaded.model, DDPM):
-        raise ValueError("only a DDPM goes from noise to image in steps; choose a run of one")
+def _in_steps(loaded: Loaded) -> SamplesInSteps:
+    if not isinstance(loaded.model, SamplesInSteps):
+        raise ValueError("only a diffusion model goes from noise to image in steps; choose a run of one")
     return loaded.model
 
 
-def branch(recipe: Recipe, digit: int | None, seed: int, place: int, n: int) -> Tensor:
-    """n images (n, C, H, W) uint8 that share `film`'s x_t before step `place`, each with noise of its own from there.
+def branch(sampling_options: SamplingOptions, digit: int | None, seed: int, place: int, n: int) -> Tensor:
+    """n images (n, C, H, W) uint8 from the x_t of `denoising_frames` before step `place`, each with fresh
+    noise.
 
     By DDIM with eta 1, as noisy as the ancestral sampler, on the same timesteps. Raises what FAULTS names.
     """
-    return _branch(recipe, drawing.written(recipe.run), digit, seed, place, n)
+    return _branch(sampling_options, generation.written(sampling_options.run), digit, seed, place, n)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _branch(recipe: Recipe, version: int, digit: int | None, seed: int, place: int, n: int) -> Tensor:
-    loaded = drawing.load(recipe)
-    model = _denoiser(loaded)
-    x_t = _film(recipe, version, digit, seed).x_t[place].to(model.device)
-    rng = Generator(model.device).manual_seed(seed)
-    with devices.autocast(model.device, loaded.dtype):
-        x_0 = diffusion.ddim_sample(
-            model.eps_model(loaded.labels(n, digit)), x_t.expand(n, *x_t.shape), model.schedule,
-            model.config.sampling_steps, eta=1.0, rng=rng, start=place,
-        )  # fmt: skip
+def _branch(
+    sampling_options: SamplingOptions, version: int, digit: int | None, seed: int, place: int, n: int
+) -> Tensor:
+    loaded = generation.load(sampling_options)
+    model = _in_steps(loaded)
+    device = loaded.model.device
+    x_t = _denoising_frames(sampling_options, version, digit, seed).x_t[place].to(device)
+    rng = Generator(device).manual_seed(seed)
+    with torch.no_grad(), devices.autocast(device, loaded.dtype):
+        x_0 = model.branch(x_t.expand(n, *x_t.shape), loaded.labels(n, digit), rng, start=place)
     return quantise(x_0).cpu()
 
 
 @dataclass(frozen=True)
 class Timed:
+    """Generated images and their cost."""
+
     images: Tensor  # (N, C, H, W) uint8
     evaluations: int
     """Passes of the network an image took."""
     seconds: float
 
 
-def timed(recipe: Recipe, n: int, digit: int | None, seed: int) -> Timed:
-    """n images drawn together and how long that took, measured when they were first asked for."""
-    return _timed(recipe, drawing.written(recipe.run), n, digit, seed)
+def timed(sampling_options: SamplingOptions, n: int, digit: int | None, seed: int) -> Timed:
+    """n images of one batch and how long they took, measured when they were first asked for."""
+    return _timed(sampling_options, generation.written(sampling_options.run), n, digit, seed)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def _timed(recipe: Recipe, version: int, n: int, digit: int | None, seed: int) -> Timed:
-    loaded = drawing.load(recipe)
-    model = _denoiser(loaded)
-    drawing.refuse_too_much(model, n)
+def _timed(sampling_options: SamplingOptions, version: int, n: int, digit: int | None, seed: int) -> Timed:
+    loaded = generation.load(sampling_options)
+    model = loaded.model
+    generation.refuse_too_much(model, n)
     labels = loaded.labels(n, digit)
-    noise = model.draw_latent(n, Generator(model.device).manual_seed(seed))
-    with torch.no_grad(), devices.autocast(model.device, loaded.dtype):
-        model.predict(noise, torch.zeros(n, dtype=torch.int64, device=model.device), labels)  # warm-up
+    noise = _in_steps(loaded).draw_latent(n, Generator(model.device).manual_seed(seed))
+    with torch.no_grad(), devices.autocast(model.device, loaded.dtype):  # warm-up
+        _in_steps(loaded).network(noise, torch.zeros(n, dtype=torch.int64, device=model.device), labels)
     devices.synchronise(model.device)
     start = time.perf_counter()
-    images = sampling.generate(model, n, labels, seed, loaded.dtype)
+    images = generate(model, n, labels, seed, loaded.dtype)
     devices.synchronise(model.device)
     return Timed(images.cpu(), model.network_evaluations, time.perf_counter() - start)

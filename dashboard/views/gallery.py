@@ -13,15 +13,17 @@ import numpy as np
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from dashboard import actions, address, catalog, drawing, frames, sheets
-from dashboard.catalog import Entry
-from dashboard.charts import colour, mark
-from dashboard.drawing import Drawn, Recipe
-from dashboard.forms import bounds
-from dashboard.words import figure, plain
-from gencore import events
-from gencore.config import DDPMConfig, Sampler, VAEConfig
+from dashboard.data import frames, generation, run_catalog, sheets
+from dashboard.data.generation import Samples, SamplingOptions
+from dashboard.data.run_catalog import Entry
+from dashboard.widgets import address, run_controls, train_form
+from dashboard.widgets.altair_charts import mark
+from dashboard.widgets.text import figure, plain
+from gencore.analysis.colours import colour
+from gencore.config.families import SamplingOption, sampling_options
+from gencore.config.options import ModelConfig
 from gencore.data.registry import DATASETS
+from gencore.store import events
 
 MAX_SHOWN = 6
 MAX_COUNT, COUNT = 400, 20
@@ -40,19 +42,22 @@ class Manner(NamedTuple):
     averaged: bool = True
     changes: Mapping[str, object] = MappingProxyType({})
 
-    def recipe(self, one: Entry) -> Recipe:
+    def sampling_options(self, one: Entry) -> SamplingOptions:
         """With the changes that this run's model knows."""
+        assert one.config, "only readable runs generate images"
         known = type(one.config.model).model_fields
         changes = tuple((name, value) for name, value in self.changes.items() if name in known)
-        return Recipe(one.run, self.averaged, changes)
+        return SamplingOptions(one.run, self.averaged, changes)
 
 
 def main() -> None:
+    """Draw the page."""
     st.title("Gallery", anchor=False)
-    entries = catalog.generative_runs()
+    entries = run_catalog.generative_runs()
     if not entries:
         st.info(
-            "No model to draw with yet. Choose one on the left and press **Start**; it can draw here as soon as "
+            "No model to draw with yet. Choose one on the left and press **Start**; it can draw here "
+            "as soon as "
             "its first weights are saved.",
             icon=":material/rocket_launch:",
         )
@@ -60,9 +65,15 @@ def main() -> None:
     by_name = {one.run.name: one for one in entries}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         view = st.segmented_control(
-            "View", VIEWS, default=VIEWS[0], required=True, key="show", bind="query-params",
-            label_visibility="collapsed", width="content",
-        )  # fmt: skip
+            "View",
+            VIEWS,
+            default=VIEWS[0],
+            required=True,
+            key="show",
+            bind="query-params",
+            label_visibility="collapsed",
+            width="content",
+        )
         chosen = [by_name[name] for name in address.runs("gallery", [*by_name], _default(entries), MAX_SHOWN)]
         readable = [one for one in chosen if one.config]
         manner = Manner()
@@ -70,7 +81,7 @@ def main() -> None:
             with st.popover("How they draw", icon=":material/tune:"):
                 manner = _manner(readable)
     for one in chosen:
-        actions.faults(one)
+        run_controls.faults(one)
     if not readable:
         return
     if view == "over training":
@@ -83,66 +94,90 @@ def main() -> None:
 
 def _default(entries: list[Entry]) -> list[str]:
     """The models of the data set that most is measured on, else of the newest run's."""
-    dataset = next(iter([*catalog.datasets(entries), *(one.dataset for one in entries if one.dataset)]), None)
-    models = catalog.one_a_label(entries, dataset) if dataset else entries
+    dataset = next(
+        iter([*run_catalog.datasets(entries), *(one.dataset for one in entries if one.dataset)]), None
+    )
+    models = run_catalog.one_a_label(entries, dataset) if dataset else entries
     return [one.run.name for one in models[:MAX_SHOWN]]
 
 
 def _manner(shown: list[Entry]) -> Manner:
     """Asks only what some model shown can be asked."""
     averaged = st.toggle(
-        "Averaged weights (EMA)", True, key="averaged", bind="query-params",
-        help="Off: the weights as the last step left them. Models that came with the product have only the averaged.",
-    )  # fmt: skip
-    models = [one.config.model for one in shown]
-    denoisers = [model for model in models if isinstance(model, DDPMConfig)]
+        "Averaged weights (EMA)",
+        True,
+        key="averaged",
+        bind="query-params",
+        help="Off: the weights as the last step left them. Models that came with the "
+        "product "
+        "have "
+        "only the averaged.",
+    )
+    models = [one.config.model for one in shown if one.config]
     changes: dict[str, object] = {}
-    if denoisers:
-        changes["sampler"] = st.selectbox(
-            "DDPM sampler", [OWN, *get_args(Sampler)], key="sampler", bind="query-params",
-            help="`ddpm` is the ancestral one, which takes every step of the noising chain.",
-        )  # fmt: skip
-        changes["sampling_steps"] = st.number_input(
-            "DDPM steps", 1, min(model.timesteps for model in denoisers), None, key="steps", bind="query-params",
-            placeholder=OWN, disabled=changes["sampler"] == "ddpm",
-        )  # fmt: skip
-    if any(model.conditional for model in denoisers):
-        low, high, _ = bounds(DDPMConfig.model_fields["guidance"])
-        changes["guidance"] = st.number_input(
-            "Guidance", float(low), float(high), None, 0.5, key="guidance", bind="query-params", placeholder=OWN,
-            help="Of conditional DDPMs; 1 is none.",
-        )  # fmt: skip
-    if any(isinstance(model, VAEConfig) for model in models):
-        prior = VAEConfig.model_fields["prior"]
-        changes["prior"] = st.selectbox(
-            "VAE prior", [OWN, *get_args(prior.annotation)], key="prior", bind="query-params",
-            help=prior.description,
-        )  # fmt: skip
+    for flag, options in sampling_options().items():
+        for option, family in options:
+            having = [model for model in models if isinstance(model, family.config)]
+            if any(model.is_conditional for model in having) if option.needs_labels else having:
+                title = f"{family.variants[0].label} {flag}"
+                changes[option.field] = _ask(title, option, having, changes)
     return Manner(averaged, {name: value for name, value in changes.items() if value not in (OWN, None)})
+
+
+def _ask(
+    title: str, option: SamplingOption, models: list[ModelConfig], changes: Mapping[str, object]
+) -> object:
+    """The visitor's value of a sampling option of `models`; OWN or None leaves it as trained."""
+    field = type(models[0]).model_fields[option.field]
+    if (number := train_form.kind(field)) not in (int, float):
+        choices = [OWN, *get_args(field.annotation)]
+        return st.selectbox(title, choices, key=option.flag, bind="query-params", help=field.description)
+    low, high, _ = train_form.bounds(field)
+    if option.limit:
+        high = min(getattr(model, option.limit) for model in models)
+    unused = option.ignored_with is not None and changes.get(option.ignored_with[0]) == option.ignored_with[1]
+    return st.number_input(
+        title,
+        None if low is None else number(low),
+        None if high is None else number(high),
+        None,
+        1 if number is int else 0.5,
+        key=option.flag,
+        bind="query-params",
+        placeholder=OWN,
+        help=field.description,
+        disabled=unused,
+    )
 
 
 def _samples(shown: list[Entry], manner: Manner) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        names = [ALL, *DATASETS[shown[0].dataset].class_names]
+        names = [ALL, *DATASETS[shown[0].readable_config.data.dataset].class_names]
         name = st.selectbox(
-            "Digit", names, key="digit", bind="query-params", width=130,
+            "Digit",
+            names,
+            key="digit",
+            bind="query-params",
+            width=130,
             help="Conditional models are asked for it. Of the others' pictures, those are shown in which the "
             "data set's classifier sees it.",
-        )  # fmt: skip
+        )
         digit = None if name == ALL else names.index(name) - 1
         seed = address.seed()
         count = st.slider(
             "Pictures a model", 1, MAX_COUNT, COUNT, key="count", bind="query-params", width=200
         )
         neighbours = st.toggle(
-            "Nearest training picture", key="nearest", bind="query-params",
+            "Nearest training picture",
+            key="nearest",
+            bind="query-params",
             help="Under each picture, the training picture that the data set's classifier finds most alike.",
-        )  # fmt: skip
+        )
     columns = NARROW if count <= FEW else WIDE
     with st.container(horizontal=True, gap="small"):
         for one in shown:
             with _card(one, columns) as head, st.spinner("Drawing …", show_time=True):
-                drawn = drawing.draw(manner.recipe(one), count, digit, seed)
+                drawn = generation.draw(manner.sampling_options(one), count, digit, seed)
                 if digit is not None and drawn.labels is None:
                     drawn = _recognised(one, drawn, digit)
                 if len(drawn.images):
@@ -152,19 +187,19 @@ def _samples(shown: list[Entry], manner: Manner) -> None:
 @contextmanager
 def _card(one: Entry, columns: int) -> Iterator[DeltaGenerator]:
     """A place as wide as a sheet of so many columns, under a line with the model's name, which it gives."""
-    width = columns * (DATASETS[one.dataset].size + sheets.GAP) - sheets.GAP
+    width = columns * (DATASETS[one.readable_config.data.dataset].size + sheets.GAP) - sheets.GAP
     with st.container(width=SCALE * width, gap="xsmall"):
         head = st.container(horizontal=True, vertical_alignment="center", gap="small")
         head.markdown(
             f"{mark(colour(one.label))} **{plain(one.label)}** :gray[{plain(one.run.name)}]", width="stretch"
         )
-        with drawing.said(one):
+        with generation.explained_errors(one):
             yield head
 
 
-def _recognised(one: Entry, drawn: Drawn, digit: int) -> Drawn:
-    kept = drawn.only(drawing.recognised(one.dataset, drawn.images) == digit)
-    name = DATASETS[one.dataset].class_names[digit]
+def _recognised(one: Entry, drawn: Samples, digit: int) -> Samples:
+    kept = drawn.only(generation.recognised(one.readable_config.data.dataset, drawn.images) == digit)
+    name = DATASETS[one.readable_config.data.dataset].class_names[digit]
     st.caption(
         f"It takes no label. Of its {len(drawn.images)} pictures, the classifier sees a {plain(name)} in "
         f"{len(kept.images)}."
@@ -172,13 +207,19 @@ def _recognised(one: Entry, drawn: Drawn, digit: int) -> Drawn:
     return kept
 
 
-def _sheet(one: Entry, drawn: Drawn, columns: int, neighbours: bool, head: DeltaGenerator) -> None:
-    drawn_pictures = drawing.pictures(drawn.images)
+def _sheet(one: Entry, drawn: Samples, columns: int, neighbours: bool, head: DeltaGenerator) -> None:
+    drawn_pictures = generation.pictures(drawn.images)
     words = f"{len(drawn.images)} pictures drawn by the {one.label} of run {one.run.name}"
     if neighbours:
-        with st.spinner("Looking through the training pictures, which takes longest the first time …"):
-            found = drawing.nearest_training(one.dataset, drawn.images)
-        pairs = np.concatenate([drawn_pictures, drawing.pictures(found.images)], axis=1)
+        doing = "Features of the training pictures; computed once, then kept"
+        bar = st.progress(0.0, doing)
+
+        def show_share(share: float) -> None:
+            bar.progress(share, text=doing)
+
+        found = generation.nearest_training(one.readable_config.data.dataset, drawn.images, show_share)
+        bar.empty()
+        pairs = np.concatenate([drawn_pictures, generation.pictures(found.images)], axis=1)
         picture = sheets.draw(pairs, columns, SCALE)
         words += ", each above the nearest training picture"
     else:
@@ -186,26 +227,34 @@ def _sheet(one: Entry, drawn: Drawn, columns: int, neighbours: bool, head: Delta
     st.image(picture, alt=words)
     if neighbours:
         st.caption(
-            f"Below each picture the most alike of {found.among:,} training pictures, in the classifier's features. "
-            f"Distances {figure(found.distances.min())} to {figure(found.distances.max())}; a copy would be at 0."
+            f"Below each picture the most alike of {found.among:,} training pictures, in the "
+            f"classifier's features. "
+            f"Distances {figure(found.distances.min())} to {figure(found.distances.max())}; a copy "
+            f"would be at 0."
         )
     _describe(one, drawn, head)
 
 
-def _describe(one: Entry, drawn: Drawn, head: DeltaGenerator) -> None:
+def _describe(one: Entry, drawn: Samples, head: DeltaGenerator) -> None:
     st.caption(f"{plain(drawn.sampling)} · weights of step {drawn.step:,}")
     for kind in ("png", "npz"):
         head.download_button(
-            kind.upper(), partial(drawing.file, drawn, kind), f"{one.run.name}.{kind}", type="tertiary",
-            icon=":material/download:", on_click="ignore", key=f"{kind}.{one.run.name}",
-        )  # fmt: skip
+            kind.upper(),
+            partial(generation.file, drawn, kind),
+            f"{one.run.name}.{kind}",
+            type="tertiary",
+            icon=":material/download:",
+            on_click="ignore",
+            key=f"{kind}.{one.run.name}",
+        )
 
 
 def _digit_by_row(shown: list[Entry], manner: Manner) -> None:
     conditional = [one for one in shown if one.is_conditional]
     if not conditional:
         st.info(
-            "None of these models takes a label, so none can be asked for a digit. Choose a run of a cGAN or of a "
+            "None of these models takes a label, so none can be asked for a digit. Choose a run of a "
+            "cGAN or of a "
             "conditional DDPM.",
             icon=":material/tag:",
         )
@@ -216,9 +265,9 @@ def _digit_by_row(shown: list[Entry], manner: Manner) -> None:
     with st.container(horizontal=True, gap="small"):
         for one in conditional:
             with _card(one, WIDE) as head, st.spinner("Drawing …", show_time=True):
-                drawn = drawing.grid(manner.recipe(one), WIDE, seed)
+                drawn = generation.grid(manner.sampling_options(one), WIDE, seed)
                 words = f"A row a class, drawn by the {one.label} of run {one.run.name}"
-                st.image(sheets.draw(drawing.pictures(drawn.images), WIDE, SCALE), alt=words)
+                st.image(sheets.draw(generation.pictures(drawn.images), WIDE, SCALE), alt=words)
                 _describe(one, drawn, head)
 
 

@@ -11,13 +11,15 @@ import pandas as pd
 import psutil
 import streamlit as st
 
-from dashboard import actions, address, catalog, charts, frames, sheets
-from dashboard.actions import MOVING, STATES
-from dashboard.catalog import Entry
-from dashboard.frames import Course, History
-from dashboard.words import duration, figure, plain
-from gencore import runs
-from gencore.events import Notice, Sheet
+from dashboard.data import frames, run_catalog, sheets
+from dashboard.data.frames import History, TrainingProgress
+from dashboard.data.run_catalog import Entry
+from dashboard.widgets import address, altair_charts, run_controls
+from dashboard.widgets.run_controls import MOVING, STATES
+from dashboard.widgets.text import duration, figure, plain
+from gencore.analysis.colours import run_colours
+from gencore.store import runs
+from gencore.store.events import Notice, Sheet
 
 MAX_SHOWN = 6
 KINDS = {
@@ -33,18 +35,20 @@ class Followed(NamedTuple):
 
     entry: Entry
     history: History
-    course: Course | None
+    training_progress: TrainingProgress | None
     state: str
 
     @property
     def name(self) -> str:
+        """Name of the run."""
         return self.entry.run.name
 
 
 def main() -> None:
+    """Draw the page."""
     st.title("Live", anchor=False)
-    known = [one.run.name for one in catalog.generative_runs()]
-    names = list(dict.fromkeys([*(job.run.name for job in actions.jobs().alive()), *known]))
+    known = [one.run.name for one in run_catalog.generative_runs()]
+    names = list(dict.fromkeys([*(job.run.name for job in run_controls.jobs().alive()), *known]))
     if not names:
         st.info(
             "No training yet. Choose a model on the left and press **Start**: curves and samples grow here.",
@@ -59,19 +63,19 @@ def main() -> None:
 
 def _follow(name: str) -> Followed:
     """The run's files as they are now; its log from where the session last read it."""
-    one = catalog.entry(runs.run(name))
+    one = run_catalog.entry(runs.run(name))
     version = one.run.config_path.stat().st_mtime_ns if one.run.exists else 0
     key = f"history.{name}.{version}"
     history = st.session_state[key] = frames.follow(one.run.events_path, st.session_state.get(key, History()))
-    course = frames.course(history.events)
-    return Followed(one, history, course, _state(one, course))
+    training_progress = frames.training_progress(history.events)
+    return Followed(one, history, training_progress, _state(one, training_progress))
 
 
-def _state(one: Entry, course: Course | None) -> str:
-    if one.run.name in {job.run.name for job in actions.jobs().starting()}:
+def _state(one: Entry, training_progress: TrainingProgress | None) -> str:
+    if one.run.name in {job.run.name for job in run_controls.jobs().starting()}:
         return "starting"
     status = one.run.status()
-    if status == "running" and course is None:
+    if status == "running" and training_progress is None:
         return "preparing"
     return status
 
@@ -81,11 +85,11 @@ def _watch(names: list[str], moving: bool) -> None:
     followed = [_follow(name) for name in names]
     if moving != any(one.state in MOVING for one in followed):
         st.rerun()
-    colours = charts.run_colours({one.name: one.entry.label for one in followed})
+    colours = run_colours({one.name: one.entry.label for one in followed})
     for one in followed:
         _header(one, colours[one.name])
     readable = [one for one in followed if one.entry.config]
-    if any(one.course for one in readable):
+    if any(one.training_progress for one in readable):
         with st.container(key="pair.live"):
             left, right = st.columns([4, 5], gap="large")
         with left:
@@ -100,28 +104,30 @@ def _header(one: Followed, shade: str) -> None:
     with st.container(border=True, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f"{charts.mark(shade)} **{plain(one.entry.label)}** {plain(one.name)}", width="content"
+                f"{altair_charts.mark(shade)} **{plain(one.entry.label)}** {plain(one.name)}", width="content"
             )
-            actions.badge(one.state)
+            run_controls.badge(one.state)
             st.markdown(f":gray[{plain(_summary(one))}]", width="stretch")
-            actions.buttons(one.entry, one.state, "live")
+            run_controls.buttons(one.entry, one.state, "live")
         if one.state in MOVING:
-            st.progress(one.course.share if one.course else 0.0)
+            st.progress(one.training_progress.share if one.training_progress else 0.0)
         _trouble(one)
 
 
 def _summary(one: Followed) -> str:
-    course = one.course
-    if course is None or one.entry.config is None:
+    training_progress = one.training_progress
+    if training_progress is None or one.entry.config is None:
         return ""
-    parts = [f"epoch {course.epoch:.1f} of {one.entry.config.training.epochs}"]
-    if one.state == "running":
-        left = "estimating" if course.seconds_left is None else f"{duration(course.seconds_left)} left"
-        parts += [left, f"{figure(course.images_per_second)} images/s", f"on {course.device}", *_use(one.entry.run)]
+    parts = [f"epoch {training_progress.epoch:.1f} of {one.entry.config.training.epochs}"]
+    if one.state in {"running", "evaluating"}:
+        parts.append(run_controls.time_left(one.entry, training_progress))
+        if one.state == "running":
+            parts.append(f"{figure(training_progress.images_per_second)} images/s")
+        parts += [f"on {training_progress.device}", *_use(one.entry.run)]
     else:
-        parts += [f"trained for {duration(course.seconds)}", f"on {course.device}"]
-    if course.best_fd is not None:
-        parts.append(f"best fd {figure(course.best_fd)}")
+        parts += [f"trained for {duration(training_progress.seconds)}", f"on {training_progress.device}"]
+    if training_progress.best_fd is not None:
+        parts.append(f"best fd {figure(training_progress.best_fd)}")
     return " · ".join(parts)
 
 
@@ -142,9 +148,9 @@ def _trouble(one: Followed) -> None:
             "The process ended without a last word. This is the end of its log:",
             icon=":material/heart_broken:",
         )
-        st.code(actions.log_tail(one.entry.run, lines=8), language=None, wrap_lines=True)
-    elif one.state in {"diverged", "failed"} and one.course and one.course.ended:
-        st.error(plain(one.course.ended.reason), icon=STATES[one.state][0])
+        st.code(run_controls.log_tail(one.entry.run, lines=8), language=None, wrap_lines=True)
+    elif one.state in {"diverged", "failed"} and one.training_progress and one.training_progress.ended:
+        st.error(plain(one.training_progress.ended.reason), icon=STATES[one.state][0])
     if one.history.unreadable:
         st.warning(
             f"{one.history.unreadable} lines of its log are unreadable and left out.", icon=":material/rule:"
@@ -229,9 +235,12 @@ def _curves(followed: list[Followed], colours: dict[str, str]) -> None:
         title = f"{KINDS[kind]} · {series}" if series else KINDS[kind]
         with columns[place % 2]:
             st.altair_chart(
-                charts.curve(panel.drop(columns=["kind", "series"]), title, colours, log=kind == "quick fd"),
-                key=f"curve.{kind}.{series}", alt=f"{title} by epoch",
-            )  # fmt: skip
+                altair_charts.curve(
+                    panel.drop(columns=["kind", "series"]), title, colours, log=kind == "quick fd"
+                ),
+                key=f"curve.{kind}.{series}",
+                alt=f"{title} by epoch",
+            )
 
 
 def _log(one: Followed) -> None:
@@ -239,7 +248,7 @@ def _log(one: Followed) -> None:
     with st.expander(f"Log of {plain(one.name)}", icon=":material/notes:"):
         for text in notices[-5:]:
             st.caption(f":material/info: {plain(text)}")
-        st.code(actions.log_tail(one.entry.run, lines=40), language=None, wrap_lines=True)
+        st.code(run_controls.log_tail(one.entry.run, lines=40), language=None, wrap_lines=True)
 
 
 main()

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import streamlit as st
 
-from dashboard import address, catalog, drawing, sheets
-from dashboard.catalog import Entry
-from dashboard.charts import colour, mark
-from dashboard.drawing import Recipe
-from dashboard.guessing import DECK, REAL, Count, Game
-from dashboard.words import plain
+from dashboard.data import generation, run_catalog, sheets
+from dashboard.data.generation import SamplingOptions
+from dashboard.data.run_catalog import Entry
+from dashboard.views.quiz_game import DECK, REAL, Count, Game
+from dashboard.widgets import address
+from dashboard.widgets.altair_charts import mark
+from dashboard.widgets.text import plain
+from gencore.analysis.colours import colour
 from gencore.data.registry import DATASETS
 
 MAX_MODELS = 6
@@ -20,8 +22,9 @@ LARGE, SMALL = 10, 3
 
 
 def main() -> None:
+    """Draw the page."""
     st.title("Real or drawn?", anchor=False)
-    entries = [one for one in catalog.generative_runs() if one.config]
+    entries = [one for one in run_catalog.generative_runs() if one.config]
     if not entries:
         st.info(
             "No model to guess yet. Choose one on the left and press **Start**.",
@@ -30,15 +33,16 @@ def main() -> None:
         return
     by_name = {one.run.name: one for one in entries}
     chosen = [by_name[name] for name in address.runs("quiz", [*by_name], _default(entries), MAX_MODELS)]
-    dataset = chosen[0].dataset
+    dataset = chosen[0].readable_config.data.dataset
     players = [one for one in chosen if one.dataset == dataset]
     if len(players) < len(chosen):
         st.caption(
-            f"Only models of {DATASETS[dataset].title} play together; the first run chosen says which data set."
+            f"Only models of {DATASETS[dataset].title} play together; the first run chosen says "
+            f"which data set."
         )
     try:
-        real = drawing.real(dataset, "test")
-    except drawing.FAULTS as fault:
+        real = generation.real(dataset, "test")
+    except generation.FAULTS as fault:
         st.warning(plain(str(fault)), icon=":material/database:")
         return
     key = f"quiz.{dataset}"
@@ -48,7 +52,7 @@ def main() -> None:
     if not drawn:
         return
     if game.question is None or game.question.source not in {REAL, *drawn}:
-        game = st.session_state[key] = game.asking(drawn, drawing.pictures(real))
+        game = st.session_state[key] = game.asking(drawn, generation.pictures(real))
     left, right = st.columns([5, 6], gap="large")
     with left:
         _question(game, key)
@@ -59,8 +63,8 @@ def main() -> None:
 
 def _default(entries: Sequence[Entry]) -> list[str]:
     """The models of a data set that is at hand, the most measured first, else of the newest run's."""
-    at_hand = [name for name in catalog.datasets(entries) if drawing.is_at_hand(name)]
-    models = catalog.one_a_label(entries, (at_hand or [entries[0].dataset])[0])
+    at_hand = [name for name in run_catalog.datasets(entries) if generation.is_at_hand(name)]
+    models = run_catalog.one_a_label(entries, (at_hand or [entries[0].readable_config.data.dataset])[0])
     return [one.run.name for one in models[:MAX_MODELS]]
 
 
@@ -68,13 +72,14 @@ def _decks(players: Sequence[Entry], seed: int) -> dict[str, np.ndarray]:
     """DECK pictures of every run that can draw, in an order that follows no label."""
     decks = {}
     for one in players:
-        with drawing.said(one):
-            pictures = drawing.pictures(drawing.draw(Recipe(one.run), DECK, None, seed).images)
+        with generation.explained_errors(one):
+            pictures = generation.pictures(generation.draw(SamplingOptions(one.run), DECK, None, seed).images)
             decks[one.run.name] = np.random.default_rng(seed).permutation(pictures)
     return decks
 
 
 def _question(game: Game, kept: str) -> None:
+    assert game.question is not None, "the page asks before it shows"
     side = game.question.picture.shape[1] * LARGE
     st.image(
         sheets.draw([game.question.picture], 1, LARGE),
@@ -83,9 +88,14 @@ def _question(game: Game, kept: str) -> None:
     with st.container(horizontal=True, width=side):
         for words, real, key in (("Real", True, "Left"), ("Drawn", False, "Right")):
             st.button(
-                words, key=f"quiz.{words}", on_click=_answer, args=(kept, game.asked, real), shortcut=key, width="stretch",
+                words,
+                key=f"quiz.{words}",
+                on_click=_answer,
+                args=(kept, game.asked, real),
+                shortcut=key,
+                width="stretch",
                 type="primary",
-            )  # fmt: skip
+            )
 
 
 def _answer(kept: str, asked: int, real: bool) -> None:
@@ -117,7 +127,8 @@ def _score(game: Game, kept: str, players: Sequence[Entry]) -> None:
     rows.append(f"| real pictures | {game.counts.get(REAL, Count())} |")
     st.markdown("\n".join(["| by | taken for real (95 % interval) |", "| :-- | :-- |", *rows]))
     st.caption(
-        "A model whose pictures are taken for real as often as real ones are cannot be told from them, by you, so far."
+        "A model whose pictures are taken for real as often as real ones are cannot be told from "
+        "them, by you, so far."
     )
     if game.asked:
         with st.container(horizontal=True, vertical_alignment="center"):

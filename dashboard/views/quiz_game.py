@@ -1,4 +1,6 @@
-"""A game of real or drawn: what is asked, and how often each source was taken for real. No Streamlit, no torch."""
+"""A game of real or drawn: what is asked, and how often each source was taken for real. No Streamlit, no
+torch.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,8 @@ REAL = None
 
 @dataclass(frozen=True)
 class Count:
+    """How often pictures of one source were taken for real."""
+
     real: int = 0
     """How many were taken for real."""
     shown: int = 0
@@ -31,6 +35,8 @@ class Count:
 
 @dataclass(frozen=True)
 class Question:
+    """One picture and its source."""
+
     picture: np.ndarray  # (H, W, 3) uint8
     source: str | None
     """The run that drew it, or REAL."""
@@ -48,6 +54,8 @@ class Game:
     counts: dict[str | None, Count] = field(default_factory=dict)
 
     def answered(self, real: bool) -> Game:
+        """The game after the answer 'real' or 'generated'. The page asks a question before."""
+        assert self.question is not None, "nothing was asked"
         source = self.question.source
         count = self.counts.get(source, Count())
         counts = self.counts | {source: Count(count.real + real, count.shown + 1)}
@@ -68,8 +76,8 @@ class Game:
     def asking(self, drawn: Mapping[str, np.ndarray], real: np.ndarray) -> Game:
         """With a question: a real picture as often as a drawn one, each model as often as another.
 
-        `drawn` holds pictures (DECK, H, W, 3) by run, in an order that follows no label; `real` is (N, H, W, 3).
-        """
+        `drawn` holds pictures (DECK, H, W, 3) by run, in an order that follows no label; `real` is (N, H, W,
+        3)."""
         rng = np.random.default_rng([self.seed, self.asked])
         if rng.random() < 0.5:
             return replace(self, question=Question(real[rng.integers(len(real))], REAL))

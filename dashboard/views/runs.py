@@ -12,29 +12,52 @@ from tempfile import TemporaryDirectory
 
 import streamlit as st
 
-from dashboard import actions, catalog, charts, frames, listing, sheets
-from dashboard.catalog import Entry
-from dashboard.sidebar import GALLERY, LIVE
-from dashboard.words import duration, figure, plain
-from gencore import card, evidence, report
-from gencore.runs import Run, RunBusyError, Status, run
+from dashboard.data import frames, run_catalog, sheets
+from dashboard.data.run_catalog import Entry
+from dashboard.views import runs_table
+from dashboard.widgets import altair_charts, run_controls
+from dashboard.widgets.sidebar import GALLERY, LIVE
+from dashboard.widgets.text import duration, figure, plain
+from gencore.analysis import measured_models
+from gencore.analysis.colours import colour
+from gencore.reports import bundle, model_card
+from gencore.store.runs import Run, RunBusyError, Status, run
 
 MOST_WITH_PICTURES = 60
 """A longer list comes without thumbnails: to draw and send them would cost more than the rest of the page."""
 ROW_HEIGHT, HIGH_ROW = 35, 62
 EXPORTS = (
     ("Report", ":material/description:", ".html", "The measured runs that are ticked, as one .html file"),
-    ("Report and data", ":material/folder_zip:", ".zip", "The measured runs that are ticked, as one .zip file"),
-    ("Model card", ":material/badge:", ".md", "What the run is, how it was trained, what it is worth and where that ends"),
-    ("ONNX", ":material/deployed_code:", ".onnx", "The network that draws, with averaged weights, for other programs"),
+    (
+        "Report and data",
+        ":material/folder_zip:",
+        ".zip",
+        "The measured runs that are ticked, as one .zip file",
+    ),
+    (
+        "Model card",
+        ":material/badge:",
+        ".md",
+        "What the run is, how it was trained, what it is worth and where that ends",
+    ),
+    (
+        "ONNX",
+        ":material/deployed_code:",
+        ".onnx",
+        "The network that draws, with averaged weights, for other programs",
+    ),
 )
 OF_ONE_RUN = {".md", ".onnx"}
 ONNX_TIMEOUT_SECONDS = 300
 ROWS_SHOWN = 12
 COLUMNS = {
     "picture": st.column_config.ImageColumn("", width=150, help="Ten samples, not chosen"),
-    "fd": st.column_config.NumberColumn(format="%.3g", help="Fréchet distance to the test split: smaller is better"),
-    "÷ floor": st.column_config.NumberColumn(format="%.3g", help="fd ÷ its floor: 1 is as near as real images are"),
+    "fd": st.column_config.NumberColumn(
+        format="%.3g", help="Fréchet distance to the test split: smaller is better"
+    ),
+    "÷ floor": st.column_config.NumberColumn(
+        format="%.3g", help="fd ÷ its floor: 1 is as near as real images are"
+    ),
     "course": st.column_config.LineChartColumn(width=80, help="Quick fd along the way"),
     "minutes": st.column_config.NumberColumn(format="%.1f", help="Training time, without evaluation"),
     "MiB": st.column_config.NumberColumn(format="%.1f", help="On disk, checkpoints included"),
@@ -43,8 +66,9 @@ COLUMNS = {
 
 
 def main() -> None:
+    """Draw the page."""
     st.title("Runs", anchor=False)
-    entries = catalog.generative_runs()
+    entries = run_catalog.generative_runs()
     if not entries:
         st.info(
             "No runs yet. Choose a model on the left and press **Start**: each training is kept here.",
@@ -53,7 +77,10 @@ def main() -> None:
         return
     states = {one.run.name: one.run.status() for one in entries}
     shown = _filtered(entries, states)
-    st.caption(f"{len(shown)} of {len(entries)} runs. A click on a heading sorts; tick one to open it, several to compare.")
+    st.caption(
+        f"{len(shown)} of {len(entries)} runs. A click on a heading sorts; tick one to open it, "
+        f"several to compare."
+    )
     if not shown:
         st.info("No run is like that. Take a filter back.", icon=":material/filter_alt_off:")
         return
@@ -76,14 +103,16 @@ def _filtered(entries: list[Entry], states: dict[str, Status]) -> list[Entry]:
     )
     for cell, (name, of) in zip(cells[1:], filters, strict=True):
         options = list(dict.fromkeys(of(one) for one in entries))
-        wanted = cell.multiselect(name.capitalize(), options, key=name, bind="query-params", placeholder="any")
+        wanted = cell.multiselect(
+            name.capitalize(), options, key=name, bind="query-params", placeholder="any"
+        )
         kept = [one for one in kept if not wanted or of(one) in wanted]
     return kept
 
 
 def _table(shown: list[Entry], states: dict[str, Status]) -> list[Entry]:
     """The runs ticked; they stand in the address."""
-    frame = listing.listing(shown, states)
+    frame = runs_table.listing(shown, states)
     height = ROW_HEIGHT
     if len(shown) <= MOST_WITH_PICTURES:
         frame.insert(0, "picture", [_thumbnail(one) for one in shown])
@@ -101,7 +130,9 @@ def _table(shown: list[Entry], states: dict[str, Status]) -> list[Entry]:
         column_config=COLUMNS,
         on_select=partial(_remember, key, names),
         selection_mode="multi-row",
-        selection_default={"selection": {"rows": [place for place, name in enumerate(names) if name in asked]}},
+        selection_default={
+            "selection": {"rows": [place for place, name in enumerate(names) if name in asked]}
+        },
         alt=f"Table of {len(shown)} runs with their model, data set, state, options, figures and size",
     )
     return [shown[row] for row in ticked.selection.rows if row < len(shown)]
@@ -112,7 +143,7 @@ def _remember(key: str, names: Sequence[str]) -> None:
 
 
 def _thumbnail(one: Entry) -> str | None:
-    path = catalog.newest_sheet(one.run)
+    path = run_catalog.newest_sheet(one.run)
     try:
         return _drawn(path, one.is_conditional, path.stat().st_mtime_ns) if path else None
     except (sheets.SheetError, OSError):  # the run's card says what is wrong with it
@@ -129,14 +160,20 @@ def _card(one: Entry, state: Status) -> None:
     with st.container(border=True, gap="small"):
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
-                f"{charts.mark(charts.colour(one.label))} **{plain(one.label)}** {plain(one.run.name)}", width="content"
+                f"{altair_charts.mark(colour(one.label))} **{plain(one.label)}** {plain(one.run.name)}",
+                width="content",
             )
-            actions.badge(state)
+            run_controls.badge(state)
             st.space("stretch")
             st.page_link(LIVE, label="Live", icon=":material/show_chart:", query_params={"run": one.run.name})
             if one.config:
-                st.page_link(GALLERY, label="Gallery", icon=":material/photo_library:", query_params={"run": one.run.name})
-            actions.buttons(one, state, "runs")
+                st.page_link(
+                    GALLERY,
+                    label="Gallery",
+                    icon=":material/photo_library:",
+                    query_params={"run": one.run.name},
+                )
+            run_controls.buttons(one, state, "runs")
         st.markdown(_in_short(one))
         for fault in one.faults:
             st.error(plain(fault), icon=":material/broken_image:")
@@ -157,7 +194,13 @@ def _together(chosen: list[Entry], states: dict[str, Status]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         for label, icon, ending, about in EXPORTS:
             why_not = _cannot_export(chosen, ending)
-            if st.button(label, icon=icon, key=f"runs.export{ending}", disabled=why_not is not None, help=plain(why_not or about)):
+            if st.button(
+                label,
+                icon=icon,
+                key=f"runs.export{ending}",
+                disabled=why_not is not None,
+                help=plain(why_not or about),
+            ):
                 st.session_state["runs.export"] = (names, ending)
         if st.button("Delete …", icon=":material/delete:", key="runs.delete"):
             _ask_to_delete(chosen, states)
@@ -175,14 +218,25 @@ def _cannot_export(chosen: Sequence[Entry], ending: str) -> str | None:
     datasets = {one.results.dataset for one in chosen if one.results}
     if not datasets:
         return "None of the runs that are ticked is measured."
-    return None if len(datasets) == 1 else f"A report is of one data set; these are on {', '.join(sorted(datasets))}."
+    return (
+        None
+        if len(datasets) == 1
+        else f"A report is of one data set; these are on {', '.join(sorted(datasets))}."
+    )
 
 
 def _download(chosen: Sequence[Entry], ending: str) -> None:
-    """Made before it is offered: Streamlit drops a file that is made on the click when the page is drawn meanwhile."""
+    """Made before it is offered: Streamlit drops a file that is made on the click when the page is drawn
+    meanwhile.
+    """
     used = [one.run for one in chosen if one.results or ending in OF_ONE_RUN]
     names = tuple(one.name for one in used)
-    files = [path for one in used for path in (one.config_path, one.events_path, one.results_path, one.weights_path) if path]
+    files = [
+        path
+        for one in used
+        for path in (one.config_path, one.events_path, one.results_path, one.weights_path)
+        if path
+    ]
     try:
         content = _file(names, ending, tuple(path.stat().st_mtime_ns for path in files if path.exists()))
     except (ValueError, OSError) as error:
@@ -190,44 +244,65 @@ def _download(chosen: Sequence[Entry], ending: str) -> None:
         return
     stem = names[0] if len(names) == 1 else f"{len(names)}-runs"
     st.download_button(
-        f"Download {stem}{ending} · {figure(len(content) / listing.MIB)} MiB", content, file_name=f"{stem}{ending}",
-        icon=":material/download:", key="runs.download", type="primary", on_click="ignore",
-    )  # fmt: skip
+        f"Download {stem}{ending} · {figure(len(content) / runs_table.MIB)} MiB",
+        content,
+        file_name=f"{stem}{ending}",
+        icon=":material/download:",
+        key="runs.download",
+        type="primary",
+        on_click="ignore",
+    )
 
 
 @st.cache_data(max_entries=4, show_spinner="Writing the file …")
 def _file(names: tuple[str, ...], ending: str, versions: tuple[int, ...]) -> bytes:
     if ending == ".md":
-        return card.card(run(names[0])).encode()
-    return _onnx(run(names[0])) if ending == ".onnx" else report.render(evidence.gather(names), ending)
+        return model_card.card(run(names[0])).encode()
+    return (
+        _onnx(run(names[0]))
+        if ending == ".onnx"
+        else bundle.render(measured_models.load_measured_models(names), ending)
+    )
 
 
 def _onnx(one: Run) -> bytes:
     """By a process of its own, for it loads torch. Raises ValueError with its complaint."""
     with TemporaryDirectory() as folder:
         out = Path(folder) / f"{one.name}.onnx"
-        words = ["export", one.name, "--out", str(out), "--output-dir", str(one.results.parent.parent)]
+        words = ["export", one.name, "--out", str(out), "--output-dir", str(one.home)]
         try:
             done = subprocess.run(
                 [sys.executable, "-m", "gencore", *words],
-                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=ONNX_TIMEOUT_SECONDS,
-            )  # fmt: skip
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=ONNX_TIMEOUT_SECONDS,
+            )
         except subprocess.TimeoutExpired:
-            raise ValueError(f"the export took more than {ONNX_TIMEOUT_SECONDS} s; the machine is busy, try again") from None
+            raise ValueError(
+                f"the export took more than {ONNX_TIMEOUT_SECONDS} s; the machine is busy, try again"
+            ) from None
         if done.returncode:
-            raise ValueError((done.stderr.strip().splitlines() or [f"the export ended with code {done.returncode}"])[-1])
+            raise ValueError(
+                (done.stderr.strip().splitlines() or [f"the export ended with code {done.returncode}"])[-1]
+            )
         return out.read_bytes()
 
 
 @st.dialog("Delete for good?", icon=":material/delete_forever:")
 def _ask_to_delete(chosen: Sequence[Entry], states: dict[str, Status]) -> None:
-    free = [one for one in chosen if states[one.run.name] not in actions.MOVING]
+    free = [one for one in chosen if states[one.run.name] not in run_controls.MOVING]
     for one in chosen:
         if one not in free:
-            st.warning(f"**{plain(one.run.name)}** is running and stays. Stop it first.", icon=":material/play_circle:")
+            st.warning(
+                f"**{plain(one.run.name)}** is running and stays. Stop it first.",
+                icon=":material/play_circle:",
+            )
             continue
-        size = figure(catalog.bytes_on_disk(one.run) / listing.MIB)
-        st.markdown(f"**{plain(one.run.name)}** · {size} MiB: its config, log, checkpoints, samples and results")
+        size = figure(run_catalog.bytes_on_disk(one.run) / runs_table.MIB)
+        st.markdown(
+            f"**{plain(one.run.name)}** · {size} MiB: its config, log, checkpoints, samples and results"
+        )
         if one.run.is_shipped:
             folders = f"results/{one.run.name} checkpoints/{one.run.name}"
             st.caption(f"It came with the product; git brings it back: {plain(f'git checkout -- {folders}')}")
@@ -241,7 +316,7 @@ def _ask_to_delete(chosen: Sequence[Entry], states: dict[str, Status]) -> None:
 def _delete(free: Sequence[Entry]) -> None:
     try:
         for one in free:
-            actions.jobs().delete(one.run)
+            run_controls.jobs().delete(one.run)
     except (RunBusyError, OSError) as error:
         st.error(plain(str(error)), icon=":material/block:")
         return
@@ -252,7 +327,7 @@ def _delete(free: Sequence[Entry]) -> None:
 def _configs(chosen: list[Entry]) -> None:
     if not chosen:
         return
-    differ, agree = listing.configs(chosen)
+    differ, agree = runs_table.configs(chosen)
     if len(chosen) > 1:
         st.subheader("Where their options differ", anchor=False)
         if len(differ):

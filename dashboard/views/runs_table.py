@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from dashboard import catalog
-from dashboard.catalog import Entry
-from gencore import commands
-from gencore.events import Ended
-from gencore.runs import Status
+from dashboard.data import run_catalog
+from dashboard.data.run_catalog import Entry
+from gencore.config import commands
+from gencore.store.events import Ended
+from gencore.store.runs import Status
 
 MIB = 2**20
 
@@ -23,16 +23,24 @@ def listing(entries: Sequence[Entry], states: Mapping[str, Status]) -> pd.DataFr
 
 
 _COLUMNS = {
-    "run": "string", "model": "string", "data": "string", "state": "string", "epochs": "Int64", "seed": "Int64",
-    "fd": "float64", "÷ floor": "float64", "course": "object", "minutes": "float64", "MiB": "float64",
+    "run": "string",
+    "model": "string",
+    "data": "string",
+    "state": "string",
+    "epochs": "Int64",
+    "seed": "Int64",
+    "fd": "float64",
+    "÷ floor": "float64",
+    "course": "object",
+    "minutes": "float64",
+    "MiB": "float64",
     "heard of": "datetime64[s, UTC]",
-}  # fmt: skip
+}
 
 
 def _row(one: Entry, state: Status) -> tuple[object, ...]:
-    trace, config = catalog.trace(one.run), one.config
+    trace, config = run_catalog.trace(one.run), one.config
     fd = one.results.metrics.get("fd") if one.results else None
-    beside_floor = fd.value / fd.floor if fd and fd.value is not None and fd.floor else None
     seconds = trace.newest.seconds if isinstance(trace.newest, Ended) else None
     return (
         one.run.name,
@@ -42,11 +50,13 @@ def _row(one: Entry, state: Status) -> tuple[object, ...]:
         config.training.epochs if config else None,
         config.training.seed if config else None,
         fd.value if fd else None,
-        beside_floor,
+        fd.over_floor if fd else None,
         list(trace.distances),
         None if seconds is None else seconds / 60,
-        catalog.bytes_on_disk(one.run) / MIB,
-        datetime.fromtimestamp(trace.newest.time if trace.newest else one.run.config_path.stat().st_mtime, UTC),
+        run_catalog.bytes_on_disk(one.run) / MIB,
+        datetime.fromtimestamp(
+            trace.newest.time if trace.newest else one.run.config_path.stat().st_mtime, UTC
+        ),
     )
 
 
@@ -62,6 +72,6 @@ def configs(entries: Sequence[Entry]) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _options(one: Entry) -> dict[str, str]:
-    every = {f"{option.part}.{option.name}": option.value for option in commands.options(one.config)}
+    every = {f"{option.part}.{option.name}": option.value for option in commands.options(one.readable_config)}
     shown = {name: "none" if value is None else str(value) for name, value in every.items()}
-    return {"model.family": one.config.model.family} | shown
+    return {"model.family": one.readable_config.model.family} | shown

@@ -1,8 +1,7 @@
 """Choices that several pages share, in the address: the runs, and the seed.
 
-Runs stand there as on every page, `?run=a&run=b`, and not by Streamlit's own binding, which lets no link set what is
-bound.
-"""
+Runs stand there as on every page, `?run=a&run=b`, and not by Streamlit's own binding, which lets no link set
+what is bound."""
 
 from __future__ import annotations
 
@@ -10,7 +9,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from dashboard.words import plain
+from dashboard.widgets.text import plain
 
 MAX_SEED = 2**31 - 1
 

@@ -1,4 +1,4 @@
-"""Flat figures of pages in Altair; what the report shows too is in `gencore.figures` and `gencore.space`."""
+"""Charts that only pages show, in Altair; charts of the report too are in `gencore.reports`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 import altair as alt
 import pandas as pd
 
-from dashboard.standing import Standing, Values
-from dashboard.words import plain
-from gencore.figures import OTHER, Model, colour, run_colours
-from gencore.scores import SCORES
-
-__all__ = ["colour", "curve", "legend", "mark", "ranking_bars", "run_colours", "score_bars"]
+from dashboard.widgets.model_choice import RankedModel, Values
+from dashboard.widgets.text import plain
+from gencore.analysis.colours import OTHER
+from gencore.analysis.measured_models import Model
+from gencore.analysis.scores import SCORES
 
 
 def mark(shade: str) -> str:
@@ -24,7 +23,7 @@ def mark(shade: str) -> str:
 
 
 def score_bars(models: Sequence[Model], values: Values, bar: int = 13) -> alt.Chart:
-    """Scores side by side: a group for each of `values`, in it a bar a model."""
+    """Scores by model: a group for each of `values`, in it a bar a model, `bar` pixels high."""
     rows = [
         (model.name, name, of_model[model.name])
         for name, of_model in values.items()
@@ -38,7 +37,10 @@ def score_bars(models: Sequence[Model], values: Values, bar: int = 13) -> alt.Ch
         .encode(
             x=alt.X("score:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5)),
             y=alt.Y(
-                "part:N", title=None, sort=list(values), scale=alt.Scale(domain=list(values), paddingInner=0.3),
+                "part:N",
+                title=None,
+                sort=list(values),
+                scale=alt.Scale(domain=list(values), paddingInner=0.3),
                 axis=alt.Axis(ticks=False, domain=False, labelFontSize=13, labelLimit=150, minExtent=96),
             ),
             yOffset=alt.YOffset("model:N", sort=names, scale=alt.Scale(domain=names)),
@@ -46,7 +48,7 @@ def score_bars(models: Sequence[Model], values: Values, bar: int = 13) -> alt.Ch
             tooltip=["model:N", "part:N", alt.Tooltip("score:Q", format=".2f")],
         )
         .properties(height=len(values) * (bar * len(models) + 16) + 30)
-    )  # fmt: skip
+    )
 
 
 def legend(models: Sequence[Model]) -> str:
@@ -58,41 +60,61 @@ def _scale(models: Sequence[Model]) -> alt.Scale:
     return alt.Scale(domain=[model.name for model in models], range=[model.colour for model in models])
 
 
-def ranking_bars(standings: Sequence[Standing], first: Mapping[str, float]) -> alt.LayerChart:
+def ranking_bars(standings: Sequence[RankedModel], first: Mapping[str, float]) -> alt.LayerChart:
     """The weighted scores, best first: what each score adds, the sum, and the share of weightings won."""
     names = [one.model.name for one in standings]
     shares = [
-        (one.model.name, score, share, SCORES.index(score)) for one in standings for score, share in one.shares.items()
+        (one.model.name, score, share, SCORES.index(score))
+        for one in standings
+        for score, share in one.shares.items()
     ]
     sums = [
-        (one.model.name, one.overall, f"{one.overall:.2f}" + (f" · {first[one.model.name]:.0%}" if one.model.name in first else ""))
+        (
+            one.model.name,
+            one.overall,
+            f"{one.overall:.2f}" + (f" · {first[one.model.name]:.0%}" if one.model.name in first else ""),
+        )
         for one in standings
     ]
-    x = alt.X("share:Q", title=None, scale=alt.Scale(domain=[0, 1.35]), axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1]))
-    y = alt.Y("model:N", title=None, sort=names, axis=alt.Axis(ticks=False, domain=False, labelFontSize=14, labelFontWeight=600))
+    x = alt.X(
+        "share:Q",
+        title=None,
+        scale=alt.Scale(domain=[0, 1.35]),
+        axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1]),
+    )
+    y = alt.Y(
+        "model:N",
+        title=None,
+        sort=names,
+        axis=alt.Axis(ticks=False, domain=False, labelFontSize=14, labelFontWeight=600),
+    )
     bars = (
         alt.Chart(pd.DataFrame(shares, columns=["model", "score", "share", "order"]))
         .mark_bar(stroke=OTHER, strokeWidth=0.5)
         .encode(
-            x=x, y=y, order="order:Q",
+            x=x,
+            y=y,
+            order="order:Q",
             color=alt.Color("model:N", scale=_scale([one.model for one in standings]), legend=None),
-            opacity=alt.Opacity("score:N", scale=alt.Scale(domain=list(SCORES), range=[1, 0.75, 0.5, 0.25]), legend=None),
+            opacity=alt.Opacity(
+                "score:N", scale=alt.Scale(domain=list(SCORES), range=[1, 0.75, 0.5, 0.25]), legend=None
+            ),
             tooltip=["model:N", "score:N", alt.Tooltip("share:Q", format=".2f", title="adds")],
         )
-    )  # fmt: skip
-    told = (
-        alt.Chart(pd.DataFrame(sums, columns=["model", "share", "told"]))
-        .mark_text(align="left", dx=6, fontSize=13, color=OTHER)
-        .encode(x=x, y=y, text="told:N")
     )
-    return (bars + told).properties(height=44 * len(standings) + 30)
+    labels = (
+        alt.Chart(pd.DataFrame(sums, columns=["model", "share", "text"]))
+        .mark_text(align="left", dx=6, fontSize=13, color=OTHER)
+        .encode(x=x, y=y, text="text:N")
+    )
+    return (bars + labels).properties(height=44 * len(standings) + 30)
 
 
 def curve(points: pd.DataFrame, title: str, colours: Mapping[str, str], log: bool = False) -> alt.Chart:
     """`value` by `epoch`, a line a `run`; the wheel zooms, dragging moves, a double click goes back.
 
-    New points leave the specification as it is, so a page that is refreshed keeps its zoom. On a log scale
-    (fd), values of 0 and below are left out.
+    In Altair, because new points leave the specification as it is: a page that draws the chart again keeps
+    its zoom. On a log scale, values of 0 and below are left out.
     """
     scale = alt.Scale(type="log") if log else alt.Scale(zero=False)
     points = points[points["value"] > 0] if log else points

@@ -1,4 +1,4 @@
-"""Models as pages compare them: a run with its further seeds, its scores, and where the visitor's weights put it."""
+"""Models as pages compare them: a run with its further seeds, its scores, its rank under weights."""
 
 from __future__ import annotations
 
@@ -7,25 +7,32 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from dashboard import catalog
-from dashboard.catalog import Entry
-from gencore.comparison import Estimate
-from gencore.figures import Model, colour
-from gencore.scores import SCORES, overall, score_of_seed
+from dashboard.data import run_catalog
+from dashboard.data.run_catalog import Entry
+from gencore.analysis.colours import colour
+from gencore.analysis.comparison import MeanInterval
+from gencore.analysis.measured_models import Model, group_by_model
+from gencore.analysis.scores import SCORES, overall, score_of_seed
+from gencore.store.results import Results
 
 Values = dict[str, dict[str, float]]
 """Scores in [0, 1] by what they are of, then by model; what was not measured is absent."""
 
 
-def choose(entries: list[Entry], measured: list[str]) -> tuple[str, bool]:
-    """The data set that the visitor looks at, and whether at its newest runs instead of the headline ones."""
+def choose(entries: list[Entry], measured: Sequence[str]) -> tuple[str, bool]:
+    """The data set that the visitor chose, and whether to show its newest runs or the headline ones."""
     dataset = measured[0]
     if len(measured) > 1:
         dataset = st.segmented_control(
-            "Data set", measured, default=measured[0], required=True, key="dataset", bind="query-params",
+            "Data set",
+            measured,
+            default=measured[0],
+            required=True,
+            key="dataset",
+            bind="query-params",
             label_visibility="collapsed",
-        )  # fmt: skip
-    if catalog.one_a_label(entries, dataset) == catalog.one_a_label(entries, dataset, newest=True):
+        )
+    if run_catalog.one_a_label(entries, dataset) == run_catalog.one_a_label(entries, dataset, newest=True):
         return dataset, False
     return dataset, st.toggle(
         "Newest runs", key="newest", bind="query-params", help="Instead of the headline runs."
@@ -33,33 +40,33 @@ def choose(entries: list[Entry], measured: list[str]) -> tuple[str, bool]:
 
 
 def seeds(one: Entry, entries: Iterable[Entry]) -> list[Entry]:
-    """`one`, and a measured run for each other seed of the same recipe, drawn and measured alike."""
-    found = {one.config.training.seed: one} if one.config else {}
-    for other in entries if one.results else ():
-        if other.results and _recipe(other) == _recipe(one):
-            found.setdefault(other.config.training.seed, other)
-    return [found[seed] for seed in sorted(found)]
-
-
-def _recipe(one: Entry) -> tuple[object, ...]:
-    asked = one.config and one.config.model_copy(update={"training": one.config.training.model_copy(update={"seed": 0})})
-    return asked, one.results.label, one.results.sampler, one.results.extractor_digest
+    """`one` and a run for each other seed of its model, by seed; only `one` if it was not measured."""
+    members = [
+        (other.config, other.results, other)
+        for other in (one, *(other for other in entries if other.run.name != one.run.name))
+        if other.config and other.results
+    ]
+    if one.config is None or one.results is None:
+        return [one]
+    own, *_ = group_by_model(members, lambda member: (member[0], member[1]))  # `one` is the first member
+    return [entry for _, _, entry in sorted(own, key=lambda member: member[1].seed)]
 
 
 def model(one: Entry, entries: Iterable[Entry]) -> Model | None:
-    """The model that `one` stands for, over all its seeds; None where nothing was measured."""
+    """The model that `one` is a run of, over all its seeds; None if it was not measured."""
     if one.results is None:
         return None
-    return Model(one.label, colour(one.label), tuple(seed.results for seed in seeds(one, entries)))
+    of_seeds = tuple(seed.results for seed in seeds(one, entries) if seed.results)
+    return Model(one.label, colour(one.label), of_seeds)
 
 
 def four(models: Sequence[Model]) -> Values:
-    """The four scores."""
+    """The four scores of `models`."""
     return {name: _known({model.name: model.scores[name].value for model in models}) for name in SCORES}
 
 
 def made_of(models: Sequence[Model], score: str) -> Values:
-    """A score, then its parts."""
+    """`score` and its parts, of `models`."""
     parts = dict.fromkeys(part for model in models for part in model.scores[score].parts)
     return {score: four(models)[score]} | {
         part: _known({model.name: model.scores[score].parts.get(part) for model in models}) for part in parts
@@ -71,7 +78,7 @@ def _known(of_model: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def missing(models: Sequence[Model], score: str) -> dict[str, list[str]]:
-    """Why parts of a score are not known, with the models of which that holds."""
+    """Why parts of `score` are not known, each reason with the names of its models."""
     found: dict[str, list[str]] = {}
     for model in models:
         for part, reason in model.scores[score].missing.items():
@@ -80,44 +87,66 @@ def missing(models: Sequence[Model], score: str) -> dict[str, list[str]]:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A model's place under some weights."""
+class RankedModel:
+    """A model's rank under some weights."""
 
     model: Model
     overall: float
     shares: dict[str, float]
     """What each score adds to `overall`."""
     ties: bool | None
-    """Whether its lead over the next one may be chance; None where that is not known."""
+    """Whether its lead over the next model may be chance; None where that is not known."""
 
 
-def standings(models: Sequence[Model], weights: Mapping[str, float]) -> list[Standing]:
-    """Best first; a model that lacks a score with a weight has no place. Raises ValueError on weights that are all 0."""
+def rank_models(models: Sequence[Model], weights: Mapping[str, float]) -> list[RankedModel]:
+    """`models` that have all scores with a weight, best first. ValueError on weights that are all 0."""
     reached = {model.name: overall(model.scores, weights) for model in models}
-    ranked = sorted((model for model in models if reached[model.name] is not None), key=lambda model: -reached[model.name])
-    total = sum(weights.values())
+    ranked = sorted(
+        ((total, model) for model in models if (total := reached[model.name]) is not None),
+        key=lambda pair: -pair[0],
+    )
+    below = [model for _, model in ranked[1:]]
     return [
-        Standing(
-            model, reached[model.name],
-            {name: weight / total * model.scores[name].value for name, weight in weights.items() if weight},
-            _ties(model, below, weights) if below else None,
+        RankedModel(
+            model, total, _shares(model, weights), _ties(model, next_one, weights) if next_one else None
         )
-        for model, below in zip(ranked, [*ranked[1:], None], strict=True)
-    ]  # fmt: skip
+        for (total, model), next_one in zip(ranked, [*below, None], strict=True)
+    ]
+
+
+def _shares(model: Model, weights: Mapping[str, float]) -> dict[str, float]:
+    total = sum(weights.values())
+    return {name: weight / total * _of_model(name, model) for name, weight in weights.items() if weight}
+
+
+def _of_model(name: str, model: Model) -> float:
+    value = model.scores[name].value
+    assert value is not None, f"{model.name} is ranked without {name}"
+    return value
 
 
 def _ties(first: Model, second: Model, weights: Mapping[str, float]) -> bool | None:
-    """Whether the interval of the difference holds 0, seed by seed; stability, which all seeds have together, counts as exact."""
+    """Whether the interval of the difference of the weighted scores, seed by seed, contains 0.
+
+    None where the two models do not have the same two or more seeds. Stability is computed from all seeds, so
+    it counts as exact.
+    """
     if [one.seed for one in first.results] != [one.seed for one in second.results] or len(first.results) < 2:
         return None
-    differences = []
-    for one, other in zip(first.results, second.results, strict=True):
-        parts = [
-            weight * (_of_seed(name, first, one) - _of_seed(name, second, other)) for name, weight in weights.items() if weight
-        ]
-        differences.append(sum(parts))
-    return not Estimate.of(differences).leaves_out_zero
+    differences = [
+        sum(
+            weight * (_of_seed(name, first, one) - _of_seed(name, second, other))
+            for name, weight in weights.items()
+            if weight
+        )
+        for one, other in zip(first.results, second.results, strict=True)
+    ]
+    return not MeanInterval.of(differences).leaves_out_zero
 
 
-def _of_seed(name: str, model: Model, one: object) -> float:
-    return model.scores[name].value if name == "stability" else score_of_seed(name, one)
+def _of_seed(name: str, model: Model, one: Results) -> float:
+    if name == "stability":
+        return _of_model(name, model)
+    value = score_of_seed(name, one)
+    assert value is not None, f"{one.run} has no {name}, though {model.name} has"
+    return value

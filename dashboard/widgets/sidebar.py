@@ -2,49 +2,66 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import streamlit as st
 
-from dashboard import actions, catalog, estimate, forms, frames
-from dashboard.charts import colour, mark
-from dashboard.device import Doctor, Report
-from dashboard.estimate import Estimate
-from dashboard.words import duration, figure, plain
-from gencore import commands, runs
-from gencore.config import RunConfig
-from gencore.runs import Run
+from dashboard.data import frames, run_catalog, time_estimate
+from dashboard.data.machine import Doctor, Machine, PaceProbe
+from dashboard.data.time_estimate import TimeEstimate
+from dashboard.widgets import run_controls, train_form
+from dashboard.widgets.altair_charts import mark
+from dashboard.widgets.text import duration, figure, plain
+from gencore.analysis.colours import colour
+from gencore.config import commands
+from gencore.config.options import RunConfig
+from gencore.store import runs
+from gencore.store.runs import Run
 
 LIVE = "views/live.py"
 GALLERY = "views/gallery.py"
 REFUSED = "train.refused"
-"""What could not be started and why: shown until the form asks for something else, however often the page is drawn."""
+"""Key of the session state: what could not be started and why. Shown until the form asks for something
+else.
+"""
+PROBE = "train.probe"
+"""Key of the session state: the probe that the form's time estimate waits for or uses."""
 
 
 @st.cache_resource
 def doctor() -> Doctor:
+    """The report on this machine, asked for once a server."""
     return Doctor()
 
 
+@st.cache_resource(max_entries=16, show_spinner=False)
+def pace_probe(config: RunConfig) -> PaceProbe:
+    """How fast this machine trains `config`, measured once a server."""
+    return PaceProbe(config)
+
+
 def show() -> None:
+    """Draw the sidebar. Call it before the page, in every run of the script."""
+    run_controls.apply_duplicate()
     with st.sidebar:
         st.subheader("Train", anchor=False)
         _train(doctor().answer)
-        now = _changing()
+        now = _state()
         st.fragment(_follow, run_every=2.0 if now.is_moving else None)(now)
 
 
-def _train(machine: Report | str | None) -> None:
-    order = forms.train_form(machine.datasets if isinstance(machine, Report) else {})
+def _train(machine: Machine | str | None) -> None:
+    order = train_form.train_form(machine.datasets if isinstance(machine, Machine) else {})
     if order is None:
         st.button("Start", type="primary", width="stretch", disabled=True)
         return
     free = _free_name(f"{order.config.data.dataset}-{order.preset}")
     name = st.text_input("Name", placeholder=free, key="train.name", max_chars=64).strip() or free
     words = commands.train(order.preset, name, order.config)
-    if has_judge := _has_judge(order.config.data.dataset):
+    if has_extractor := _has_extractor(order.config.data.dataset):
         words.append("--evaluate")
-    starting = bool(actions.jobs().starting())
+    starting = bool(run_controls.jobs().starting())
     if st.button(
         "Starting …" if starting else "Start",
         type="primary",
@@ -56,26 +73,59 @@ def _train(machine: Report | str | None) -> None:
     match st.session_state.get(REFUSED):
         case (refused, reason) if refused == words:
             st.error(plain(reason), icon=":material/block:")
-    _time_it_takes(order.config, machine)
-    if not has_judge:
-        judge = plain(f"gencore features {order.config.data.dataset}")
-        st.caption(f"This data set has no feature classifier yet, so the run will not be measured: {judge}")
+    _time_it_takes(order.config, machine, has_extractor)
+    if not has_extractor:
+        extractor_records = plain(f"gencore features {order.config.data.dataset}")
+        st.caption(
+            f"This data set has no feature classifier yet, so the run will not be measured: "
+            f"{extractor_records}"
+        )
     with st.expander("The same on the command line", icon=":material/terminal:"):
         st.code(commands.shown(words), language="bash", wrap_lines=True)
 
 
-def _time_it_takes(config: RunConfig, machine: Report | str | None) -> None:
-    match estimate.training_time(config, catalog.generative_runs(), machine):
-        case Estimate(seconds, run, differs):
-            other = f", which has other {', '.join(differs)}" if differs else ""
-            st.caption(f":material/timer: about {duration(seconds)} at the pace of {plain(run + other)}")
-        case reason:
-            st.caption(f":material/timer: no estimate: {plain(reason)}")
+def _time_it_takes(config: RunConfig, machine: Machine | str | None, evaluates: bool) -> None:
+    entries = run_catalog.generative_runs()
+    estimate = time_estimate.time_to_finish(config, entries, machine)
+    st.session_state[PROBE] = None
+    if isinstance(estimate, str) and isinstance(machine, Machine):
+        shipped = time_estimate.run_to_probe(config, entries)
+        if shipped is not None and shipped.config is not None:
+            probe = st.session_state[PROBE] = pace_probe(shipped.config)
+            match probe.answer:
+                case None:
+                    estimate = "measuring how fast this machine trains …"
+                case float(images_per_second) if images_per_second > 0:
+                    estimate = time_estimate.probed_time(config, entries, shipped, images_per_second)
+    if isinstance(estimate, TimeEstimate):
+        st.caption(
+            f":material/timer: {_in_words(estimate if evaluates else replace(estimate, evaluation=0.0))}"
+        )
+    else:
+        st.caption(f":material/timer: no estimate yet: {plain(estimate)}")
 
 
-def _has_judge(dataset: str) -> bool:
+def _in_words(estimate: TimeEstimate) -> str:
+    """Total, phases and source of an estimate, as Markdown."""
+    phases = {
+        "training": estimate.training,
+        "measuring": estimate.measuring,
+        "evaluation": estimate.evaluation,
+    }
+    shown = [f"{name} {duration(seconds)}" for name, seconds in phases.items() if seconds]
+    if estimate.evaluation is None:
+        shown.append("evaluation not known yet")
+    source = "a probe of this machine with" if estimate.is_probed else "the times of"
+    other = f", which has other {', '.join(estimate.differs)}" if estimate.differs else ""
+    return (
+        f"about {duration(estimate.seconds)} until finished ({' · '.join(shown)}), "
+        f"estimated by {source} {plain(estimate.run + other)}"
+    )
+
+
+def _has_extractor(dataset: str) -> bool:
     """Whether the classifier that models are measured through is ready, real images measured by it."""
-    return (runs.run(f"{catalog.JUDGE}{dataset}").results / "reference.json").exists()
+    return (runs.run(f"{run_catalog.EXTRACTOR_PREFIX}{dataset}").results / "reference.json").exists()
 
 
 def _free_name(stem: str) -> str:
@@ -90,83 +140,92 @@ def _start(name: str, words: list[str]) -> None:
         run = runs.run(name)
         if run.exists:
             raise runs.RunExistsError(f"a run named {name} exists; choose another name")
-        actions.jobs().start(run, words)
+        run_controls.jobs().start(run, words)
     except (ValueError, OSError) as error:
         st.session_state[REFUSED] = words, str(error)
     else:
         st.switch_page(LIVE, query_params={"run": name})
 
 
-class Changing(NamedTuple):
-    """What the sidebar draws by itself: it is drawn anew as a whole when one of these is another."""
+class SidebarState(NamedTuple):
+    """What the sidebar follows in the background: when one of these changes, the whole page runs again."""
 
     running: list[str]
     starting: list[str]
-    stillborn: list[str]
-    machine: Report | str | None
+    failed_to_start: list[str]
+    machine: Machine | str | None
+    is_probing: bool
 
     @property
     def is_moving(self) -> bool:
-        return bool(self.running or self.starting or self.machine is None)
+        """Whether anything can change without the visitor, so that the sidebar needs its timer."""
+        return bool(self.running or self.starting or self.machine is None or self.is_probing)
 
 
-def _changing() -> Changing:
-    running = [one.name for one in runs.all_runs() if one.process() and not catalog.is_judge(one.name)]
-    starting, stillborn = (
-        [job.run.name for job in jobs_] for jobs_ in (actions.jobs().starting(), actions.jobs().stillborn())
+def _state() -> SidebarState:
+    running = [
+        one.name for one in runs.all_runs() if one.process() and not run_catalog.is_extractor(one.name)
+    ]
+    starting, failed_to_start = (
+        [job.run.name for job in jobs_]
+        for jobs_ in (run_controls.jobs().starting(), run_controls.jobs().failed_to_start())
     )
-    return Changing(running, starting, stillborn, doctor().answer)
+    probe = st.session_state.get(PROBE)
+    is_probing = probe is not None and probe.answer is None
+    return SidebarState(running, starting, failed_to_start, doctor().answer, is_probing)
 
 
-def _follow(drawn: Changing) -> None:
-    if _changing() != drawn:
+def _follow(drawn: SidebarState) -> None:
+    if _state() != drawn:
         st.rerun()
     for name in drawn.starting:
         st.caption(f":material/hourglass_top: **{plain(name)}** is starting …")
     for name in drawn.running:
-        _running_line(catalog.entry(runs.run(name)))
-    for job in actions.jobs().stillborn():
-        _stillborn(job.run)
-        st.button("Dismiss", key=f"forget.{job.run.name}", on_click=actions.jobs().forget, args=(job,))
+        _running_line(run_catalog.entry(runs.run(name)))
+    for job in run_controls.jobs().failed_to_start():
+        _failed_to_start(job.run)
+        st.button("Dismiss", key=f"forget.{job.run.name}", on_click=run_controls.jobs().forget, args=(job,))
     _machine(drawn.machine)
 
 
-def _running_line(one: catalog.Entry) -> None:
+def _running_line(one: run_catalog.Entry) -> None:
     key = f"sidebar.history.{one.run.name}"
     history = st.session_state[key] = frames.follow(
         one.run.events_path, st.session_state.get(key, frames.History())
     )
-    course = frames.course(history.events)
+    training_progress = frames.training_progress(history.events)
     with st.container(gap="xsmall"):
         st.markdown(f"{mark(colour(one.label))} **{plain(one.run.name)}**")
-        st.progress(*_progress(one, course))
+        st.progress(*_progress(one, training_progress))
         with st.container(horizontal=True, gap="small"):
             st.page_link(LIVE, label="Open", icon=":material/show_chart:", query_params={"run": one.run.name})
-            actions.stop_button(one.run, "sidebar")
+            run_controls.stop_button(one.run, "sidebar", is_stopping=one.run.status() == "stopping")
 
 
-def _progress(one: catalog.Entry, course: frames.Course | None) -> tuple[float, str]:
-    """The bar's length and its words."""
-    if course is None:
+def _progress(entry: run_catalog.Entry, progress: frames.TrainingProgress | None) -> tuple[float, str]:
+    """The bar's length and its text."""
+    if entry.run.status() == "stopping":
+        return progress.share if progress else 0.0, "stopping"
+    if progress is None:
         return 0.0, "preparing"
-    if one.run.status() == "evaluating":
-        return 1.0, "measuring"
-    left = f"{duration(course.seconds_left)} left" if course.seconds_left is not None else "estimating"
-    return course.share, f"{left} · {figure(course.images_per_second)} images/s"
+    left = run_controls.time_left(entry, progress)
+    if progress.ended is not None:
+        return 1.0, left
+    return progress.share, f"{left} · {figure(progress.images_per_second)} images/s"
 
 
-def _stillborn(run: Run) -> None:
+def _failed_to_start(run: Run) -> None:
     st.error(f"**{plain(run.name)}** could not start.", icon=":material/error:")
-    st.code(actions.log_tail(run, lines=6), language=None, wrap_lines=True)
+    st.code(run_controls.log_tail(run, lines=6), language=None, wrap_lines=True)
 
 
-def _machine(report: Report | str | None) -> None:
+def _machine(report: Machine | str | None) -> None:
     match report:
         case None:
             st.caption(":material/memory: looking at the device …")
         case str(reason):
             st.caption(":material/memory: device unknown", help=plain(reason))
-        case Report():
+        case Machine():
             states = "\n".join(f"- {plain(name)}: {plain(state)}" for name, state in report.datasets.items())
             here = sum(state != "would be downloaded" for state in report.datasets.values())
             threads = f"{report.threads} thread{'s' if report.threads != 1 else ''}"

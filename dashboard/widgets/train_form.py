@@ -1,42 +1,43 @@
-"""The Train form, drawn from the config models: bounds, help, defaults and choices are theirs."""
+"""The Train form, made from the config models: bounds, help, defaults and choices are theirs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Literal, NamedTuple, get_args, get_origin
+from typing import Any, Literal, NamedTuple, get_args, get_origin
 
 import annotated_types
 import streamlit as st
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from dashboard.words import plain
-from gencore import commands
-from gencore.commands import Option
-from gencore.config import PRESETS, RunConfig
-from gencore.results import explain
+from dashboard.widgets.text import plain
+from gencore.config import commands
+from gencore.config.commands import Option
+from gencore.config.families import variants
+from gencore.config.options import PRESETS, RunConfig, preset_title
+from gencore.store.results import explain
 
 FIRST = commands.ALWAYS_SHOWN
 PARTS = {"model": "Model", "training": "Training", "data": "Data"}
 
 
-class Order(NamedTuple):
+class TrainingRequest(NamedTuple):
     """What the form asks for."""
 
     preset: str
     config: RunConfig
 
 
-def train_form(availability: Mapping[str, str]) -> Order | None:
-    """The form's present state; None while its fields contradict each other, which it says itself.
+def train_form(availability: Mapping[str, str]) -> TrainingRequest | None:
+    """What the form asks for now; None while its fields contradict each other, which it shows as an error.
 
-    `availability` says by data set whether it is at hand.
+    `availability` is the state of each data set, such as `bundled` or `would be downloaded`.
     """
     preset = st.selectbox(
         "Model",
         list(PRESETS),
-        format_func=_preset_name,
+        format_func=preset_title,
         key="train.preset",
         help=_about_presets(),
         persist_state="session",
@@ -53,7 +54,7 @@ def train_form(availability: Mapping[str, str]) -> Order | None:
                 if option.part == part and option.name not in FIRST:
                     answers[option.part, option.name] = _ask(option, preset, availability)
     try:
-        return Order(preset, configured(preset, answers))
+        return TrainingRequest(preset, configured(preset, answers))
     except ValidationError as error:
         st.error(plain(explain(error)), icon=":material/edit:")
         return None
@@ -67,17 +68,8 @@ def configured(preset: str, answers: Mapping[tuple[str, str], object]) -> RunCon
     return RunConfig.model_validate(whole)
 
 
-def _preset_name(preset: str) -> str:
-    """A name that no other preset has."""
-    config = PRESETS[preset]
-    if getattr(config.model, "network", "conv") == "mlp":
-        return f"{config.label} · plain MLP"
-    return f"{config.label} · classic ε" if getattr(config.model, "prediction", "") == "eps" else config.label
-
-
 def _about_presets() -> str:
-    families = {config.label: type(config.model).__doc__ or "" for config in PRESETS.values()}
-    return "\n".join(f"- **{label}**: {about}" for label, about in families.items())
+    return "\n".join(f"- **{variant.label}**: {variant.explanation}" for variant in variants())
 
 
 class Bounds(NamedTuple):
@@ -89,20 +81,21 @@ class Bounds(NamedTuple):
 
 
 def bounds(field: FieldInfo) -> Bounds:
-    low = high = multiple_of = None
+    """What the number in `field` may be, from its constraints."""
+    found: dict[str, Any] = {}  # annotated_types allows any comparable type; our fields have numbers
     for rule in field.metadata:
         match rule:
-            case annotated_types.Ge(ge=low) | annotated_types.Gt(gt=low):
-                pass
-            case annotated_types.Le(le=high) | annotated_types.Lt(lt=high):
-                pass
-            case annotated_types.MultipleOf(multiple_of=multiple_of):
-                pass
-    return Bounds(low, high, multiple_of)
+            case annotated_types.Ge(ge=limit) | annotated_types.Gt(gt=limit):
+                found["low"] = limit
+            case annotated_types.Le(le=limit) | annotated_types.Lt(lt=limit):
+                found["high"] = limit
+            case annotated_types.MultipleOf(multiple_of=step):
+                found["multiple_of"] = step
+    return Bounds(found.get("low"), found.get("high"), found.get("multiple_of"))
 
 
-def kind(field: FieldInfo) -> type:
-    """bool, int, float or, for a choice, Literal; of an optional field the kind of its value."""
+def kind(field: FieldInfo) -> Any:
+    """The type bool, int or float, or Literal for a choice; of an optional field the kind of its value."""
     for part in (field.annotation, *get_args(field.annotation)):
         if get_origin(part) is Literal:
             return Literal
@@ -112,7 +105,7 @@ def kind(field: FieldInfo) -> type:
 
 
 def fill(config: RunConfig) -> None:
-    """Make the form ask for `config`: for a button's callback, which comes before the form is drawn."""
+    """Set the form's inputs to `config`; for a button's callback, which runs before the form is made."""
     preset = commands.nearest_preset(config)
     st.session_state["train.preset"] = preset
     st.session_state["train.name"] = ""
@@ -127,33 +120,42 @@ def _key(name: str, preset: str) -> str:
 
 
 def _ask(option: Option, preset: str, availability: Mapping[str, str]) -> object:
-    name, field, value = option.name, option.field, option.value
-    label = name.replace("_", " ").capitalize()
-    key = _key(name, preset)
-    match kind(field):
-        case t if t is Literal:
-            choices = list(get_args(field.annotation))
-            known = availability if name == "dataset" else {}
-            return st.selectbox(
-                label, choices, index=choices.index(value), key=key, help=field.description,
-                persist_state="session",
-                format_func=lambda choice: f"{choice} · {known[choice]}" if choice in known else choice,
-            )  # fmt: skip
-        case t if t is bool:
-            return st.toggle(label, value, key=key, help=field.description, persist_state="session")
-        case number:
-            low, high, multiple_of = bounds(field)
-            return st.number_input(
-                label, key=key, help=field.description, persist_state="session",
-                min_value=None if low is None else number(low),
-                max_value=None if high is None else number(high),
-                value=value, step=number(multiple_of or _step(number, value)), placeholder="none",
-                format=None if number is int else "%g",
-            )  # fmt: skip
+    """The input for one option, of the kind that its field has; returns the visitor's value."""
+    name, field = option.name, option.field
+    value: Any = option.value
+    label, key = name.replace("_", " ").capitalize(), _key(name, preset)
+    number = kind(field)
+    if number is Literal:
+        choices = list(get_args(field.annotation))
+        known = availability if name == "dataset" else {}
+        return st.selectbox(
+            label,
+            choices,
+            index=choices.index(value),
+            key=key,
+            help=field.description,
+            persist_state="session",
+            format_func=lambda choice: f"{choice} · {known[choice]}" if choice in known else choice,
+        )
+    if number is bool:
+        return st.toggle(label, value, key=key, help=field.description, persist_state="session")
+    low, high, multiple_of = bounds(field)
+    return st.number_input(
+        label,
+        key=key,
+        help=field.description,
+        persist_state="session",
+        min_value=None if low is None else number(low),
+        max_value=None if high is None else number(high),
+        value=value,
+        step=number(multiple_of or _step(number, value)),
+        placeholder="none",
+        format=None if number is int else "%g",
+    )
 
 
 def _step(number: type, value: object) -> float:
-    """1 for whole numbers, else a tenth of the value's own order."""
+    """1 for whole numbers, else a tenth of the value's own power of ten."""
     if number is int or not isinstance(value, float) or value <= 0:
         return 1
-    return 10 ** (math.floor(math.log10(value)) - 1) if value < 1 else 0.1
+    return float(10 ** (math.floor(math.log10(value)) - 1)) if value < 1 else 0.1

@@ -1,7 +1,7 @@
-"""Models against each other over training seeds: means with intervals, paired differences, ties.
+"""Models compared over training seeds: means with intervals, paired differences, ties.
 
-Every model is trained on the same seeds, so differences are taken seed by seed. Two models are ranked only where
-the interval of their difference leaves out 0; else they tie.
+Every model is trained on the same seeds, so differences are taken seed by seed. Two models are ranked only if
+the interval of their difference excludes 0; otherwise they tie.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gencore.results import BETTER, Better, Origin, Results
-from gencore.scores import SCORES, Score, score_of_seed, scores
+from gencore.analysis.scores import SCORES, Score, score_of_seed, scores
+from gencore.metrics import catalog
+from gencore.metrics.catalog import Better
+from gencore.store.results import Origin, Results
 
 CONFIDENCE = 0.95
-RANKED: dict[str, Better] = dict.fromkeys(SCORES, "larger") | {name: way for name, way in BETTER.items() if way != "nearer 1"}
 
 
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Estimate(_Record):
-    """A figure over seeds, in the seeds' order, with Student's t-interval for its mean."""
+class MeanInterval(_Record):
+    """Values over seeds, in the seeds' order, with Student's t-interval for their mean."""
 
     values: list[float]
     mean: float
@@ -34,28 +35,29 @@ class Estimate(_Record):
     high: float | None
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Estimate:
+    def of(cls, values: Sequence[float]) -> MeanInterval:
+        """The mean of `values` and its 95 % interval; no interval for a single value."""
         mean = statistics.fmean(values)
         if len(values) < 2:
             return cls(values=list(values), mean=mean, low=None, high=None)
-        from scipy.special import (
-            stdtrit,  # Student's quantile; slow to import, so only where there is an interval
-        )
+        from scipy.special import stdtrit  # Student's quantile; slow to import
 
-        half = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2)) * statistics.stdev(values) / math.sqrt(len(values))
+        quantile = float(stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2))
+        half = quantile * statistics.stdev(values) / math.sqrt(len(values))
         return cls(values=list(values), mean=mean, low=mean - half, high=mean + half)
 
     @property
     def leaves_out_zero(self) -> bool:
+        """Whether there is an interval and 0 lies outside it."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
 class Pair(_Record):
-    """Two models by one metric: the difference first - second, seed by seed, and who is better (null: a tie)."""
+    """Two models by one metric: first - second, seed by seed, and which is better (null: a tie)."""
 
     first: str
     second: str
-    difference: Estimate
+    difference: MeanInterval
     better: str | None
 
 
@@ -63,13 +65,13 @@ class Ranking(_Record):
     """All models by one metric."""
 
     better: Better
-    models: dict[str, Estimate] = Field(description="By label, best mean first.")
+    models: dict[str, MeanInterval] = Field(description="By label, best mean first.")
     pairs: list[Pair]
     rank_stability: float = Field(description="Share of the seeds that rank the models as their means do.")
 
 
 class Comparison(_Record):
-    """What several seeds of several models say together."""
+    """The comparison of several models over several training seeds."""
 
     schema_version: Literal[1] = 1
     dataset: str
@@ -77,22 +79,38 @@ class Comparison(_Record):
     runs: dict[str, list[str]] = Field(description="The runs behind each label, in the seeds' order.")
     extractor_digest: str
     samples: int | None
-    epochs: int | None = Field(None, description="Passes over the training split that each training made, as it was asked to.")
-    origin: Origin | None = Field(None, description="What put the results together; each of them has its own.")
-    diverged: dict[str, list[int]] = Field(
-        default={}, description="By label, the seeds on which its training diverged; they count in its stability."
+    epochs: int | None = Field(
+        None, description="Passes over the training split that each training was asked to make."
     )
-    scores: dict[str, dict[str, Score]] = Field(description="The four scores of each label, from all its seeds.")
+    origin: Origin | None = Field(
+        None, description="What put the results together; each of them has its own."
+    )
+    diverged: dict[str, list[int]] = Field(
+        default={},
+        description="By label, the seeds on which its training diverged; they count in its stability.",
+    )
+    scores: dict[str, dict[str, Score]] = Field(
+        description="The four scores of each label, from all its seeds."
+    )
     rankings: dict[str, Ranking] = Field(
-        description="By score or metric; those that at least two models have for every seed. Stability is of all seeds"
-        " together, so it has none."
+        description="By score or metric; those that at least two models have for every seed. Stability is"
+        " computed from all seeds together, so it has no ranking."
     )
 
     @property
     def lost(self) -> str:
         """Which trainings diverged, in words; empty where none did."""
-        told = (f"{label} on seed {', '.join(map(str, seeds))}" for label, seeds in self.diverged.items())
-        return f"diverged: {'; '.join(told)}" if self.diverged else ""
+        diverged = (f"{label} on seed {', '.join(map(str, seeds))}" for label, seeds in self.diverged.items())
+        return f"diverged: {'; '.join(diverged)}" if self.diverged else ""
+
+
+def ranked_by() -> dict[str, Better]:
+    """The scores and metrics by which models are ranked, and which values are better."""
+    directions: dict[str, Better] = dict.fromkeys(SCORES, "larger")
+    for info in catalog.compared():
+        if info.better and info.better != "nearer 1":
+            directions[info.id] = info.better
+    return directions
 
 
 def compare(
@@ -103,21 +121,22 @@ def compare(
 ) -> Comparison:
     """The comparison of `members`: the results of each label, one a training seed, seeds in one order.
 
-    `diverged` names, by label, the seeds that have no result because their training ended in infinities.
+    `diverged` names, by label, the seeds that have no result because their training diverged.
 
-    Raises ValueError where there is nothing to compare, or where data set, extractor, sample count or seeds differ.
+    Raises ValueError if there is nothing to compare, or if data set, extractor, sample count or seeds differ.
     """
     if not members or not all(members.values()):
         raise ValueError("nothing to compare; give every model at least one result")
     _refuse_unlike([one for results in members.values() for one in results])
     seeds = {tuple(one.seed for one in results) for results in members.values()}
     if len(seeds) > 1:
-        raise ValueError(f"the models were trained on different seeds ({', '.join(map(str, sorted(seeds)))}); train the missing ones")
+        different = ", ".join(map(str, sorted(seeds)))
+        raise ValueError(f"the models were trained on different seeds ({different}); train the missing ones")
     first = next(iter(members.values()))[0]
     rankings = {
         name: ranking
-        for name in RANKED
-        if (ranking := _ranking(name, members)) is not None
+        for name, better in ranked_by().items()
+        if (ranking := _ranking(name, better, members)) is not None
     }
     return Comparison(
         dataset=first.dataset,
@@ -128,7 +147,9 @@ def compare(
         epochs=epochs,
         origin=origin,
         diverged={label: list(seeds) for label, seeds in (diverged or {}).items()},
-        scores={label: scores(results, len((diverged or {}).get(label, ()))) for label, results in members.items()},
+        scores={
+            label: scores(results, len((diverged or {}).get(label, ()))) for label, results in members.items()
+        },
         rankings=rankings,
     )
 
@@ -141,27 +162,27 @@ def _refuse_unlike(every: list[Results]) -> None:
     }.items():
         found = {of(one): one.run for one in every}
         if len(found) > 1:
-            told = ", ".join(f"{value} in {run}" for value, run in found.items())
-            raise ValueError(f"these results differ in their {name} ({told}); evaluate them alike first")
+            values = ", ".join(f"{value} in {run}" for value, run in found.items())
+            raise ValueError(f"these results differ in their {name} ({values}); evaluate them alike first")
 
 
-def _ranking(name: str, members: Mapping[str, Sequence[Results]]) -> Ranking | None:
-    """None where fewer than two models have the metric for every seed."""
-    values = {
-        label: [score_of_seed(name, one) if name in SCORES else one.value(name) for one in results]
-        for label, results in members.items()
-    }
-    known = {label: found for label, found in values.items() if None not in found}
+def _ranking(name: str, better: Better, members: Mapping[str, Sequence[Results]]) -> Ranking | None:
+    """None where fewer than two models have the score or metric for every seed."""
+    known: dict[str, list[float]] = {}
+    for label, results in members.items():
+        values = [score_of_seed(name, one) if name in SCORES else one.value(name) for one in results]
+        if len(found := [value for value in values if value is not None]) == len(values):
+            known[label] = found
     if len(known) < 2:
         return None
-    sign = -1 if RANKED[name] == "smaller" else 1
-    estimates = {label: Estimate.of(found) for label, found in known.items()}
+    sign = -1 if better == "smaller" else 1
+    estimates = {label: MeanInterval.of(found) for label, found in known.items()}
     order = sorted(estimates, key=lambda label: -sign * estimates[label].mean)
     pairs = [_pair(first, second, known, sign) for first, second in combinations(order, 2)]
     seeds = range(len(known[order[0]]))
     agreeing = sum(sorted(order, key=lambda label: -sign * known[label][i]) == order for i in seeds)
     return Ranking(
-        better=RANKED[name],
+        better=better,
         models={label: estimates[label] for label in order},
         pairs=pairs,
         rank_stability=agreeing / len(seeds),
@@ -169,7 +190,7 @@ def _ranking(name: str, members: Mapping[str, Sequence[Results]]) -> Ranking | N
 
 
 def _pair(first: str, second: str, values: Mapping[str, list[float]], sign: int) -> Pair:
-    difference = Estimate.of([a - b for a, b in zip(values[first], values[second], strict=True)])
+    difference = MeanInterval.of([a - b for a, b in zip(values[first], values[second], strict=True)])
     better = None
     if difference.leaves_out_zero:
         better = first if sign * difference.mean > 0 else second

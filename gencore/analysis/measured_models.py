@@ -1,30 +1,84 @@
-"""What the files of some runs say together: runs that differ in nothing but their seed are one model.
+"""Measured runs, read from files and grouped: runs that differ only in their seed are one model.
 
-A run that cannot be read or was never measured is named with the reason; the others go on without it.
+A run that cannot be read or was never measured is listed with the reason; the others are used without it.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
-from gencore import events, results, runs
-from gencore.config import RunConfig
-from gencore.curves import Log
-from gencore.events import Event, Sheet
-from gencore.figures import Model, run_colours
-from gencore.judge import SelfTest
-from gencore.reported import Source, reported
-from gencore.results import Results, UnreadableError
-from gencore.runs import Run
+from gencore.analysis.colours import run_colours
+from gencore.analysis.comparison import MeanInterval
+from gencore.analysis.reported import Source, reported
+from gencore.analysis.scores import Score, scores
+from gencore.config.options import RunConfig
+from gencore.evaluation.records import Ladder
+from gencore.metrics import catalog
+from gencore.store import events, results, runs
+from gencore.store.events import Event, Sheet
+from gencore.store.results import Results, UnreadableError
+from gencore.store.runs import Run
+
+Measured = TypeVar("Measured")
 
 
 @dataclass(frozen=True)
-class Member:
+class Model:
+    """What a figure shows under one name: results of one configuration, one a training seed."""
+
+    name: str
+    colour: str
+    results: tuple[Results, ...]
+
+    @cached_property
+    def scores(self) -> dict[str, Score]:
+        """The four scores over all seeds."""
+        return scores(self.results)
+
+    def estimate(self, metric: str) -> MeanInterval | None:
+        """The metric over the seeds; None where a seed has no value."""
+        values = [value for one in self.results if (value := one.value(metric)) is not None]
+        return MeanInterval.of(values) if len(values) == len(self.results) else None
+
+    def floor(self, metric: str) -> float | None:
+        """The metric between real images, of the first seed that has it; None where none was measured."""
+        return next((one.metrics[metric].floor for one in self.results if metric in one.metrics), None)
+
+    def metric_score(self, metric: str) -> float | None:
+        """The metric between 0 and 1: a part of quality, or its share of the floor; None without a scale."""
+        estimate, floor = self.estimate(metric), self.floor(metric)
+        info = catalog.METRICS.get(metric)
+        if estimate is None or info is None:
+            return None
+        if info.quality_part:
+            return self.scores["quality"].parts.get(info.quality_part)
+        match info.better:
+            case "nearer 1" if estimate.mean > 0:
+                return min(estimate.mean, 1 / estimate.mean)
+            case "larger" if floor:
+                return max(0.0, min(1.0, estimate.mean / floor))
+        return None
+
+
+@dataclass(frozen=True)
+class RunLog:
+    """The event log of one run, with its model's name and colour."""
+
+    model: str
+    run: str
+    colour: str
+    events: tuple[Event, ...]
+
+
+@dataclass(frozen=True)
+class MeasuredRun:
     """One measured run."""
 
     run: Run
@@ -34,40 +88,40 @@ class Member:
     sheet: bytes | None
     """Its samples as a PNG; None where it has none that can be read."""
 
-    @property
-    def recipe(self) -> tuple[str, ...]:
-        """What runs of one model share: everything asked for but the seed, and how images were drawn."""
-        training = self.config.training.model_copy(update={"seed": 0})
-        asked = self.config.model_copy(update={"training": training}).model_dump_json()
-        return asked, self.results.label, self.results.sampler
-
 
 @dataclass(frozen=True)
-class Evidence:
-    """What there is to say about some runs of one data set."""
+class MeasuredModels:
+    """All that was read about some runs of one data set."""
 
     dataset: str
     models: tuple[Model, ...]
-    members: dict[str, tuple[Member, ...]]
+    members: dict[str, tuple[MeasuredRun, ...]]
     """By the model's name, in the order of its results."""
     left_out: dict[str, str]
-    """What was asked for and cannot be used, with the reason."""
+    """Runs that were asked for and cannot be used, with the reason."""
     reported: list[Source]
-    ladder: SelfTest | None
+    ladder: Ladder | None
 
     @property
-    def every(self) -> list[Member]:
+    def every(self) -> list[MeasuredRun]:
+        """All runs, model by model."""
         return [member for model in self.models for member in self.members[model.name]]
 
     @property
-    def logs(self) -> list[Log]:
-        return [Log(model.name, member.run.name, model.colour, member.events) for model in self.models for member in self.members[model.name]]
+    def logs(self) -> list[RunLog]:
+        """The event logs of all runs, model by model."""
+        return [
+            RunLog(model.name, member.run.name, model.colour, member.events)
+            for model in self.models
+            for member in self.members[model.name]
+        ]
 
 
-def gather(names: Sequence[str], folder: Path | None = None) -> Evidence:
-    """What the files of the runs `names` say.
+def load_measured_models(names: Sequence[str], folder: Path | None = None) -> MeasuredModels:
+    """The runs `names`, read from `folder` (default: the home folder) and grouped into models.
 
-    Raises FileNotFoundError for a run that does not exist, ValueError where no run is usable or where data sets differ.
+    Raises FileNotFoundError for a run that does not exist, ValueError if no run is usable or if data sets
+    differ.
     """
     if not names:
         raise ValueError("name at least one run; `gencore runs` lists them")
@@ -75,43 +129,71 @@ def gather(names: Sequence[str], folder: Path | None = None) -> Evidence:
     for run in [runs.run(name, folder) for name in dict.fromkeys(names)]:
         try:
             config, measured = run.config(), run.load_results()
+            log = tuple(events.tail(run.events_path).events)
         except UnreadableError as error:
             left_out[run.name] = str(error)
             continue
         if measured is None:
             left_out[run.name] = f"not measured yet; `gencore evaluate {run.name}` does it"
             continue
-        log = tuple(events.tail(run.events_path).events)
-        members.append(Member(run, config, measured, log, _sheet(run, log)))
+        members.append(MeasuredRun(run, config, measured, log, _sheet(run, log)))
     if not members:
-        raise ValueError("no run to report on: " + "; ".join(f"{name}: {reason}" for name, reason in left_out.items()))
+        raise ValueError(
+            "no run to report on: " + "; ".join(f"{name}: {reason}" for name, reason in left_out.items())
+        )
     datasets = {member.results.dataset: member.run.name for member in members}
     if len(datasets) > 1:
-        told = ", ".join(f"{name} is on {dataset}" for dataset, name in datasets.items())
-        raise ValueError(f"these runs are on different data sets ({told}); make a report of each")
+        found = ", ".join(f"{name} is on {dataset}" for dataset, name in datasets.items())
+        raise ValueError(f"these runs are on different data sets ({found}); make a report of each")
     [dataset] = datasets
-    grouped = _grouped(members)
+    grouped = _named(group_by_model(members, lambda member: (member.config, member.results)))
     colours = run_colours({name: group[0].results.label for name, group in grouped.items()})
-    models = tuple(Model(name, colours[name], tuple(member.results for member in group)) for name, group in grouped.items())
+    models = tuple(
+        Model(name, colours[name], tuple(member.results for member in group))
+        for name, group in grouped.items()
+    )
     try:
         ladder = _ladder(members[0], folder)
     except UnreadableError as error:
         ladder, left_out["self-test"] = None, str(error)
-    return Evidence(dataset, models, grouped, left_out, reported(dataset), ladder)
+    return MeasuredModels(dataset, models, grouped, left_out, reported(dataset), ladder)
 
 
-def _grouped(members: Sequence[Member]) -> dict[str, tuple[Member, ...]]:
-    """Members by the name of their model: its label, with the run's name where a label stands for several models."""
-    groups: list[list[Member]] = []
+def group_by_model(
+    members: Iterable[Measured], read: Callable[[Measured], tuple[RunConfig, Results]]
+) -> list[list[Measured]]:
+    """`members` grouped into models over training seeds; `read` gives a member's config and results.
+
+    Members of one model have the same config but for the seed, the same label and sampler, and were measured
+    through the same feature classifier. A second member of the same seed starts a model of its own. Groups
+    and their members are in the order of `members`.
+    """
+    groups: dict[tuple[str, ...], list[dict[int, Measured]]] = {}
+    ordered: list[dict[int, Measured]] = []
     for member in members:
-        fitting = (
-            group for group in groups
-            if group[0].recipe == member.recipe and member.results.seed not in {other.results.seed for other in group}
-        )  # fmt: skip
-        if group := next(fitting, None):
-            group.append(member)
-        else:
-            groups.append([member])
+        config, found = read(member)
+        alike = groups.setdefault(_configuration(config, found), [])
+        group = next((group for group in alike if found.seed not in group), None)
+        if group is None:
+            group = {}
+            alike.append(group)
+            ordered.append(group)
+        group[found.seed] = member
+    return [list(group.values()) for group in ordered]
+
+
+def _configuration(config: RunConfig, found: Results) -> tuple[str, ...]:
+    """What runs of one model share: options but the seed, label, sampler and feature classifier."""
+    training = config.training.model_copy(update={"seed": 0})
+    options = config.model_copy(update={"training": training}).model_dump_json()
+    return options, found.label, found.sampler, found.extractor_digest
+
+
+def _named(groups: Sequence[Sequence[MeasuredRun]]) -> dict[str, tuple[MeasuredRun, ...]]:
+    """Groups by the name of their model, each by seed.
+
+    The name is the label, with a run's name where several models have that label.
+    """
     labels = [group[0].results.label for group in groups]
     named = {}
     for label, group in zip(labels, groups, strict=True):
@@ -121,25 +203,30 @@ def _grouped(members: Sequence[Member]) -> dict[str, tuple[Member, ...]]:
 
 
 def _sheet(run: Run, log: Sequence[Event]) -> bytes | None:
-    """The samples drawn for the evaluation, else the last sheet of the training."""
+    """The newest readable sample sheet as PNG, that of the evaluation first; None where there is none."""
     drawn = [event.file for event in events.without_void(list(log)) if isinstance(event, Sheet)]
     for file in ["samples.png", *reversed(drawn)]:
         try:
             content = (run.results / file).read_bytes()
             with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
                 image.verify()
-        except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError):  # Pillow's for torn files
+        except (
+            OSError,
+            SyntaxError,
+            UnidentifiedImageError,
+            Image.DecompressionBombError,
+        ):  # Pillow's, torn files
             continue
         return content
     return None
 
 
-def _ladder(member: Member, folder: Path | None) -> SelfTest | None:
-    """The self-test of the classifier that measured `member`; None where there is none. Raises UnreadableError."""
+def _ladder(member: MeasuredRun, folder: Path | None) -> Ladder | None:
+    """The self-test of the classifier that measured `member`, or None. Raises UnreadableError."""
     path = runs.run(f"features-{member.results.dataset}", folder).results / "selftest.json"
     if not path.exists():
         return None
-    found = results.load(path, SelfTest)
+    found = results.load(path, Ladder)
     return found if found.extractor_digest == member.results.extractor_digest else None
 
 

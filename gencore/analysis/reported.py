@@ -1,6 +1,6 @@
-"""What other projects report about themselves: never measured here, never beside our figures without its caveat.
+"""Figures that other projects report about themselves: not measured here, always shown with their caveat.
 
-The figures and their sources lie in `reported.json`.
+The figures and their sources are in `reported.json`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Source(_Record):
     models: dict[str, dict[str, float]]
 
     def point(self, model: str) -> tuple[float, float, float] | None:
-        """Its own 0 to 1 scores for quality, stability and controllability; None where it does not give all three."""
+        """Its scores (0 to 1) for quality, stability and controllability; None unless all three are given."""
         given = self.models[model]
         quality = next((given[name] for name in _QUALITY if name in given), None)
         if quality is None or "stability" not in given or "controllability" not in given:
@@ -44,7 +44,9 @@ class _File(_Record):
 
 @cache
 def _file() -> _File:
-    return _File.model_validate_json(resources.files("gencore").joinpath("reported.json").read_bytes())
+    return _File.model_validate_json(
+        resources.files("gencore.analysis").joinpath("reported.json").read_bytes()
+    )
 
 
 def note() -> str:
@@ -53,5 +55,5 @@ def note() -> str:
 
 
 def reported(dataset: str) -> list[Source]:
-    """The sources with figures on `dataset` (`mixed`: several data sets at once); empty where there are none."""
+    """The sources with figures on `dataset` (`mixed`: several data sets at once); may be empty."""
     return [source for source in _file().sources if source.dataset == dataset]

@@ -1,7 +1,7 @@
-"""From metrics to four scores between 0 and 1, by absolute anchors: never relative to who else is compared.
+"""From metrics to four scores between 0 and 1, by absolute anchors: independent of which models are compared.
 
-Plain arithmetic. A part that was not measured is named with its reason; it never stands in as a default, and no
-score is made without the parts that define it. Only `stability` is content with some of its parts, and says so.
+A part that was not measured is named with the reason and has no default. A score needs all parts that define
+it; only `stability` is computed from those of its parts that are known, and lists the others.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gencore.results import Results
+from gencore.metrics.scale import log_score
+from gencore.store.results import Results
 
 SCORES = ("quality", "stability", "controllability", "efficiency")
 ZONES = {"elite": 0.8, "excellent": 0.6, "good": 0.4}
 """A model is in a zone when every one of its scores reaches the bound."""
-LARGEST_SPREAD = 0.25  # standard deviation of s(fd) over seeds at which nothing is left of steadiness
-SPIKE_WEIGHT = 20.0  # a twentieth of the steps being spikes leaves nothing of calm
-LEAST_WORST_VARIANCE = 0.1  # a class drawn with less of its real variance is drawn as one picture
+LARGEST_SPREAD = 0.25  # standard deviation of realism over seeds that scores 0
+SPIKE_WEIGHT = 20.0  # spikes in a twentieth of the steps score 0
+LEAST_WORST_VARIANCE = 0.1  # below this share of its real variance, a class is one repeated image
 LEAST_COVERAGE = 0.2  # of the floor; one class of ten reaches half of this
-LEAST_QUALITY = 0.3  # for efficiency: below, doing nothing would win
+LEAST_QUALITY = 0.3  # for efficiency: below it, a model that learns nothing would win
 TRAINING_SECONDS = (10.0, 36_000.0)  # good, bad
 SAMPLE_SECONDS = (1e-5, 1.0)
 MEMORY_MIB = (100.0, 16_384.0)
@@ -42,9 +43,14 @@ class Score(BaseModel):
 def scores(of_one_model: Sequence[Results], diverged: int = 0) -> dict[str, Score]:
     """The four scores of one model from its training seeds, one result each, by the names in SCORES.
 
-    `diverged` seeds more have no result, for their training ended in infinities. Raises ValueError on no results, or on those of several models or of the same seed twice.
+    `diverged` is the number of further seeds without a result, because their training diverged. Raises
+    ValueError if there are no results, results of several models, or two results of one seed.
     """
-    if not of_one_model or len({one.label for one in of_one_model}) > 1 or len({one.seed for one in of_one_model}) < len(of_one_model):
+    if (
+        not of_one_model
+        or len({one.label for one in of_one_model}) > 1
+        or len({one.seed for one in of_one_model}) < len(of_one_model)
+    ):
         got = ", ".join(f"{one.label} with seed {one.seed}" for one in of_one_model) or "nothing"
         raise ValueError(f"scores are of one model, one result a training seed; got {got}")
     return {
@@ -56,18 +62,9 @@ def scores(of_one_model: Sequence[Results], diverged: int = 0) -> dict[str, Scor
 
 
 def score_of_seed(name: str, one: Results) -> float | None:
-    """The score `name` of a single training; None where absent, and for stability, which all seeds have together."""
+    """The score `name` of a single training; None where absent, and for stability, which needs all seeds."""
     of_one = {"quality": _quality, "controllability": _controllability, "efficiency": _efficiency}
     return of_one[name](one).value if name in of_one else None
-
-
-def log_score(x: float, good: float, bad: float) -> float:
-    """1 where x is `good` or better, 0 where it is `bad` or worse, linear in ln x between (smaller is better)."""
-    if not 0 < good < bad:
-        raise ValueError(f"anchors must satisfy 0 < good < bad; got good {good}, bad {bad}")
-    if x <= good:
-        return 1.0
-    return max(0.0, (math.log(bad) - math.log(x)) / (math.log(bad) - math.log(good)))
 
 
 def quality_parts(results: Results) -> dict[str, float]:
@@ -90,7 +87,7 @@ def quality_parts(results: Results) -> dict[str, float]:
 
 
 def is_collapsed(results: Results) -> bool | None:
-    """Whether a class is drawn as one picture, or the samples reach few real images; None where not measured."""
+    """Whether a class is one repeated image, or samples cover few real images; None where not measured."""
     variance, coverage = results.value("worst_within_class_variance"), _of_floor(results, "coverage")
     if variance is None or coverage is None:
         return None
@@ -98,7 +95,7 @@ def is_collapsed(results: Results) -> bool | None:
 
 
 def geometric_mean(values: list[float]) -> float:
-    """0 as soon as one value is 0: a model that fails in one respect cannot buy itself out."""
+    """The geometric mean of `values`: 0 as soon as one of them is 0. Raises ValueError if there are none."""
     if not values:
         raise ValueError("no values to average")
     return math.prod(values) ** (1 / len(values))
@@ -107,11 +104,18 @@ def geometric_mean(values: list[float]) -> float:
 def overall(of_model: Mapping[str, Score], weights: Mapping[str, float]) -> float | None:
     """The weighted arithmetic mean of the scores; None where one with a weight is absent.
 
-    Arithmetic, so that a weight is a rate of exchange and fades out as it goes to 0; in a geometric mean the least
-    weight on a score of 0 would take all. Raises ValueError on weights that are not of SCORES, negative, or all 0.
+    Arithmetic, so that the influence of a score goes to 0 with its weight; in a geometric mean any weight on
+    a score of 0 makes the mean 0. Raises ValueError on weights that are not of SCORES, negative, or all 0.
     """
-    if not set(weights) <= set(SCORES) or any(not 0 <= w < math.inf for w in weights.values()) or not any(weights.values()):
-        raise ValueError(f"weights are {dict(weights)}; give numbers of 0 or more, not all 0, to any of {', '.join(SCORES)}")
+    if (
+        not set(weights) <= set(SCORES)
+        or any(not 0 <= w < math.inf for w in weights.values())
+        or not any(weights.values())
+    ):
+        raise ValueError(
+            f"weights are {dict(weights)}; give numbers of 0 or more, not all 0, to any of"
+            f" {', '.join(SCORES)}"
+        )
     total, value = sum(weights.values()), 0.0
     for name, weight in weights.items():
         if weight:
@@ -122,17 +126,26 @@ def overall(of_model: Mapping[str, Score], weights: Mapping[str, float]) -> floa
     return value
 
 
-def first_places(models: Mapping[str, Mapping[str, Score]], draws: int = 10_000, seed: int = 0) -> dict[str, float]:
-    """Share of random weightings, uniform on the simplex of SCORES, under which each model comes first overall.
+def first_places(
+    models: Mapping[str, Mapping[str, Score]], draws: int = 10_000, seed: int = 0
+) -> dict[str, float]:
+    """Share of random weightings, uniform on the simplex of SCORES, under which each model is first overall.
 
-    Models in a tie share the place. A model that lacks a score is left out: it has no overall.
+    Models with equal totals share the place. A model that lacks a score is left out: it has no overall score.
     """
     values = {label: [of[name].value for name in SCORES] for label, of in models.items()}
-    complete = {label: found for label, found in values.items() if None not in found}
+    complete = {
+        label: known
+        for label, found in values.items()
+        if len(known := [value for value in found if value is not None]) == len(found)
+    }
     rng, shares = random.Random(seed), dict.fromkeys(complete, 0.0)
     for _ in range(draws if complete else 0):
         weights = [rng.expovariate(1.0) for _ in SCORES]  # uniform on the simplex once divided by their sum
-        totals = {label: sum(weight * value for weight, value in zip(weights, found, strict=True)) for label, found in complete.items()}
+        totals = {
+            label: sum(weight * value for weight, value in zip(weights, found, strict=True))
+            for label, found in complete.items()
+        }
         best = max(totals.values())
         first = [label for label, total in totals.items() if total == best]
         for label in first:
@@ -142,7 +155,9 @@ def first_places(models: Mapping[str, Mapping[str, Score]], draws: int = 10_000,
 
 def position(of_model: Mapping[str, Score]) -> tuple[float, float, float] | None:
     """Quality, stability, controllability: the place in the performance space; None where one is absent."""
-    quality, stability, controllability = (of_model[name].value for name in ("quality", "stability", "controllability"))
+    quality, stability, controllability = (
+        of_model[name].value for name in ("quality", "stability", "controllability")
+    )
     if quality is None or stability is None or controllability is None:
         return None
     return quality, stability, controllability
@@ -173,9 +188,10 @@ def _quality(one: Results) -> Score:
 
 
 def _controllability(one: Results) -> Score:
-    """Hits between chance and real images (control_real_accuracy, else the floor of the hits); coverage over its floor.
+    """Hits on a scale from chance to real images, and coverage divided by its floor.
 
-    The means of steering is the unit of control_hit_rate ("by the label").
+    Hits of real images are control_real_accuracy, else the floor of the hits. The means of steering is the
+    unit of control_hit_rate ("by the label").
     """
     hits, chance, real = (one.value(f"control_{name}") for name in ("hit_rate", "chance", "real_accuracy"))
     share, rate = _of_floor(one, "control_coverage"), one.metrics.get("control_hit_rate")
@@ -194,17 +210,25 @@ def _controllability(one: Results) -> Score:
 
 
 def _efficiency(one: Results) -> Score:
-    seconds, memory, rate = one.value("seconds_to_half"), one.value("peak_memory_mib"), _largest_batch_rate(one)
+    seconds, memory, rate = (
+        one.value("seconds_to_half"),
+        one.value("peak_memory_mib"),
+        _largest_batch_rate(one),
+    )
     parts: dict[str, _Part] = {
-        "training": _why_absent(one, "seconds_to_half") if seconds is None else log_score(seconds, *TRAINING_SECONDS),
-        "sampling": _why_absent(one, "samples_per_second_1000") if rate is None else log_score(1 / rate, *SAMPLE_SECONDS),
+        "training": _why_absent(one, "seconds_to_half")
+        if seconds is None
+        else log_score(seconds, *TRAINING_SECONDS),
+        "sampling": _why_absent(one, "samples_per_second_1000")
+        if rate is None
+        else log_score(1 / rate, *SAMPLE_SECONDS),
         "memory": _why_absent(one, "peak_memory_mib") if memory is None else log_score(memory, *MEMORY_MIB),
     }
     quality = _quality(one).value
     if quality is None:
         parts["quality"] = "quality is not known"
     elif quality < LEAST_QUALITY:
-        parts["quality"] = f"quality is {quality:.2g}; below {LEAST_QUALITY:g} doing nothing would win"
+        parts["quality"] = f"quality is {quality:.2g}; efficiency needs {LEAST_QUALITY:g} or more"
     return _score(parts)
 
 
@@ -214,7 +238,9 @@ def _stability(of_one_model: Sequence[Results], diverged: int) -> Score:
         "sound_seeds": _sound_share(of_one_model, diverged),
         "seed_spread": _seed_spread(of_one_model),
         "fd_last_over_best": _mean_or_reason(of_one_model, "fd_last_over_best", lambda ratio: ratio),
-        "gradient_calm": _mean_or_reason(of_one_model, "gradient_spike_share", lambda share: max(0.0, 1 - SPIKE_WEIGHT * share)),
+        "gradient_calm": _mean_or_reason(
+            of_one_model, "gradient_spike_share", lambda share: max(0.0, 1 - SPIKE_WEIGHT * share)
+        ),
     }
     known, missing = _sorted_out(parts)
     value = None
@@ -245,9 +271,12 @@ def _seed_spread(of_one_model: Sequence[Results]) -> _Part:
     """1 - min(1, standard deviation of s(fd) over seeds / LARGEST_SPREAD)."""
     if len(of_one_model) < 2:
         return "1 seed; a spread needs 2 or more"
-    realism = [quality_parts(one).get("realism") for one in of_one_model]
-    if None in realism:
-        return _why_absent(of_one_model[realism.index(None)], "fd", "fd_of_noise")
+    realism: list[float] = []
+    for one in of_one_model:
+        part = quality_parts(one).get("realism")
+        if part is None:
+            return _why_absent(one, "fd", "fd_of_noise")
+        realism.append(part)
     return 1 - min(1.0, statistics.stdev(realism) / LARGEST_SPREAD)
 
 
@@ -269,7 +298,11 @@ def _over_seeds(of_one_model: Sequence[Results], score_of: Callable[[Results], S
     values = [score.value for score in each if score.value is not None]
     return Score(
         value=None if missing else statistics.fmean(values),
-        parts={name: statistics.fmean(score.parts[name] for score in each) for name in each[0].parts if name not in missing},
+        parts={
+            name: statistics.fmean(score.parts[name] for score in each)
+            for name in each[0].parts
+            if name not in missing
+        },
         missing=missing,
         note=", ".join(dict.fromkeys(score.note for score in each if score.note)),
     )
@@ -278,7 +311,9 @@ def _over_seeds(of_one_model: Sequence[Results], score_of: Callable[[Results], S
 def _score(parts: Mapping[str, _Part], note: str = "") -> Score:
     """The geometric mean of `parts`; absent where one is."""
     known, missing = _sorted_out(parts)
-    return Score(value=None if missing else geometric_mean([*known.values()]), parts=known, missing=missing, note=note)
+    return Score(
+        value=None if missing else geometric_mean([*known.values()]), parts=known, missing=missing, note=note
+    )
 
 
 def _sorted_out(parts: Mapping[str, _Part]) -> tuple[dict[str, float], dict[str, str]]:
@@ -298,13 +333,17 @@ def _why_absent(one: Results, *names: str) -> str:
 
 
 def _of_floor(one: Results, name: str) -> float | None:
-    """The metric's value over its floor."""
+    """The metric's value divided by its floor."""
     metric = one.metrics.get(name)
-    return metric.value / metric.floor if metric and metric.value is not None and metric.floor else None
+    return metric.over_floor if metric else None
 
 
 def _largest_batch_rate(one: Results) -> float | None:
     """Samples a second at the largest batch that was measured."""
     prefix = "samples_per_second_"
-    rates = {int(name.removeprefix(prefix)): metric.value for name, metric in one.metrics.items() if name.startswith(prefix)}
+    rates = {
+        int(name.removeprefix(prefix)): metric.value
+        for name, metric in one.metrics.items()
+        if name.startswith(prefix)
+    }
     return next((rate for _, rate in sorted(rates.items(), reverse=True) if rate), None)

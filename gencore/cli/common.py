@@ -6,10 +6,15 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Optional
 
-from gencore import results, runs, tables
-from gencore.runs import Run
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from gencore.cli import tables
+from gencore.config.families import sampling_options
+from gencore.metrics.catalog import DEFAULT_GROUPS, FeatureSpace, MetricGroup
+from gencore.store import results, runs
+from gencore.store.runs import Run
 
 if TYPE_CHECKING:  # commands that need no torch start without it
     import torch
@@ -19,7 +24,7 @@ DONE, FAILED, BAD_INPUT, DIVERGED, INTERRUPTED, TERMINATED = 0, 1, 2, 3, 130, 14
 
 
 @dataclass(frozen=True, kw_only=True)
-class Places:
+class CommonOptions:
     """Where things lie and run."""
 
     output_dir: Path | None = None
@@ -33,9 +38,11 @@ class Places:
 
     @property
     def folder(self) -> Path:
+        """The folder that holds results/ and checkpoints/."""
         return self.output_dir or runs.home()
 
     def pick_device(self) -> torch.device:
+        """The device asked for, with --threads applied. Raises ValueError for an unknown one."""
         import torch
 
         from gencore import devices
@@ -44,44 +51,82 @@ class Places:
             if self.threads < 1:
                 raise ValueError(f"--threads is {self.threads}; use 1 or more")
             torch.set_num_threads(self.threads)
-        try:
-            return devices.pick(self.device)
-        except RuntimeError:
-            raise ValueError(f"--device is {self.device!r}; use auto, cpu or cuda") from None
+        return devices.pick(self.device)
+
+
+class SamplingChanges(BaseModel):
+    """Sampling options to use in place of those that the run was trained with.
+
+    The fields are made from the table of families, by flag; None leaves an option as it is.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    def by_field(self) -> dict[str, object]:
+        """The changes by the name of the field in the model's config."""
+        return {
+            options[0][0].field: value
+            for flag, options in sampling_options().items()
+            if (value := getattr(self, flag)) is not None
+        }
+
+
+def no_changes() -> SamplingChanges:
+    """Sample as trained; its class has an option for each sampling option of any family."""
+    fields: dict[str, Any] = {}
+    for flag, options in sampling_options().items():
+        option, family = options[0]
+        field = family.config.model_fields[option.field]
+        labels = [
+            variant.label
+            for option, family in options
+            for variant in (family.variants[1:] if option.needs_labels else family.variants)
+        ]
+        about = f"{field.description} [as trained; {', '.join(labels)}]"
+        fields[flag] = (Optional[field.annotation], Field(None, description=about))  # noqa: UP045  # a runtime type
+    return create_model("SamplingChanges", __base__=SamplingChanges, **fields)()
 
 
 def check_samples(samples: int | None) -> None:
+    """Raises ValueError for a number of images that metrics cannot be computed from."""
     if samples is not None and not 6 <= samples <= 1_000_000:  # five neighbours of each
         raise ValueError(f"--samples is {samples}; use 6 to 1000000 (10000 for a figure to publish)")
 
 
-def changes_of(**options: object) -> dict[str, object]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
 def say(text: str) -> None:
+    """Print `text` to standard error, so that standard output holds results alone."""
     print(text, file=sys.stderr, flush=True)
 
 
 def evaluate_run(
     run: Run,
-    places: Places,
+    common: CommonOptions,
     samples: int | None = None,
     seed: int = 0,
     changes: dict[str, object] | None = None,
-    groups: tuple[results.MetricGroup, ...] = results.DEFAULT_GROUPS,
-    spaces: tuple[results.FeatureSpace, ...] = ("classifier",),
+    groups: tuple[MetricGroup, ...] = DEFAULT_GROUPS,
+    spaces: tuple[FeatureSpace, ...] = ("classifier",),
 ) -> results.Results:
-    device = places.pick_device()
-    from gencore.evaluation import evaluate
+    """Measure `run` as `gencore.evaluation.evaluate` does, while no other process trains or measures it."""
+    device = common.pick_device()
+    from gencore.evaluation.evaluate import evaluate
 
     with run.claim():
         return evaluate(
-            run, device, samples, seed, changes, places.data_dir, lambda text: say(f"{run.name}: {text}"), groups, spaces
+            run,
+            device,
+            samples,
+            seed,
+            changes,
+            common.data_dir,
+            lambda text: say(f"{run.name}: {text}"),
+            groups,
+            spaces,
         )
 
 
 def print_results(found: list[results.Results], as_json: bool) -> None:
+    """Print results as strict JSON or as a table."""
     if as_json:
         print(json.dumps([json.loads(one.model_dump_json()) for one in found], indent=1, allow_nan=False))
     else:

@@ -1,22 +1,33 @@
-"""Commands that draw from trained runs, measure them and report."""
+"""Commands that generate images with trained runs, measure the runs and report on them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import tyro
 from tyro.conf import Positional
 
-from gencore import results, runs, tables
-from gencore.cli.common import DONE, Places, changes_of, check_samples, evaluate_run, print_results, say
-from gencore.config import DatasetName, Sampler
-from gencore.files import write_atomically
+from gencore.cli import tables
+from gencore.cli.common import (
+    DONE,
+    CommonOptions,
+    SamplingChanges,
+    check_samples,
+    evaluate_run,
+    no_changes,
+    print_results,
+    say,
+)
+from gencore.config.options import DatasetName, Sampler
+from gencore.metrics.catalog import DEFAULT_GROUPS, FeatureSpace, MetricGroup
+from gencore.store import runs
+from gencore.store.files import write_atomically
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evaluate(Places):
+class Evaluate(CommonOptions):
     """Measure trained runs against the test split and write their results."""
 
     names: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="RUN...")]
@@ -24,35 +35,38 @@ class Evaluate(Places):
     """Generated images to measure on [10000, or ten for each test image if that is fewer]."""
     seed: int = 0
     """Seed of the generated images."""
-    sampler: Sampler | None = None
-    """Draw with another sampler (DDPM)."""
-    steps: int | None = None
-    """Draw with another number of sampling steps (DDPM)."""
-    prior: Literal["normal", "mixture"] | None = None
-    """Draw codes from another prior (VAE)."""
-    metrics: tuple[results.MetricGroup, ...] = results.DEFAULT_GROUPS
-    """Groups to measure; what was measured before of the same images stays. `cas` trains two classifiers: ask for it."""
-    features: tuple[results.FeatureSpace, ...] = ("classifier",)
-    """`classifier` serves all groups; `random`: distances and manifold in an untrained network's features, a second
-    opinion; `inception`: FID and Inception Score (torch-fidelity, minutes on a CPU)."""
+    changes: Annotated[SamplingChanges, tyro.conf.arg(name="")] = field(default_factory=no_changes)
+    metrics: tuple[MetricGroup, ...] = DEFAULT_GROUPS
+    """Groups of metrics to measure; earlier results on the same images stay. `cas` is slow: it trains two
+    classifiers."""
+    features: tuple[FeatureSpace, ...] = ("classifier",)
+    """Features to measure in. `classifier`: all groups; `random`: distances and manifold in an untrained
+    network's features, as a check; `inception`: FID and Inception Score (torch-fidelity, minutes on CPU)."""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Print the results as JSON."""
 
     def __call__(self) -> int:
+        """Run the command; returns the exit code."""
         if not self.names:
             raise ValueError("name at least one run; `gencore runs` lists them")
         check_samples(self.samples)
         if not (self.metrics and self.features):
-            raise ValueError("--metrics and --features need at least one name each; `gencore evaluate --help` lists them")
-        if self.metrics != results.DEFAULT_GROUPS and "classifier" not in self.features:
-            raise ValueError("--metrics are measured in the classifier's features; add classifier to --features")
+            raise ValueError(
+                "--metrics and --features need at least one name each; `gencore evaluate --help` lists them"
+            )
+        if self.metrics != DEFAULT_GROUPS and "classifier" not in self.features:
+            raise ValueError(
+                "--metrics are measured in the classifier's features; add classifier to --features"
+            )
         members = [runs.run(name, self.folder) for name in self.names]
         for run in members:
             run.config()  # all refusals come before the first measurement
-        changes = changes_of(sampler=self.sampler, sampling_steps=self.steps, prior=self.prior)
-        asked = {"groups": self.metrics, "spaces": self.features}
-        found = [evaluate_run(run, self, self.samples, self.seed, changes, **asked) for run in members]
-        if self.as_json or (self.metrics, self.features) == (results.DEFAULT_GROUPS, ("classifier",)):
+        changes = self.changes.by_field()
+        found = [
+            evaluate_run(run, self, self.samples, self.seed, changes, self.metrics, self.features)
+            for run in members
+        ]
+        if self.as_json or (self.metrics, self.features) == (DEFAULT_GROUPS, ("classifier",)):
             print_results(found, self.as_json)
         else:
             tables.show_measured(found)
@@ -60,30 +74,25 @@ class Evaluate(Places):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sample(Places):
-    """Draw images from a trained run into a PNG sheet or an NPZ."""
+class Sample(CommonOptions):
+    """Generate images with a trained run and write a PNG sheet or an NPZ."""
 
     name: Annotated[Positional[str], tyro.conf.arg(metavar="RUN")]
     count: int = 100
     """How many images."""
     out: Path = Path("samples.png")
-    """File to write: .png is a sheet, .npz holds `images` uint8 (N, H, W) or (N, H, W, 3), and `labels` where conditional."""
+    """File to write: .png is a sheet; .npz holds `images`, uint8 (N, H, W) or (N, H, W, 3), and the `labels`
+    of conditional models."""
     digit: int | None = None
-    """Class to draw (conditional models) [all in turn]."""
+    """Class to generate (conditional models) [all in turn]."""
     seed: int = 0
     """Seed of the noise."""
-    sampler: Sampler | None = None
-    """Another sampler (DDPM)."""
-    steps: int | None = None
-    """Another number of sampling steps (DDPM)."""
-    guidance: float | None = None
-    """Classifier-free guidance scale (conditional DDPM)."""
-    prior: Literal["normal", "mixture"] | None = None
-    """Another prior (VAE)."""
+    changes: Annotated[SamplingChanges, tyro.conf.arg(name="")] = field(default_factory=no_changes)
     averaged: bool = True
-    """Draw from the averaged weights (EMA) or from the last ones."""
+    """Use the averaged weights (EMA); otherwise those of the last step."""
 
     def __call__(self) -> int:
+        """Run the command; returns the exit code."""
         if not 1 <= self.count <= 1_000_000:
             raise ValueError(f"--count is {self.count}; use 1 to 1000000")
         if self.out.suffix not in {".png", ".npz"}:
@@ -93,76 +102,81 @@ class Sample(Places):
         device = self.pick_device()
         import torch
 
-        from gencore import devices, sampling
+        from gencore import devices
+        from gencore.models.load import load_model
+        from gencore.sampling import sheets
+        from gencore.sampling.generate import generate
 
-        changes = changes_of(
-            sampler=self.sampler, sampling_steps=self.steps, guidance=self.guidance, prior=self.prior
-        )
-        model, _ = sampling.load_model(run, device, self.averaged, changes)
+        model, _ = load_model(run, device, self.averaged, self.changes.by_field())
         classes = len(model.spec.class_names)
         if self.digit is not None and not (model.conditional and 0 <= self.digit < classes):
             raise ValueError(
-                f"--digit is {self.digit}; {run.name} draws classes 0 to {classes - 1}" if model.conditional
-                else f"{run.name} takes no labels, so --digit has no meaning; use a cGAN or a conditional DDPM"
-            )  # fmt: skip
+                f"--digit is {self.digit}; {run.name} draws classes 0 to {classes - 1}"
+                if model.conditional
+                else f"{run.name} takes no labels, so --digit has no meaning; use a conditional model"
+            )
         labels = None
         if model.conditional:
             labels = torch.arange(self.count, device=device) % classes
             labels = torch.full_like(labels, self.digit) if self.digit is not None else labels
         dtype = devices.precision(run.config().training.precision, device)
-        images = sampling.generate(model, self.count, labels, self.seed, dtype)
-        sampling.write(self.out, images, labels)
+        images = generate(model, self.count, labels, self.seed, dtype)
+        sheets.write(self.out, images, labels)
         print(f"{self.count} images of {run.name} ({model.sampling}) in {self.out}")
         return DONE
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steps(Places):
-    """Measure fd and seconds a picture of a DDPM by sampler and number of steps, into steps.json of the run."""
+class Steps(CommonOptions):
+    """Measure Fréchet distance and seconds per image by sampler and number of steps; write steps.json."""
 
     name: Annotated[Positional[str], tyro.conf.arg(metavar="RUN")]
     samplers: tuple[Sampler, ...] = ("dpm-solver++", "ddim")
-    """Samplers to try; `ddpm` takes all T steps, so it takes long."""
+    """Samplers to measure; `ddpm` takes all T steps, so it is slow."""
     counts: tuple[int, ...] = (2, 5, 10, 20, 50)
-    """Numbers of steps to try; others that were measured before stay."""
+    """Numbers of steps to measure; earlier results for other numbers stay."""
     samples: int | None = None
-    """Images a point [2000, or ten for each test image if that is fewer]."""
+    """Images per point [2000, or ten for each test image if that is fewer]."""
     seed: int = 0
     """Seed of the noise."""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Print the curve as JSON."""
 
     def __call__(self) -> int:
+        """Run the command; returns the exit code."""
         check_samples(self.samples)
         run = runs.run(self.name, self.folder)
         run.config()
         device = self.pick_device()
-        from gencore import steps
+        from gencore.evaluation import sampler_sweep
 
         with run.claim():
-            curve = steps.measure(run, device, self.samplers, self.counts, self.samples, self.seed, self.data_dir, say=say)
+            curve = sampler_sweep.measure(
+                run, device, self.samplers, self.counts, self.samples, self.seed, self.data_dir, say=say
+            )
         if self.as_json:
             print(curve.model_dump_json(indent=1))
         else:
-            tables.show_steps(curve)
+            tables.show_sampler_sweep(curve)
         return DONE
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelfTest(Places):
-    """Show what each metric sees: real images, and the same images spoilt in known ways."""
+class SelfTest(CommonOptions):
+    """Show how each metric reacts to real images that are corrupted in known ways."""
 
     dataset: Positional[DatasetName]
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
-    """Print the ladder as JSON."""
+    """Print the scores by corruption and severity as JSON."""
 
     def __call__(self) -> int:
+        """Run the command; returns the exit code."""
         device = self.pick_device()
         from gencore import devices
-        from gencore.selftest import selftest
+        from gencore.evaluation.ladder import measure_ladder
 
         origin = devices.origin_here(device, ["selftest", self.dataset])
-        found = selftest(self.dataset, device, self.folder, self.data_dir, origin, say=say)
+        found = measure_ladder(self.dataset, device, self.folder, self.data_dir, origin, say=say)
         if self.as_json:
             print(found.model_dump_json(indent=1))
             return DONE
@@ -172,50 +186,53 @@ class SelfTest(Places):
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Write measured runs as one page, table or data file, or all of it in a ZIP."""
+    """Write the results of runs as an HTML page, a table or JSON, or all of them in a ZIP."""
 
     names: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="RUN...")]
     out: Path = Path("report.html")
-    """File to write: .html is one self-contained page, .csv a row a run, .json everything, .zip all of it."""
+    """File to write: .html is one whole page, .csv has a row a run, .json everything, .zip all three."""
     output_dir: Path | None = None
     """Folder of results/ [$GENCORE_HOME, else the repository]."""
 
     def __call__(self) -> int:
-        from gencore import evidence, report  # with Plotly, slow to import
+        """Run the command; returns the exit code."""
+        from gencore.analysis import measured_models
+        from gencore.reports import bundle  # with Plotly, slow to import
 
-        if self.out.suffix not in report.ENDINGS:
-            raise ValueError(f"--out is {self.out}; end it in {', '.join(report.ENDINGS)}")
-        found = evidence.gather(self.names, self.output_dir)
+        if self.out.suffix not in bundle.ENDINGS:
+            raise ValueError(f"--out is {self.out}; end it in {', '.join(bundle.ENDINGS)}")
+        found = measured_models.load_measured_models(self.names, self.output_dir)
         for name, reason in found.left_out.items():
             say(f"{name} is left out: {reason}")
-        report.write(self.out, found)
+        bundle.write(self.out, found)
         print(f"{', '.join(model.name for model in found.models)} on {found.dataset} in {self.out}")
         return DONE
 
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """Write what a run is and is worth as a model card, or the network that draws as an ONNX graph."""
+    """Write a run's model card, or the network that generates its images as an ONNX graph."""
 
     name: Annotated[Positional[str], tyro.conf.arg(metavar="RUN")]
     out: Path = Path("card.md")
-    """File to write: .md is a model card, .onnx the network with averaged weights (needs onnxscript)."""
+    """File to write: .md is a model card, .onnx is the network with averaged weights (needs onnxscript)."""
     output_dir: Path | None = None
     """Folder of results/ and checkpoints/ [$GENCORE_HOME, else the repository]."""
 
     def __call__(self) -> int:
+        """Run the command; returns the exit code."""
         if self.out.suffix not in {".md", ".onnx"}:
             raise ValueError(f"--out is {self.out}; end it in .md (a model card) or .onnx (the network)")
         run = runs.run(self.name, self.output_dir)
         run.config()
         if self.out.suffix == ".md":
-            from gencore import card
+            from gencore.reports import model_card
 
-            content = card.card(run).encode()
+            content = model_card.card(run).encode()
         else:
-            from gencore import export
+            from gencore.reports import onnx
 
-            content = export.onnx(run)
+            content = onnx.onnx(run)
         write_atomically(self.out, content)
         print(f"{run.name} in {self.out}")
         return DONE

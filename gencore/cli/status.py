@@ -1,4 +1,4 @@
-"""Commands that look at what is there: runs, this machine, the schema; and stop what is running."""
+"""Commands on what is there: list runs, stop one, describe the machine, print the schema, migrate."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional
 
-from gencore import events, results, runs, tables
-from gencore.cli.common import DONE, FAILED, Places
-from gencore.runs import Run
+from gencore.analysis.comparison import Comparison
+from gencore.cli import tables
+from gencore.cli.common import DONE, FAILED, CommonOptions
+from gencore.metrics import catalog
+from gencore.store import events, results, runs
+from gencore.store.runs import Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +28,16 @@ class Runs:
     """Print the list as JSON."""
 
     def __call__(self) -> int:
+        """Print the list and return the exit code."""
         rows = [_summary(run) for run in runs.all_runs(self.output_dir)]
         if self.as_json:
             print(json.dumps(rows, indent=1, allow_nan=False))
         else:
-            tables.show(rows, ["name", "model", "dataset", "status", "step", "fd", "problem"], empty="no runs yet; `gencore train vae`")
+            tables.show(
+                rows,
+                ["name", "model", "dataset", "status", "step", "fd", "problem"],
+                empty="no runs yet; `gencore train vae`",
+            )
         return DONE
 
 
@@ -42,6 +50,7 @@ class Stop:
     """Folder of results/ [$GENCORE_HOME, else the repository]."""
 
     def __call__(self) -> int:
+        """Stop the run and return the exit code. Raises FileNotFoundError for no such run."""
         run = runs.run(self.name, self.output_dir)
         run.config()
         print(f"{run.name} stopped" if run.stop() else f"{run.name} is not running")
@@ -49,19 +58,56 @@ class Stop:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Doctor(Places):
+class Migrate:
+    """Move files of older versions to where this version looks for them; doing it again changes nothing."""
+
+    output_dir: Path | None = None
+    """Folder of results/ [$GENCORE_HOME, else the repository]."""
+
+    def __call__(self) -> int:
+        """Print what was moved: comparisons, from results/comparisons, a name that a run could take."""
+        new = runs.comparisons_folder(self.output_dir)
+        old = new.with_name("comparisons")
+        found = [path for path in sorted(old.glob("*.json")) if _is_comparison(path)]
+        for path in found:
+            target = new / path.name
+            if target.exists():
+                print(f"left {path}: {target} exists; remove one of the two")
+                continue
+            new.mkdir(exist_ok=True)
+            path.rename(target)
+            print(f"moved {path} to {target}")
+        if not found:
+            print("nothing to migrate")
+        elif not any(old.iterdir()):
+            old.rmdir()
+        return DONE
+
+
+def _is_comparison(path: Path) -> bool:
+    """Whether `path` holds a comparison: a run may be called `comparisons`, and keeps its own files."""
+    try:
+        results.load(path, Comparison)
+    except (results.UnreadableError, OSError):
+        return False
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doctor(CommonOptions):
     """Say what this machine has: device, threads, libraries, data sets, feature classifiers."""
 
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Print as JSON."""
 
     def __call__(self) -> int:
+        """Print what was found and return the exit code."""
         import psutil
         import torch
 
         from gencore import devices
         from gencore.data.registry import DATASETS, availability
-        from gencore.features import features_run
+        from gencore.models.feature_extractor import features_run
 
         device = self.pick_device()
         try:
@@ -69,7 +115,10 @@ class Doctor(Places):
 
             fit = "ok"
         except (ImportError, RuntimeError) as error:
-            fit = f"torch and torchvision do not fit together ({error}); pip install --force-reinstall torch torchvision"
+            fit = (
+                f"torch and torchvision do not fit together ({error}); "
+                "pip install --force-reinstall torch torchvision"
+            )
         facts = {
             "device": devices.describe(device),
             "kind": device.type,
@@ -79,13 +128,17 @@ class Doctor(Places):
             "torchvision": fit,
             "versions": devices.versions(),
             "datasets": {name: availability(name, self.data_dir) for name in DATASETS},
-            "features": {name: (features_run(name, self.folder).results / "reference.json").exists() for name in DATASETS},
+            "features": {
+                name: (features_run(name, self.folder).results / "reference.json").exists()
+                for name in DATASETS
+            },
         }
         if self.as_json:
             print(json.dumps(facts, indent=1))
         else:
             for key, value in facts.items():
-                print(f"{key}: {', '.join(f'{k} {v}' for k, v in value.items()) if isinstance(value, dict) else value}")
+                parts = [f"{k} {v}" for k, v in value.items()] if isinstance(value, dict) else [str(value)]
+                print(f"{key}: {', '.join(parts)}")
         return DONE if fit == "ok" else FAILED
 
 
@@ -94,19 +147,25 @@ class Schema:
     """Print the JSON Schema of results.json."""
 
     def __call__(self) -> int:
-        schema = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | results.Results.model_json_schema(mode="serialization")
+        """Print the schema and return the exit code."""
+        schema = {
+            "$schema": "https://json-schema.org/draft/2020-12/schema"
+        } | results.Results.model_json_schema(mode="serialization")
+        schema["properties"]["metrics"]["properties"] = catalog.schema()
         print(json.dumps(schema, indent=1))
         return DONE
 
 
 def _summary(run: Run) -> dict[str, object]:
     """One row of the list; a run that cannot be read says why."""
-    row: dict[str, object] = {"name": run.name, "status": run.status()}
+    status, problem = run.state()
+    row: dict[str, object] = {"name": run.name, "status": status}
+    if problem:
+        return row | {"problem": problem}
     try:
         config, found = run.config(), run.load_results()
         newest = events.last(run.events_path)
-        row |= {"model": config.label, "dataset": config.data.dataset, "seed": config.training.seed}
-        row |= {"step": getattr(newest, "step", None), "fd": found.value("fd") if found else None}
-    except (results.UnreadableError, OSError) as error:
-        row |= {"status": "unreadable", "problem": str(error)}
-    return row
+    except Exception as error:  # the boundary of one run: whatever its files hold, the list goes on
+        return row | {"status": "unreadable", "problem": str(error)}
+    row |= {"model": config.label, "dataset": config.data.dataset, "seed": config.training.seed}
+    return row | {"step": getattr(newest, "step", None), "fd": found.value("fd") if found else None}

@@ -1,127 +1,173 @@
-"""What commands print for people: tables in columns, a dash for what is absent."""
+"""What commands print for people: tables in columns, a dash for what is absent.
+
+On a terminal the tables have rules and are folded to its width. Into a file or a pipe they are plain columns,
+two or more spaces apart, never cut or folded.
+"""
 
 from __future__ import annotations
 
-import shutil
+import io
 import statistics
 import sys
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gencore.comparison import Comparison
-from gencore.judge import SelfTest
-from gencore.results import Results
-from gencore.scores import SCORES, first_places
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gencore.analysis.comparison import Comparison
+from gencore.analysis.scores import SCORES, first_places
+from gencore.analysis.warnings import find_warnings
+from gencore.evaluation.records import Ladder
+from gencore.metrics import catalog
+from gencore.store.results import Metric, Results
 
 if TYPE_CHECKING:  # made by what needs torch; printed by what does not
-    from gencore.steps import StepsCurve
+    from gencore.evaluation.sampler_sweep import SamplerSweep
 
-_COLUMNS = {
-    "fd": "fd", "fd ÷ floor": None, "precision": "precision", "recall": "recall", "coverage": "coverage",
-    "accuracy": "conditional_accuracy", "train s": "training_seconds", "images/s": "samples_per_second_100",
-}  # fmt: skip
+ABSENT = "—"
+_UNCUT = 1_000_000  # columns of a file or a pipe
 
 
-def show_results(found: list[Results]) -> None:
-    """A row a run, and the warnings that any figure carries."""
-    rows = []
+def show_results(found: Sequence[Results]) -> None:
+    """A row a run with the headline metrics of the catalogue, and the warnings that any value carries."""
+    rows, columns = [], ["run", "model"]
+    for info in catalog.headline():
+        columns += [info.heading, f"{info.heading} ÷ floor"] if info.id == "fd" else [info.heading]
     for one in found:
         row: dict[str, object] = {"run": one.run, "model": one.label}
-        row |= {title: one.value(name) for title, name in _COLUMNS.items() if name}
+        row |= {info.heading: one.value(info.id) for info in catalog.headline()}
         fd = one.metrics.get("fd")
-        row["fd ÷ floor"] = fd.value / fd.floor if fd and fd.value is not None and fd.floor else None
-        rows.append(row)
-    show(rows, ["run", "model", *_COLUMNS], empty="nothing measured")
+        rows.append(row | {"fd ÷ floor": fd.over_floor if fd else None})
+    show(rows, columns, empty="nothing measured")
     _show_warnings(found)
 
 
-def show_measured(found: list[Results]) -> None:
+def show_measured(found: Sequence[Results]) -> None:
     """What the newest evaluation of each run measured, a row a metric; where it could not, the reason."""
-    rows = [
-        {"run": one.run, "metric": name, "value": metric.value, "floor": metric.floor, "unit": metric.unit or metric.reason}
+    rows: list[dict[str, object]] = [
+        {
+            "run": one.run,
+            "metric": name,
+            "value": metric.value,
+            "floor": metric.floor,
+            "unit": metric.reason or metric.unit or catalog.unit(name),
+            "better": catalog.better(name),
+        }
         for one in found
         for name, metric in one.metrics.items()
         if metric.measured_in == "evaluation"
     ]
-    show(rows, ["run", "metric", "value", "floor", "unit"], empty="nothing measured")
+    show(rows, ["run", "metric", "value", "floor", "better", "unit"], empty="nothing measured")
     _show_warnings(found)
 
 
-def _show_warnings(found: list[Results]) -> None:
-    warned: dict[str, list[str]] = {}
-    for name, metric in ((name, metric) for one in found for name, metric in one.metrics.items() if metric.warning):
-        warned.setdefault(metric.warning, []).append(name)
-    for warning, names in warned.items():
-        print(f"note on {', '.join(dict.fromkeys(names))}: {warning}")
+def _show_warnings(found: Sequence[Results]) -> None:
+    for warning in find_warnings(found, kinds=("warning",)):
+        print(f"note on {', '.join(warning.metrics)}: {warning.text}")
 
 
 def show_comparison(compared: Comparison) -> None:
-    """The four scores of every model, then mean and half the 95 % interval by score and metric, and the pairs that tie."""
+    """The four scores of every model; mean, half the 95 % interval and ties by score and metric."""
     _show_scores(compared)
     rows: list[dict[str, object]] = []
     for name, ranking in compared.rankings.items():
         row: dict[str, object] = {"metric": name, "better": ranking.better}
         for label, estimate in ranking.models.items():
-            row[label] = f"{estimate.mean:.4g} ± {estimate.high - estimate.mean:.2g}" if estimate.high is not None else f"{estimate.mean:.4g}"
-        row["ties"] = ", ".join(f"{pair.first}={pair.second}" for pair in ranking.pairs if pair.better is None) or None
+            half = "" if estimate.high is None else f" ± {estimate.high - estimate.mean:.2g}"
+            row[label] = f"{estimate.mean:.4g}{half}"
+        ties = [f"{pair.first}={pair.second}" for pair in ranking.pairs if pair.better is None]
+        row["ties"] = ", ".join(ties) or None
         row["same order"] = f"{ranking.rank_stability:.0%} of seeds"
         rows.append(row)
     show(rows, ["metric", "better", *compared.runs, "ties", "same order"], empty="nothing to compare")
-    print(f"mean ± half the 95 % t-interval over {len(compared.seeds)} training seeds; a tie is a paired difference whose interval holds 0")
+    print(
+        f"mean ± half the 95 % t-interval over {len(compared.seeds)} training seeds;"
+        " a tie is a paired difference whose interval contains 0"
+    )
     if compared.lost:
         print(compared.lost)
 
 
 def _show_scores(compared: Comparison) -> None:
-    """A row a model; below, what any score is made without and why."""
-    places, rows = first_places(compared.scores), []
+    """A row a model; below it, the parts that a score lacks and why."""
+    places = first_places(compared.scores)
+    rows: list[dict[str, object]] = []
     unknown: dict[str, list[str]] = {}
     for label, of_model in compared.scores.items():
         first = f"{places[label]:.0%} of weightings" if label in places else None
-        rows.append({"model": label, "comes first": first} | {name: score.value for name, score in of_model.items()})
+        rows.append(
+            {"model": label, "comes first": first} | {name: score.value for name, score in of_model.items()}
+        )
         for name, score in of_model.items():
+            lacks = "without" if score.value is not None else "lacks"
             for part, reason in score.missing.items():
-                unknown.setdefault(f"{name} {'without' if score.value is not None else 'lacks'} {part}: {reason}", []).append(label)
+                unknown.setdefault(f"{name} {lacks} {part}: {reason}", []).append(label)
     show(rows, ["model", *SCORES, "comes first"], empty="nothing to compare")
-    for words, labels in unknown.items():
-        print(f"{', '.join(labels)}: {words}")
+    for reason, labels in unknown.items():
+        print(f"{', '.join(labels)}: {reason}")
 
 
-def show_ladder(found: SelfTest) -> None:
+def show_ladder(found: Ladder) -> None:
     """A row a metric, a column a rung."""
-    rows = []
+    rows: list[dict[str, object]] = []
     for name, seen in found.metrics.items():
         row: dict[str, object] = {"metric": name, "better": seen.better, "real": statistics.fmean(seen.real)}
         row |= {rung: f"{value:.4g}{'' if rung in seen.sees else ' ·'}" for rung, value in seen.rungs.items()}
         row["fails by"] = ", ".join(seen.misorders) or None
         rows.append(row)
-    show(rows, list(rows[0]), empty="nothing measured")
-    print("· not told from real images; fails by: images that it puts ahead of a 3x3 blur, though they are far worse")
-
-
-def show_steps(curve: StepsCurve) -> None:
-    """A row a sampler and number of steps."""
-    rows = [
-        {"sampler": p.sampler, "steps": p.steps, "passes": p.network_evaluations, "fd": p.fd, "fd ÷ floor": p.fd / curve.floor,
-         "ms an image": 1000 * p.seconds_per_image}
-        for p in curve.points
-    ]  # fmt: skip
     show(rows, list(rows[0]) if rows else [], empty="nothing measured")
-    print(f"{curve.samples} images a point; as many real ones have fd {curve.floor:.4g}" + (f"; {curve.warning}" if curve.warning else ""))
+    print(
+        "· not distinguished from real images; fails by: corruptions that score better than a 3x3 blur,"
+        " though they are far worse"
+    )
 
 
-def show(rows: list[dict[str, object]], columns: list[str], empty: str) -> None:
-    """Left-aligned columns; what is absent is a dash."""
+def show_sampler_sweep(curve: SamplerSweep) -> None:
+    """A row a sampler and number of steps."""
+    rows: list[dict[str, object]] = [
+        {
+            "sampler": point.sampler,
+            "steps": point.steps,
+            "passes": point.network_evaluations,
+            "fd": point.fd,
+            "fd ÷ floor": Metric(value=point.fd, floor=curve.floor).over_floor,
+            "ms an image": 1000 * point.seconds_per_image,
+        }
+        for point in curve.points
+    ]
+    show(rows, list(rows[0]) if rows else [], empty="nothing measured")
+    print(
+        f"{curve.samples} images a point; as many real ones have fd {curve.floor:.4g}"
+        + (f"; {curve.warning}" if curve.warning else "")
+    )
+
+
+def show(rows: Sequence[dict[str, object]], columns: Sequence[str], empty: str) -> None:
+    """Print `rows` as a table of `columns`; a dash for an absent value, `empty` if there is no row."""
     if not rows:
         print(empty)
         return
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    widths = [max(len(line[i]) for line in [columns, *cells]) for i in range(len(columns))]
-    for line in [columns, *cells]:
-        text = "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        print(text if sys.stdout.isatty() is False else text[: shutil.get_terminal_size().columns])
+    on_terminal = sys.stdout.isatty()
+    table = Table(box=box.SIMPLE_HEAD if on_terminal else None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in columns:
+        is_number = on_terminal and any(isinstance(row.get(column), int | float) for row in rows)
+        table.add_column(
+            Text(column), justify="right" if is_number else "left", overflow="fold", no_wrap=not on_terminal
+        )
+    for row in rows:
+        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
+    if on_terminal:
+        Console(highlight=False).print(table)
+        return
+    plain = io.StringIO()
+    Console(file=plain, width=_UNCUT, color_system=None, legacy_windows=False).print(table)
+    print("\n".join(line.rstrip() for line in plain.getvalue().splitlines()))
 
 
 def _cell(value: object) -> str:
     if value is None:
-        return "—"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+        return ABSENT
+    return f"{value:.4g}" if isinstance(value, float) else " ".join(str(value).split())

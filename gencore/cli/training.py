@@ -1,49 +1,54 @@
-"""Commands that train: one model, four side by side, the feature classifier of a data set."""
+"""Commands that train: one model, the headline models side by side, the feature classifier of a data set."""
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import Annotated
 
 import tyro
 from tyro.conf import Positional, Suppress
 
-from gencore import commands, comparison, driver, results, runs, tables
+from gencore.analysis import comparison
+from gencore.cli import tables
 from gencore.cli.common import (
     DIVERGED,
     DONE,
     FAILED,
     INTERRUPTED,
     TERMINATED,
-    Places,
+    CommonOptions,
     check_samples,
     evaluate_run,
     print_results,
     say,
 )
-from gencore.config import (
+from gencore.config import commands
+from gencore.config.options import (
     HEADLINE,
     PRESETS,
     DatasetName,
-    DDPMConfig,
-    GANConfig,
+    ModelConfig,
     RunConfig,
-    VAEConfig,
     features_preset,
 )
-from gencore.runs import Run
+from gencore.evaluation.records import ReferenceFigures
+from gencore.store import results, runs
+from gencore.store.runs import Run
+from gencore.training import process
+
+_ALWAYS_NAMED = ("dataset", "epochs", "seed", "seeds")
+"""Options that the command of a comparison names even where they have their defaults."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Train(Places):
-    """Train one model and write config, events, sheets and checkpoints of the run."""
+class Train(CommonOptions):
+    """Train one model; write its config, events, sample sheets and checkpoints."""
 
     config: RunConfig
     name: str | None = None
     """Name of the run [DATASET-PRESET]."""
     resume: bool = False
-    """Go on from the newest checkpoint of the run."""
+    """Continue from the newest checkpoint of the run."""
     overwrite: bool = False
     """Delete the run of that name first."""
     evaluate: bool = False
@@ -51,16 +56,17 @@ class Train(Places):
     preset: Suppress[str] = ""
 
     def __call__(self) -> int:
+        """Run the command; returns the exit code."""
         run = runs.run(self.name or f"{self.config.data.dataset}-{self.preset}", self.folder)
-        code = _train(run, self.config, self)
+        code = _train(run, self.config, self, resume=self.resume, overwrite=self.overwrite)
         if code == DONE and self.evaluate:
             evaluate_run(run, self)
         return code
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compare(Places):
-    """Train VAE, GAN, cGAN and DDPM alike, measure them and print one table."""
+class Compare(CommonOptions):
+    """Train the headline models alike, measure them and print one table."""
 
     dataset: DatasetName = "mnist"
     """Data set; `digits` needs no network."""
@@ -78,34 +84,38 @@ class Compare(Places):
     """Generated images to measure on [10000, or ten for each test image if that is fewer]."""
     name: str | None = None
     """Prefix of the runs' names [DATASET]."""
-    vae: VAEConfig = field(default_factory=lambda: PRESETS["vae"].model)
-    gan: GANConfig = field(default_factory=lambda: PRESETS["gan"].model)
-    cgan: GANConfig = field(default_factory=lambda: PRESETS["cgan"].model)
-    ddpm: DDPMConfig = field(default_factory=lambda: PRESETS["ddpm"].model)
+    models: Annotated[dict[str, ModelConfig], tyro.conf.arg(name="")] = field(
+        default_factory=lambda: {preset: PRESETS[preset].model for preset in HEADLINE}
+    )
     resume: bool = False
-    """Finish what an interrupted comparison began; what was measured before, as asked now, is not measured again."""
+    """Continue an interrupted comparison; runs that have finished and are measured stay as they are."""
     overwrite: bool = False
     """Delete the runs of these names first."""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Print the results as JSON; of several seeds, the comparison."""
 
     def __call__(self) -> int:
+        """Run the command; returns the exit code."""
         check_samples(self.samples)
         if not 1 <= self.seeds <= 100:
             raise ValueError(f"--seeds is {self.seeds}; use 1 to 100 (5 for a table to publish)")
         planned = [(preset, seed) for seed in range(self.seed, self.seed + self.seeds) for preset in HEADLINE]
         members = [(self._run(preset, seed), self._config(preset, seed)) for preset, seed in planned]
         for run, config in members:  # all refusals come before the first training
-            driver.refuse_if_taken(run, config, self.resume, self.overwrite)
+            process.refuse_if_taken(run, config, self.resume, self.overwrite)
         _ensure_features(self.dataset, self)
         device = self.pick_device()
-        from gencore.evaluation import measured_before
+        from gencore.evaluation.evaluate import measured_before
 
         found: list[results.Results] = []
         diverged: dict[str, list[int]] = {}
         for run, config in members:
             ended = run.status() if self.resume and run.exists else None
-            code = {"finished": DONE, "diverged": DIVERGED}[ended] if ended in ("finished", "diverged") else _train(run, config, self)
+            code = (
+                {"finished": DONE, "diverged": DIVERGED}[ended]
+                if ended in ("finished", "diverged")
+                else _train(run, config, self, resume=self.resume, overwrite=self.overwrite)
+            )
             if code == DIVERGED:
                 say(f"{run.name} diverged and is left out")
                 diverged.setdefault(config.label, []).append(config.training.seed)
@@ -120,19 +130,23 @@ class Compare(Places):
             self._compare(shared, diverged)
         elif found:
             if self.seeds > 1:
-                say("fewer than two seeds are left that all models finished; to compare, raise --seeds and --resume")
+                say(
+                    "fewer than two seeds are left that all models finished; to compare, raise --seeds and "
+                    "--resume"
+                )
             print_results(found, self.as_json)
         return DIVERGED if diverged else DONE
 
     @property
     def _words(self) -> list[str]:
-        """The words after `gencore` that ask for this comparison: what names it, and what differs from the defaults."""
-        words = ["compare", "--dataset", self.dataset, "--epochs", str(self.epochs), "--seed", str(self.seed), "--seeds", str(self.seeds)]
-        for name in ("batch_size", "patience", "samples", "name"):
-            if (value := getattr(self, name)) != Compare.__dataclass_fields__[name].default:
+        """The words after `gencore` that ask for this comparison; defaults are left out."""
+        words = ["compare"]
+        for name in ("dataset", "epochs", "seed", "seeds", "batch_size", "patience", "samples", "name"):
+            value, default = getattr(self, name), getattr(Compare, name)
+            if value != default or name in _ALWAYS_NAMED:
                 words += [f"--{name.replace('_', '-')}", str(value)]
         for preset in HEADLINE:
-            words += commands.changes(preset, getattr(self, preset))
+            words += commands.changes(preset, self.models[preset])
         return words
 
     @property
@@ -144,15 +158,16 @@ class Compare(Places):
         return runs.run(f"{self._prefix}-{preset}{suffix}", self.folder)
 
     def _compare(self, found: list[results.Results], diverged: dict[str, list[int]]) -> None:
-        """Write and print what all seeds say together; `found` has the same ones of each label."""
+        """Compare the models over seeds, write it and print it; `found` has the same seeds for each label."""
         from gencore import devices
 
         of_label: dict[str, list[results.Results]] = {}
         for one in found:
             of_label.setdefault(one.label, []).append(one)
-        compared = comparison.compare(of_label, self.epochs, devices.origin_here(self.pick_device(), self._words), diverged)
-        path = self.folder / "results" / "comparisons" / f"{self._prefix}.json"
-        path.parent.mkdir(exist_ok=True)
+        compared = comparison.compare(
+            of_label, self.epochs, devices.origin_here(self.pick_device(), self._words), diverged
+        )
+        path = runs.comparisons_folder(self.folder) / f"{self._prefix}.json"
         results.save(path, compared)
         if self.as_json:
             print(compared.model_dump_json(indent=1))
@@ -164,69 +179,91 @@ class Compare(Places):
         given = PRESETS[preset].model_dump()
         given["data"] |= {"dataset": self.dataset, "batch_size": self.batch_size}
         given["training"] |= {"epochs": self.epochs, "seed": seed, "patience": self.patience}
-        given["model"] = getattr(self, preset).model_dump()
+        given["model"] = self.models[preset].model_dump()
         return RunConfig.model_validate(given)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Features(Places):
-    """Train the feature classifier of a data set and measure the floors through it."""
+class Features(CommonOptions):
+    """Train the feature classifier of a data set, and measure real against real images in its features."""
 
     dataset: Positional[DatasetName]
     overwrite: bool = False
-    """Train it anew."""
+    """Delete it first."""
     resume: bool = False
-    """Go on from the newest checkpoint."""
+    """Continue from its newest checkpoint."""
     seed: int = 42
     """Seed of weights and batches."""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Print the floors as JSON."""
 
     def __call__(self) -> int:
-        return _make_features(self.dataset, self, self.seed, self.resume, self.overwrite, self.as_json)
+        """Run the command; returns the exit code."""
+        reference = _make_features(
+            self.dataset, self, seed=self.seed, resume=self.resume, overwrite=self.overwrite
+        )
+        if isinstance(reference, int):
+            return reference
+        if self.as_json:
+            print(reference.model_dump_json(indent=1))
+        else:
+            _print_reference(self.dataset, reference)
+        return DONE
 
 
-def _train(run: Run, config: RunConfig, places: Places) -> int:
-    """Train as `places`, a command that trains, says; the exit code says how it ended."""
-    resume, overwrite = getattr(places, "resume", False), getattr(places, "overwrite", False)
-    last = driver.drive(run, config, places.pick_device(), resume, overwrite, places.data_dir)
-    print(f"{run.name}: {last.status}, {last.reason} ({last.seconds:.1f} s of training)", file=sys.stderr)
+def _train(
+    run: Run, config: RunConfig, common: CommonOptions, *, resume: bool = False, overwrite: bool = False
+) -> int:
+    """Train `run` and print how it ended; returns the exit code."""
+    last = process.drive(run, config, common.pick_device(), resume, overwrite, common.data_dir)
+    say(f"{run.name}: {last.status}, {last.reason} ({last.seconds:.1f} s of training)")
     if last.status == "stopped":
         return INTERRUPTED if "Ctrl-C" in last.reason else TERMINATED
     return {"finished": DONE, "diverged": DIVERGED, "failed": FAILED}[last.status]
 
 
 def _make_features(
-    dataset: DatasetName, places: Places, seed: int = 42, resume: bool = False, overwrite: bool = False, as_json: bool = False
-) -> int:
-    device = places.pick_device()
-    from gencore.features import features_run
-    from gencore.reference import measure_reference
+    dataset: DatasetName,
+    common: CommonOptions,
+    *,
+    seed: int = 42,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> ReferenceFigures | int:
+    """Train the feature classifier unless it has finished, and measure the floors; else the exit code."""
+    device = common.pick_device()
+    from gencore.evaluation.floors import measure_reference_figures
+    from gencore.models.feature_extractor import features_run
 
-    run = features_run(dataset, places.folder)
+    run = features_run(dataset, common.folder)
     preset = features_preset(dataset)
     config = preset.model_copy(update={"training": preset.training.model_copy(update={"seed": seed})})
     if not (resume and run.exists and run.status() == "finished"):
-        if code := _train(run, config, places):
+        if code := _train(run, config, common, resume=resume, overwrite=overwrite):
             return code
     with run.claim():
-        reference = measure_reference(run, device, places.data_dir, say=say)
-    if as_json:
-        print(reference.model_dump_json(indent=1))
-    else:
-        print(f"{run.name}: {100 * reference.test_accuracy:.2f} % on the test split, fd floor {reference.floors['fd'].value:.3f}, fd of noise {reference.fd_of_noise:.0f}")
-    return DONE
+        return measure_reference_figures(run, device, common.data_dir, say=say)
 
 
-def _ensure_features(dataset: DatasetName, places: Places) -> None:
-    from gencore.features import features_run
-
-    run = features_run(dataset, places.folder)
-    if not (run.results / "reference.json").exists():
-        say(f"{dataset} has no feature classifier yet; training it first")
-        if _make_features(dataset, Features(dataset=dataset, resume=run.exists, **_places(places)), resume=run.exists):
-            raise ValueError(f"the feature classifier of {dataset} did not finish; run `gencore features {dataset}`")
+def _print_reference(dataset: DatasetName, reference: ReferenceFigures) -> None:
+    floor = reference.floors["fd"].value
+    print(
+        f"features-{dataset}: {100 * reference.test_accuracy:.2f} % on the test split, "
+        f"fd floor {floor:.3f}, fd of noise {reference.fd_of_noise:.0f}"
+    )
 
 
-def _places(places: Places) -> dict[str, object]:
-    return {name: getattr(places, name) for name in Places.__dataclass_fields__}
+def _ensure_features(dataset: DatasetName, common: CommonOptions) -> None:
+    """Train the feature classifier of `dataset` if there is none. Raises ValueError if that fails."""
+    from gencore.models.feature_extractor import features_run
+
+    run = features_run(dataset, common.folder)
+    if (run.results / "reference.json").exists():
+        return
+    say(f"{dataset} has no feature classifier yet; training it first")
+    reference = _make_features(dataset, common, resume=run.exists)
+    if isinstance(reference, int):
+        raise ValueError(
+            f"the feature classifier of {dataset} did not finish; run `gencore features {dataset}`"
+        )
+    _print_reference(dataset, reference)

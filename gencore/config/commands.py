@@ -1,7 +1,7 @@
 """A config as the command line that trains it.
 
-The dashboard's form shows these words and its jobs run them: what is on screen is what is done. Results carry them
-as the origin of a training.
+The dashboard's form shows these words and its jobs run them: what is on screen is what is done. Results carry
+them as the origin of a training.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pydantic.fields import FieldInfo
 
-from gencore.config import PRESETS, ModelConfig, RunConfig
+from gencore.config.options import PRESETS, ModelConfig, RunConfig
 
 ALWAYS_SHOWN = ("dataset", "epochs", "seed")
 
@@ -57,7 +57,12 @@ def changes(preset: str, model: ModelConfig) -> list[str]:
     """The words that make a preset's model into `model`, in a command that trains several."""
     config = PRESETS[preset].model_copy(update={"model": model})
     asked, given = options(config), options(PRESETS[preset])
-    return [word for ours, theirs in zip(asked, given, strict=True) if ours != theirs for word in ours.words(f"{preset}.")]
+    return [
+        word
+        for ours, theirs in zip(asked, given, strict=True)
+        if ours != theirs
+        for word in ours.words(f"{preset}.")
+    ]
 
 
 def nearest_preset(config: RunConfig) -> str:

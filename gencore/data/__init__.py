@@ -1,1 +1,1 @@
-"""Data sets: what there is (`registry`), as tensors (`sources`), as an endless row of batches (`batches`)."""
+"""Data sets by name, and batches on the device. Imports `store` and `config`."""

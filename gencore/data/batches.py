@@ -26,6 +26,8 @@ def quantise(images: Tensor) -> Tensor:
 
 
 class Batch(NamedTuple):
+    """B images with their labels, on one device."""
+
     images: Tensor
     """float32 (B, C, H, W) in [-1, 1]"""
     labels: Tensor

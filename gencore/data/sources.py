@@ -1,9 +1,9 @@
-"""Data sets as tensors, downloaded and unpacked first where they are not at hand.
+"""Data sets as tensors, downloaded and unpacked first where they are not on disk.
 
-What lies on disk is doubted: archives are held against their published MD5 before anything opens them,
-unpacked files against the header and length that the data set must have. torchvision downloads and unpacks
-in a folder of its own; only whole files are moved from there into place, so a run that is cut short harms
-no later one, and two at once do not harm each other.
+Nothing on disk is trusted: archives must have their published MD5 before they are opened, unpacked files
+the header, length and SHA-256 of the published ones. torchvision downloads and unpacks in a temporary
+folder; only whole files are moved from there into place, so interrupted and concurrent runs do not harm
+each other.
 """
 
 from __future__ import annotations
@@ -14,28 +14,35 @@ import os
 import shutil
 import struct
 import tempfile
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from urllib.error import URLError
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gencore.config import DatasetName
-from gencore.data.registry import DATASETS, Archive, DatasetSpec, data_folder
+from gencore.config.options import DatasetName
+from gencore.data.registry import DATASETS, DatasetSpec, data_folder
+from gencore.data.verification import (
+    DataError,
+    UnverifiedDataWarning,
+    check_archive,
+    digest_of_tensors,
+    expected_sha256,
+    refuse_file,
+)
+from gencore.store.results import Origin
 
 Split = Literal["train", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 
 _WAYS_OUT = "name another folder with --data-dir or GENCORE_DATA, or use --dataset digits, which is bundled"
-
-
-class DataError(ValueError):
-    """A data set cannot be had; the message names the file or folder and the ways out."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,11 +59,18 @@ class ImageData:
         """The same data on `device`."""
         return replace(self, images=self.images.to(device), labels=self.labels.to(device))
 
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of images and labels as loaded: the same on every device. Makes the host wait for a GPU."""
+        return digest_of_tensors(self.images, self.labels)
+
 
 def load(name: DatasetName, split: Split, folder: Path | None = None) -> ImageData:
-    """The whole split, on the CPU, from `folder` (default: `data_folder()`); downloaded there if need be.
+    """The whole split, on the CPU, from `folder` (default: `data_folder()`); downloaded there where missing.
 
-    Raises DataError for files that are damaged, missing without a network, or in a folder that is of no use.
+    Raises DataError for files that are damaged, not the published ones, missing without a network, or in a
+    folder that cannot be read or written. Issues an UnverifiedDataWarning for files whose published checksum
+    is not known.
     """
     spec = DATASETS[name]
     folder = folder or data_folder()
@@ -71,13 +85,20 @@ def load(name: DatasetName, split: Split, folder: Path | None = None) -> ImageDa
     return ImageData(images, labels, spec)
 
 
+def with_digests(origin: Origin, data: Mapping[Split, ImageData]) -> Origin:
+    """The origin of figures of these splits, with the digest of each."""
+    return origin.model_copy(
+        update={"data_digests": {split: images.digest for split, images in data.items()}}
+    )
+
+
 def _obtain(spec: DatasetSpec, folder: Path) -> None:
-    """All of `spec.unpacked` lies in `folder`, from the archives there or from the network."""
+    """Put all of `spec.unpacked` into `folder`, from the archives there or from the network."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as staging:
         for archive in spec.archives:
             if (folder / archive.path).exists():
-                _check_archive(folder / archive.path, archive)
+                check_archive(folder / archive.path, archive)
                 copy = Path(staging, archive.path)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(folder / archive.path, copy)
@@ -95,18 +116,6 @@ def _obtain(spec: DatasetSpec, folder: Path) -> None:
                 os.replace(Path(staging, path), folder / path)
 
 
-def _check_archive(path: Path, archive: Archive) -> None:
-    # torchvision would overwrite a damaged archive by a download, or blame the network; and a checksum that
-    # fits is what rules out truncated archives and decompression bombs.
-    with path.open("rb") as file:
-        md5 = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    if md5 != archive.md5:
-        raise DataError(
-            f"{path} is damaged: its MD5 is {md5}, expected {archive.md5}; "
-            "delete it and run again to download it, or put the original there"
-        )
-
-
 _TORCHVISION_SETS: dict[DatasetName, tuple[str, dict[str, str]]] = {
     "mnist": ("MNIST", {}),
     "fashion-mnist": ("FashionMNIST", {}),
@@ -117,7 +126,7 @@ _TORCHVISION_SETS: dict[DatasetName, tuple[str, dict[str, str]]] = {
 
 
 def _torchvision_set(spec: DatasetSpec) -> Callable[..., Any]:
-    """torchvision's class for the data set, told to download from $GENCORE_DATA_MIRROR where that is set.
+    """The torchvision class of the data set, which downloads from $GENCORE_DATA_MIRROR where that is set.
 
     A mirror is a data folder served over HTTP: it has each archive at the path that `spec.archives` gives.
     """
@@ -140,8 +149,8 @@ def _torchvision_set(spec: DatasetSpec) -> Callable[..., Any]:
 def _read_idx_pair(spec: DatasetSpec, split: Split, folder: Path) -> tuple[Tensor, Tensor]:
     count = spec.train_count if split == "train" else spec.test_count
     images_path, labels_path = spec.unpacked[:2] if split == "train" else spec.unpacked[2:]
-    images = _read_idx(folder / images_path, (count, spec.size, spec.size))
-    labels = _read_idx(folder / labels_path, (count,)).long()
+    images = _read_idx(spec, images_path, folder, (count, spec.size, spec.size))
+    labels = _read_idx(spec, labels_path, folder, (count,)).long()
     if labels.max() >= len(spec.class_names):
         raise DataError(
             f"{folder / labels_path} is damaged: it holds label {labels.max()}, expected 0 to "
@@ -150,19 +159,35 @@ def _read_idx_pair(spec: DatasetSpec, split: Split, folder: Path) -> tuple[Tenso
     return images[:, None], labels  # (N, 1, H, W), (N,)
 
 
-def _read_idx(path: Path, shape: tuple[int, ...]) -> Tensor:
-    """The uint8 tensor in an IDX file (MNIST's own format), which must have exactly this shape."""
+def _read_idx(spec: DatasetSpec, file: str, folder: Path, shape: tuple[int, ...]) -> Tensor:
+    """The uint8 tensor of this shape in an IDX file (MNIST's own format), after comparing its SHA-256."""
+    path = folder / file
     header = struct.pack(f">HBB{len(shape)}I", 0, 8, len(shape), *shape)  # 8: unsigned bytes
-    expected = len(header) + math.prod(shape)
-    with path.open("rb") as file:
-        start, length = file.read(len(header)), os.fstat(file.fileno()).st_size
-    if start != header or length != expected:
+    expected_length = len(header) + math.prod(shape)
+    with path.open("rb") as opened:
+        start, length = opened.read(len(header)), os.fstat(opened.fileno()).st_size
+    if start != header or length != expected_length:
         raise DataError(
             f"{path} is damaged: {length} bytes that begin with {start.hex(' ') or 'nothing'}, "
-            f"expected {expected} that begin with {header.hex(' ')}; "
+            f"expected {expected_length} that begin with {header.hex(' ')}; "
             "delete it and run again to unpack or download it"
         )
-    return torch.from_numpy(np.fromfile(path, np.uint8, offset=len(header))).view(shape)
+    values = np.fromfile(path, np.uint8, offset=len(header))
+    # The bytes in memory are hashed, so that what is checked is what is used.
+    digest = hashlib.sha256(header)
+    digest.update(values.data)
+    expected = expected_sha256(spec, file, folder)
+    if expected is None:
+        warnings.warn(
+            f"{path} is not verified: {spec.title} has published checksums of its archives only; "
+            f"put {' or '.join(archive.path for archive in spec.archives)} into {folder}, or delete the file "
+            f"to download it (its SHA-256 is {digest.hexdigest()})",
+            UnverifiedDataWarning,
+            stacklevel=2,
+        )
+    elif digest.hexdigest() != expected:
+        refuse_file(path, digest.hexdigest(), expected)
+    return torch.from_numpy(values).view(shape)
 
 
 def _read_emnist(spec: DatasetSpec, split: Split, folder: Path) -> tuple[Tensor, Tensor]:
@@ -171,7 +196,7 @@ def _read_emnist(spec: DatasetSpec, split: Split, folder: Path) -> tuple[Tensor,
 
 
 def _read_cifar10(spec: DatasetSpec, split: Split, folder: Path) -> tuple[Tensor, Tensor]:
-    try:  # torchvision holds each file against its MD5 before it unpickles it
+    try:  # torchvision compares each file with its published MD5 before it unpickles it
         data = _torchvision_set(spec)(folder, train=split == "train")
     except RuntimeError as error:
         raise DataError(
@@ -188,13 +213,18 @@ def _read_digits(spec: DatasetSpec, split: Split, _folder: Path) -> tuple[Tensor
     from sklearn.model_selection import train_test_split
 
     bundled = load_digits()
+    pixels, classes = bundled.images.astype(np.uint8), bundled.target.astype(np.uint8)
+    sha256 = hashlib.sha256(pixels.tobytes() + classes.tobytes()).hexdigest()
+    if (sha256,) != spec.sha256:
+        raise DataError(
+            f"scikit-learn's digits are not the published ones: their SHA-256 is {sha256}, expected "
+            f"{spec.sha256[0]}; run `pip install --force-reinstall scikit-learn`"
+        )
     train, test = train_test_split(
         np.arange(len(bundled.target)), train_size=spec.train_count, stratify=bundled.target, random_state=0
     )
     chosen = train if split == "train" else test
-    small = torch.from_numpy(bundled.images[chosen]).float()[:, None] * (
-        255 / 16
-    )  # (N, 1, 8, 8), 0..16 → 0..255
+    small = torch.from_numpy(pixels[chosen]).float()[:, None] * (255 / 16)  # (N, 1, 8, 8), 0..16 → 0..255
     images = torch.nn.functional.interpolate(small, size=(spec.size, spec.size), mode="bilinear")
     return images.round().to(torch.uint8), torch.from_numpy(bundled.target[chosen])
 

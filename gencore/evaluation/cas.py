@@ -1,7 +1,8 @@
-"""Classification accuracy score (Ravuri & Vinyals 2019): a classifier that has seen only generated images, tested on real.
+"""Classification accuracy score (Ravuri & Vinyals 2019): train on generated images, test on real ones.
 
-It falls with whatever a class's images lack: realism, variety, the right label. Its floor is the same training on as
-many real images. The network is smaller and its training shorter than the paper's; figures compare within a data set.
+It falls with whatever a class's images lack: realism, variety, the right label. Its floor is the same
+training on as many real images. The network is smaller and its training shorter than the paper's, so figures
+compare within a data set only.
 """
 
 from __future__ import annotations
@@ -12,19 +13,21 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor
 
-from gencore.config import ClassifierConfig, DataConfig, RunConfig, TrainingConfig
+from gencore.config.options import ClassifierConfig, DataConfig, RunConfig, TrainingConfig
 from gencore.data.batches import Batches, dequantise
 from gencore.data.sources import ImageData
 from gencore.metrics.classes import conditional_accuracy, confusion_matrix
-from gencore.results import Metric
-from gencore.state import State
+from gencore.store.results import Metric
+from gencore.training.step import State
 
 STEPS = 400
 _BATCH_SIZE = 128
 _CHUNK = 1000
 
 
-def cas_metrics(images: Tensor, labels: Tensor, train: ImageData, test: ImageData, seed: int) -> dict[str, Metric]:
+def cas_metrics(
+    images: Tensor, labels: Tensor, train: ImageData, test: ImageData, seed: int
+) -> dict[str, Metric]:
     """Of generated images (N, C, H, W) uint8 and the labels (N,) they were asked for; all on one device."""
     rng = Generator(images.device).manual_seed(seed)
     chosen = torch.randperm(len(train.images), generator=rng, device=images.device)[: len(images)]
@@ -45,7 +48,9 @@ def accuracy_after_training(data: ImageData, test: ImageData, seed: int) -> floa
     state = State.fresh(config, data, data.images.device)
     for step in range(STEPS):
         state.advance(batches.batch(step), 0.5 * (1 + math.cos(math.pi * step / STEPS)))
-    judge = state.average.averaged
+    classifier = state.average.averaged
     with torch.no_grad():
-        predicted = torch.cat([judge(dequantise(chunk)).argmax(1) for chunk in test.images.split(_CHUNK)])
+        predicted = torch.cat(
+            [classifier(dequantise(chunk)).argmax(1) for chunk in test.images.split(_CHUNK)]
+        )
     return conditional_accuracy(confusion_matrix(test.labels, predicted, len(test.spec.class_names))).mean

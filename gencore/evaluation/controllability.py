@@ -1,7 +1,8 @@
-"""Controllability: asked for a 7, do we get a 7? One task for every model: steer it to each class in turn, and look.
+"""Controllability: how far a model can be steered to each class in turn.
 
-A model that takes labels is given the label. Any other is steered in its latent by a linear probe fitted to its own
-samples. What comes must be recognised as the class, lie among real images of it, and vary as they do.
+A model that takes labels is given the label. Any other is steered in its latent by a linear probe that is
+fitted to its own samples. The images must be recognised as the class, lie within the manifold of its real
+images, and vary as these do.
 """
 
 from __future__ import annotations
@@ -15,22 +16,23 @@ from torch import Generator, Tensor
 
 from gencore import devices
 from gencore.data.batches import quantise
-from gencore.features import Extracted, FeatureExtractor
-from gencore.latent import decoded, slerp
-from gencore.metrics import finite_features
+from gencore.latent.interpolation import decoded, slerp
 from gencore.metrics.manifold import K_DENSITY, K_PRECISION, Manifold
+from gencore.metrics.validation import finite_features
 from gencore.models.base import GenerativeModel, HasLatent
-from gencore.sampling import generate
+from gencore.models.feature_extractor import Extracted, FeatureExtractor
+from gencore.sampling.generate import generate
 
-ASKED = 100
+IMAGES_PER_CLASS = 100
 """Images a class, fewer where the test split has fewer of a class."""
 PROBE_SAMPLES = 5000
 PROBE_SAMPLES_PER_TEST_IMAGE = 10  # where the test split is small, more say little more
 CONFIDENCE = 0.95
-"""The probe's probability of the class asked for at which steering ends. More gains hits and loses coverage."""
-FLOOR_DRAWS = 8
+"""Steering ends at this probability of the target class. A higher one gains hits and loses coverage."""
+FLOOR_SUBSETS = 8
 _WEIGHT_DECAYS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
-_PLACES = 101  # on the great circle from a latent to the direction of a class
+_LOWEST_LOG_P = -30.0  # a class that only the held-out fifth has would make every loss infinite
+_ARC_POINTS = 101  # on the great circle from a latent to the direction of a class
 
 
 @dataclass(frozen=True)
@@ -51,16 +53,17 @@ class Control:
 
     @property
     def hit_rate(self) -> float:
+        """Mean over the classes."""
         return fmean(self.hit_rates)
 
 
 @dataclass(frozen=True)
 class RealClasses:
-    """The real images of each class as control is judged against them, made once a data set.
+    """Manifolds of the real images of each class, which control is measured against; made once a data set.
 
-    Hits ask for the manifold (k = 3) of all test images of the class: of all classes it would let a 7 among ones
-    pass, of fewer images it would be coarse. Coverage (k = 5) is of as many test images as are asked for, so that
-    images as varied as real ones reach nearly all of them.
+    A hit lies in the manifold (k = 3) of all test images of the class: that of all classes would accept a 7
+    among ones, that of fewer images would be coarse. Coverage (k = 5) is of as many test images as are
+    generated, so that images as varied as real ones cover nearly all of them.
     """
 
     extractor: FeatureExtractor
@@ -80,65 +83,70 @@ class RealClasses:
         train_labels: Tensor,
         seed: int = 0,
     ) -> RealClasses:
-        """From what the extractor saw of both splits; at least 6 images of each class in each. `seed` shuffles.
+        """From the features of both splits, which need at least 6 images of each class; `seed` shuffles.
 
         Raises ValueError on fewer, or where real images hit no more often than chance.
         """
         rng, classes = Generator(test_labels.device).manual_seed(seed), len(extractor.spec.class_names)
         counts = torch.stack([labels.bincount(minlength=classes) for labels in (test_labels, train_labels)])
-        asked = min(ASKED, int(counts.min()))
+        per_class = min(IMAGES_PER_CLASS, int(counts.min()))
         of_class = [_shuffled(test_labels, c, rng) for c in range(classes)]
         manifolds = tuple(Manifold.of(test.features[chosen]) for chosen in of_class)
-        to_cover = tuple(Manifold.of(test.features[chosen[:asked]]) for chosen in of_class)
+        to_cover = tuple(Manifold.of(test.features[chosen[:per_class]]) for chosen in of_class)
         accuracies, coverages = [], []
-        for _ in range(FLOOR_DRAWS):
-            drawn = torch.cat([_shuffled(train_labels, c, rng)[:asked] for c in range(classes)])
-            seen = Extracted(train.features[drawn], train.logits[drawn])
-            hit_rates, coverage = _judged(seen, manifolds, to_cover)
+        for _ in range(FLOOR_SUBSETS):
+            chosen = torch.cat([_shuffled(train_labels, c, rng)[:per_class] for c in range(classes)])
+            extracted = Extracted(train.features[chosen], train.logits[chosen])
+            hit_rates, coverage = _hit_rates_and_coverage(extracted, manifolds, to_cover)
             accuracies.append(fmean(hit_rates))
             coverages.append(coverage)
         if fmean(accuracies) <= 1 / classes:
             raise ValueError(
-                f"{fmean(accuracies):.2g} of real images are recognised among their like, no more than by chance; "
-                "train the feature classifier longer"
+                f"{fmean(accuracies):.2g} of real images are recognised and lie in their class's manifold, "
+                "no more than by chance; train the feature classifier longer"
             )
         probe_samples = min(PROBE_SAMPLES, PROBE_SAMPLES_PER_TEST_IMAGE * len(test_labels))
         return cls(extractor, manifolds, to_cover, fmean(accuracies), fmean(coverages), probe_samples)
 
     @property
-    def asked(self) -> int:
-        """Images that are asked for of each class."""
+    def images_per_class(self) -> int:
+        """Images that are generated of each class."""
         return len(self.to_cover[0].features)
 
 
-def control_figures(model: GenerativeModel, real: RealClasses, seed: int, dtype: torch.dtype) -> Control:
-    """How far `model` can be steered, from `real.asked` images a class and, for a probe, `real.probe_samples` more.
+def measure_control(model: GenerativeModel, real: RealClasses, seed: int, dtype: torch.dtype) -> Control:
+    """How far `model` can be steered, from `real.images_per_class` images a class.
 
-    Same seed, same figures. Raises ValueError where the model takes no labels and has no latent, or its images have
-    features that are not finite.
+    A probe takes `real.probe_samples` images more. Same seed, same figures. Raises ValueError where the model
+    takes no labels and has no latent, or its images have features that are not finite.
     """
     classes = len(real.manifolds)
-    target = torch.arange(classes, device=model.device).repeat_interleave(real.asked)
+    target = torch.arange(classes, device=model.device).repeat_interleave(real.images_per_class)
     if model.conditional:
         images, means = generate(model, len(target), target, seed, dtype), "the label"
     elif isinstance(model, HasLatent):
         rng = Generator(model.device).manual_seed(seed)
         z = model.draw_latent(real.probe_samples, rng)
-        probe = Probe.fit(z, real.extractor(_drawn(model, z, dtype)).predicted, classes)
-        images = _drawn(model, probe.steered(model.draw_latent(len(target), rng), target), dtype)
-        means = f"a linear probe on z, right for {probe.accuracy:.0%} of held-out samples (fitted on {len(z):,} of its own)"
+        probe = Probe.fit(z, real.extractor(_decode(model, z, dtype)).predicted, classes)
+        images = _decode(model, probe.steered(model.draw_latent(len(target), rng), target), dtype)
+        means = (
+            f"a linear probe on z, right for {probe.accuracy:.0%} of held-out samples "
+            f"(fitted on {len(z):,} of its own)"
+        )
     else:
         raise ValueError("the model takes no labels and has no latent; there is nothing to steer it by")
-    hit_rates, coverage = _judged(real.extractor(images), real.manifolds, real.to_cover)
-    return Control(means, len(images), hit_rates, 1 / classes, real.real_accuracy, coverage, real.coverage_floor)
+    hit_rates, coverage = _hit_rates_and_coverage(real.extractor(images), real.manifolds, real.to_cover)
+    return Control(
+        means, len(images), hit_rates, 1 / classes, real.real_accuracy, coverage, real.coverage_floor
+    )
 
 
 @dataclass(frozen=True)
 class Probe:
-    """Multinomial logistic regression of the class on a latent whose every coordinate is standardised.
+    """Multinomial logistic regression of the class on a latent, each coordinate of which is standardised.
 
-    There a draw from N(0, I) lies near a shell of radius sqrt(d), and draws from a VAE's mixture in a region much like
-    it. Steering keeps each latent's distance to the centre, so it stays where the model learnt to decode.
+    There samples of N(0, I) lie near a sphere of radius sqrt(d), and those of a VAE's mixture in a similar
+    region. Steering keeps each latent's distance to the centre, so it stays where the model learnt to decode.
     """
 
     centre: Tensor  # (d,) float64, as all of these
@@ -149,64 +157,76 @@ class Probe:
 
     @classmethod
     def fit(cls, z: Tensor, labels: Tensor, classes: int) -> Probe:
-        """Fitted to the first four fifths of z (N, ...), labels (N,); the last fifth chooses the weight decay."""
+        """Fitted to the first 4/5 of z (N, ...) and labels (N,); the last fifth chooses the weight decay."""
         x = z.flatten(1).double()
         centre, deviation = x.mean(dim=0), x.std(dim=0)
         x, fitted = (x - centre) / deviation, 4 * len(x) // 5
-        found, lowest = None, float("inf")
+        probes: list[tuple[float, Probe]] = []
         for decay in _WEIGHT_DECAYS:
             W, b = _logistic_regression(x[:fitted], labels[:fitted], classes, decay)
             logits = x[fitted:] @ W.T + b
-            loss = F.cross_entropy(logits, labels[fitted:]).item()
-            if loss < lowest:
-                accuracy = (logits.argmax(1) == labels[fitted:]).double().mean().item()
-                found, lowest = cls(centre, deviation, W, b, accuracy), loss
-        return found
+            log_p = logits.log_softmax(dim=1).clamp(min=_LOWEST_LOG_P)
+            loss = F.nll_loss(log_p, labels[fitted:]).item()
+            accuracy = (logits.argmax(1) == labels[fitted:]).double().mean().item()
+            probes.append((loss, cls(centre, deviation, W, b, accuracy)))
+        return min(probes, key=lambda probe: probe[0])[1]
 
     def steered(self, z: Tensor, target: Tensor) -> Tensor:
-        """z (N, ...) turned to the direction of each one's class (N,) until the probe is sure of it.
+        """Each z (N, ...) rotated towards its `target` class (N,) until that has probability CONFIDENCE.
 
-        Where it never is, z ends at the place on the great circle where the probe is surest.
+        Where it never has, z ends at the point on the great circle where the probability is highest.
         """
         x = (z.flatten(1).double() - self.centre) / self.deviation
         goal = F.normalize(self.W[target], dim=1) * x.norm(dim=1, keepdim=True)
         end, surest = x, x.new_zeros(len(x), 1)
-        for t in torch.linspace(0, 1, _PLACES, device=x.device).split(1):
-            place = slerp(x, goal, t)[:, 0]
-            p = (place @ self.W.T + self.b).softmax(dim=1).gather(1, target[:, None])
+        for t in torch.linspace(0, 1, _ARC_POINTS, device=x.device).split(1):
+            point = slerp(x, goal, t)[:, 0]
+            p = (point @ self.W.T + self.b).softmax(dim=1).gather(1, target[:, None])
             further = (surest < CONFIDENCE) & (p > surest)
-            end, surest = torch.where(further, place, end), torch.where(further, p, surest)
+            end, surest = torch.where(further, point, end), torch.where(further, p, surest)
         return (end * self.deviation + self.centre).to(z.dtype).view_as(z)
 
 
-def _drawn(model: GenerativeModel, z: Tensor, dtype: torch.dtype) -> Tensor:
+def _decode(model: HasLatent, z: Tensor, dtype: torch.dtype) -> Tensor:
     """uint8 images (N, C, H, W) of z; networks compute in `dtype` here alone, probe and extractor never."""
-    with devices.autocast(model.device, dtype):
+    with devices.autocast(z.device, dtype):
         return decoded(model, z, None, quantise)
 
 
 def _logistic_regression(x: Tensor, labels: Tensor, classes: int, decay: float) -> tuple[Tensor, Tensor]:
-    """W (K, d), b (K,) with the least cross-entropy + decay / 2 ||W||^2 on x (N, d) float64; convex, so one answer."""
-    W, b = (x.new_zeros(*shape, requires_grad=True) for shape in ((classes, x.shape[1]), (classes,)))
-    search = torch.optim.LBFGS([W, b], max_iter=200, line_search_fn="strong_wolfe")
+    """W (K, d), b (K,) with the least cross-entropy + decay / 2 ||W||^2 on x (N, d) float64, by scikit-learn.
 
-    def loss() -> Tensor:
-        search.zero_grad()
-        value = F.cross_entropy(x @ W.T + b, labels) + decay / 2 * W.square().sum()
-        value.backward()
-        return value
+    A class that does not occur among labels (N,) gets the logit -inf, hence the probability 0.
+    """
+    from sklearn.linear_model import LogisticRegression  # takes a second to import
 
-    search.step(loss)
-    return W.detach(), b.detach()
+    W, b = x.new_zeros(classes, x.shape[1]), x.new_full((classes,), -torch.inf)
+    present = labels.unique()
+    if len(present) == 1:
+        b[present] = 0
+        return W, b
+    regression = LogisticRegression(C=1 / (decay * len(x)), max_iter=1000, tol=1e-6)
+    regression.fit(x.cpu().numpy(), labels.cpu().numpy())
+    coefficients, intercepts = (torch.from_numpy(y).to(x) for y in (regression.coef_, regression.intercept_))
+    if len(present) == 2:  # scikit-learn then gives the logit of the second class alone
+        coefficients, intercepts = (torch.cat([-y, y]) / 2 for y in (coefficients, intercepts))
+    W[present], b[present] = coefficients, intercepts
+    return W, b
 
 
-def _judged(
-    drawn: Extracted, manifolds: tuple[Manifold, ...], to_cover: tuple[Manifold, ...]
+def _hit_rates_and_coverage(
+    extracted: Extracted, manifolds: tuple[Manifold, ...], to_cover: tuple[Manifold, ...]
 ) -> tuple[tuple[float, ...], float]:
-    """Hit rate by class, and coverage averaged over classes, of images asked for class by class, as many of each."""
-    features = finite_features(drawn.features, at_least=1)
+    """Hit rate by class, and coverage averaged over classes, of images sorted by class, as many of each."""
+    features = finite_features(extracted.features, at_least=1)
     hit_rates, coverages = [], []
-    by_class = zip(features.chunk(len(manifolds)), drawn.predicted.chunk(len(manifolds)), manifolds, to_cover, strict=True)
+    by_class = zip(
+        features.chunk(len(manifolds)),
+        extracted.predicted.chunk(len(manifolds)),
+        manifolds,
+        to_cover,
+        strict=True,
+    )
     for c, (f, recognised, manifold, cover) in enumerate(by_class):
         inside = (torch.cdist(f, manifold.features).square() < manifold.squared_radii[K_PRECISION]).any(dim=1)
         hit_rates.append((inside & (recognised == c)).double().mean().item())

@@ -1,4 +1,4 @@
-"""What a picture costs to draw: images a second by batch size, passes of the network, floating-point operations."""
+"""Cost of sampling: images a second by batch size, passes of the network, floating-point operations."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from torch.nn.modules import module as hooks
 from torch.utils.flop_counter import FlopCounterMode
 
 from gencore import devices
+from gencore.metrics.catalog import TIMED_BATCHES
 from gencore.models.base import GenerativeModel
-from gencore.results import Metric
-from gencore.sampling import generate
+from gencore.sampling.generate import generate
+from gencore.store.results import Metric
 
-TIMED_BATCHES = (1, 16, 100, 1000)
 _TIMED_REPEATS = 5
 
 

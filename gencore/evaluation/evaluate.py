@@ -1,7 +1,7 @@
-"""What a trained model is worth: images drawn from its averaged weights, against the test split.
+"""Evaluate a trained model: images from its averaged weights, compared with the test split.
 
-Beside each figure stands its floor, the same figure for real training images. What was measured earlier of the very
-same images stays, with the origin it had; what is of other weights or other images goes.
+Each figure is reported with its floor, the same figure for real training images. Earlier figures of the same
+images are kept with their origin; those of other weights or other images are removed.
 """
 
 from __future__ import annotations
@@ -12,27 +12,33 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from gencore import commands, devices, events, results
-from gencore.config import RunConfig
-from gencore.course import course_metrics
+from gencore import devices
+from gencore.config import commands
+from gencore.config.options import RunConfig
 from gencore.data.registry import DATASETS
-from gencore.data.sources import ImageData
+from gencore.data.sources import SPLITS, ImageData, with_digests
 from gencore.data.sources import load as load_data
-from gencore.drawings import drawn
-from gencore.features import load_extractor
-from gencore.files import write_atomically
-from gencore.groups import GROUPS, Subject, second_opinion
-from gencore.inception import inception_metrics
+from gencore.evaluation.floors import load_reference_figures
+from gencore.evaluation.image_metrics import ImageMetrics
+from gencore.evaluation.inception import inception_metrics
+from gencore.evaluation.ladder import load_ladder
+from gencore.evaluation.suite import GROUPS, EvaluatedModel, random_feature_metrics
+from gencore.evaluation.training_features import training_features
+from gencore.latent.traversal import LatentSpace
+from gencore.metrics.catalog import DEFAULT_GROUPS, FeatureSpace, MetricGroup
 from gencore.metrics.classes import class_shares
 from gencore.models.base import GenerativeModel, HasLatent
-from gencore.panel import Panel
-from gencore.reference import load_reference
-from gencore.results import DEFAULT_GROUPS, FeatureSpace, Metric, MetricGroup, Origin, Results
-from gencore.runs import Run
-from gencore.sampling import draw_sheet, load_model, to_png
-from gencore.selftest import load_selftest
-from gencore.walks import Walker
+from gencore.models.feature_extractor import features_run, load_extractor
+from gencore.models.load import load_model
+from gencore.sampling.cache import cached_samples
+from gencore.sampling.sheets import draw_sheet, to_png
+from gencore.store import events, results
+from gencore.store.files import write_atomically
+from gencore.store.results import Metric, Origin, Results
+from gencore.store.runs import Run
+from gencore.training.summary import summary_metrics
 
+DEFAULT_SPACES: tuple[FeatureSpace, ...] = ("classifier",)
 SAMPLES = 10_000
 SAMPLES_PER_TEST_IMAGE = 10  # where the test split is small, more say little more
 _FLAGS = {"sampler": "sampler", "sampling_steps": "steps", "prior": "prior", "guidance": "guidance"}
@@ -47,77 +53,118 @@ def evaluate(
     data_folder: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
     groups: Collection[MetricGroup] = DEFAULT_GROUPS,
-    spaces: Collection[FeatureSpace] = ("classifier",),
+    spaces: Collection[FeatureSpace] = DEFAULT_SPACES,
 ) -> Results:
     """Measure `run`, write results.json, samples.png and morph.png, and return what was measured.
 
-    `samples` is SAMPLES where not given, fewer for a small test split. `changes` as in `load_model` (another sampler,
-    say). The classifier's features serve all `groups`; random and Inception's those about distances (and manifold).
+    `samples` is SAMPLES where not given, fewer for a small test split. `changes` as in `load_model` (another
+    sampler, say). All `groups` use the classifier's features; random features give distances and manifold
+    figures, Inception's distances.
     Raises MissingFeaturesError, CheckpointError, DataError, ValueError.
     """
     config, dataset = run.config(), run.config().data.dataset
-    folder = run.results.parent.parent
+    folder = run.home
     model, checkpoint = load_model(run, device, changes=changes)
     if not all(bool(weights.isfinite().all()) for weights in model.averaged.state_dict().values()):
-        raise ValueError(f"weights of run {run.name} are not finite, so its images mean nothing; train it again")
+        raise ValueError(
+            f"weights of run {run.name} are not finite, so its images mean nothing; train it again"
+        )
     history = events.without_void(events.tail(run.events_path).events)
     training_origin, training_metrics = _training_metrics(run, config, model, history)
     extractor = load_extractor(dataset, device, folder)
-    reference, ladder = load_reference(dataset, extractor, folder), load_selftest(dataset, extractor, folder)
-    test, train = (load_data(dataset, split, data_folder).to(device) for split in ("test", "train"))
+    reference, ladder = (
+        load_reference_figures(dataset, extractor, folder),
+        load_ladder(dataset, extractor, folder),
+    )
+    data = {split: load_data(dataset, split, data_folder) for split in SPLITS}
+    test, train = (data[split].to(device) for split in ("test", "train"))
     dtype = devices.precision(config.training.precision, device)
 
     samples = samples or _samples(len(test.images))
-    asked = _like_training(train, samples, seed) if model.conditional else None
-    images = drawn(run, model, checkpoint.digest, samples, asked, seed, dtype, say)
+    labels = _labels_like_training(train, samples, seed) if model.conditional else None
+    images = cached_samples(run, model, checkpoint.digest, samples, labels, seed, dtype, say)
     say("features")
-    seen = extractor(images)
-    subject = Subject(model, images, asked, seen, Panel(extractor, test), train, reference, ladder, seed, dtype)
+    extracted = extractor(images)
+    train_extracted = training_features(extractor, features_run(dataset, folder), train)
+    evaluated = EvaluatedModel(
+        model,
+        images,
+        labels,
+        extracted,
+        ImageMetrics(extractor, test),
+        train,
+        train_extracted,
+        reference,
+        ladder,
+        seed,
+        dtype,
+    )
 
-    metrics = _measure(subject, groups, spaces, say) | training_metrics
+    metrics = _measure(evaluated, groups, spaces, say) | training_metrics
     fd = metrics.get("fd")
-    metrics |= course_metrics(history, reference.floors["fd"].value, reference.fd_of_noise, fd.value if fd else None)
+    metrics |= summary_metrics(
+        history, reference.floors["fd"].value, reference.fd_of_noise, fd.value if fd else None
+    )
     found = Results(
         run=run.name,
         label=config.label,
         dataset=dataset,
         seed=config.training.seed,
         origins={
-            "evaluation": devices.origin_here(device, _words(run, samples, seed, changes, groups, spaces)),
+            "evaluation": with_digests(
+                devices.origin_here(device, _words(run, samples, seed, changes, groups, spaces)), data
+            ),
             "training": training_origin,
         },
         checkpoint_digest=checkpoint.digest,
         extractor=extractor.name,
         extractor_digest=extractor.digest,
-        reference=f"test split of {test.spec.title}, {len(test.images)} images; the extractor shares its training split with the model",
+        reference=f"test split of {test.spec.title}, {len(test.images)} images; "
+        "the extractor shares its training split with the model",
         sampler=model.sampling,
         samples=samples,
         sampling_seed=seed,
         metrics=metrics,
         class_names=list(test.spec.class_names),
-        class_shares=class_shares(seen.predicted, subject.classes).tolist(),
-        confusion=None if subject.confusion is None else subject.confusion.tolist(),
+        class_shares=class_shares(extracted.predicted, evaluated.classes).tolist(),
+        confusion=None if evaluated.confusion is None else evaluated.confusion.tolist(),
     )
     found = with_what_still_stands(found, _previous(run, say))
     write_atomically(run.results / "samples.png", draw_sheet(model, config.training.seed, dtype))
     if isinstance(model, HasLatent):
-        morph = Walker(model, dtype).morph(extractor, config.training.seed)
+        morph = LatentSpace(model, dtype).morph(extractor, config.training.seed)
         write_atomically(run.results / "morph.png", to_png(morph, columns=len(morph)))
     results.save(run.results_path, found)
     return found
 
 
 def measured_before(run: Run, device: torch.device, samples: int | None = None) -> Results | None:
-    """What `evaluate`, asked for nothing but `samples`, found here of these very weights; None where it did not."""
+    """The results of `evaluate` with default options but `samples`, of the same weights on this machine."""
     dataset, found = run.config().data.dataset, _previous(run, lambda text: None)
     if found is None or "evaluation" not in found.origins:
         return None
     _, checkpoint = load_model(run, device)
-    extractor = load_extractor(dataset, device, run.results.parent.parent)
-    words = _words(run, samples or _samples(DATASETS[dataset].test_count), 0, None, DEFAULT_GROUPS, ("classifier",))
-    asked, known = devices.origin_here(device, words), found.origins["evaluation"]
-    now = checkpoint.digest, extractor.digest, asked.command, asked.device, asked.threads, asked.versions
-    then = found.checkpoint_digest, found.extractor_digest, known.command, known.device, known.threads, known.versions
+    extractor = load_extractor(dataset, device, run.home)
+    words = _words(
+        run, samples or _samples(DATASETS[dataset].test_count), 0, None, DEFAULT_GROUPS, DEFAULT_SPACES
+    )
+    expected, known = devices.origin_here(device, words), found.origins["evaluation"]
+    now = (
+        checkpoint.digest,
+        extractor.digest,
+        expected.command,
+        expected.device,
+        expected.threads,
+        expected.versions,
+    )
+    then = (
+        found.checkpoint_digest,
+        found.extractor_digest,
+        known.command,
+        known.device,
+        known.threads,
+        known.versions,
+    )
     return found if now == then else None
 
 
@@ -125,8 +172,8 @@ def _samples(test_images: int) -> int:
     return min(SAMPLES, SAMPLES_PER_TEST_IMAGE * test_images)
 
 
-def _like_training(train: ImageData, n: int, seed: int) -> Tensor:
-    """n labels drawn as often as the training split holds them: (n,) int64."""
+def _labels_like_training(train: ImageData, n: int, seed: int) -> Tensor:
+    """Labels (n,) int64, as frequent as in the training split."""
     rng = Generator(train.labels.device).manual_seed(seed)
     return train.labels[torch.randint(len(train.labels), (n,), generator=rng, device=train.labels.device)]
 
@@ -144,25 +191,28 @@ def _words(
     words += [f"--{_FLAGS[name]}={value}" for name, value in (changes or {}).items()]
     if set(groups) != set(DEFAULT_GROUPS):
         words += ["--metrics", *groups]
-    if set(spaces) != {"classifier"}:
+    if set(spaces) != set(DEFAULT_SPACES):
         words += ["--features", *spaces]
     return words
 
 
 def _measure(
-    subject: Subject, groups: Collection[MetricGroup], spaces: Collection[FeatureSpace], say: Callable[[str], None]
+    evaluated: EvaluatedModel,
+    groups: Collection[MetricGroup],
+    spaces: Collection[FeatureSpace],
+    say: Callable[[str], None],
 ) -> dict[str, Metric]:
     metrics: dict[str, Metric] = {}
     if "classifier" in spaces:
         for name, measured in GROUPS.items():
             if name in groups:
                 say(name)
-                metrics |= measured(subject)
+                metrics |= measured(evaluated)
     if "random" in spaces:
         say("second opinion")
-        metrics |= second_opinion(subject)
+        metrics |= random_feature_metrics(evaluated)
     if "inception" in spaces:
-        metrics |= inception_metrics(subject.images, subject.panel.test.images, say)
+        metrics |= inception_metrics(evaluated.images, evaluated.image_metrics.test.images, say)
     return metrics
 
 
@@ -190,7 +240,7 @@ def with_what_still_stands(found: Results, previous: Results | None) -> Results:
 
 
 def _images_of(found: Results) -> tuple[object, ...] | None:
-    """What decides which images were measured, and in which features; None, equal to nothing here, where it is not known."""
+    """What decides which images were measured, and in which features; None where it is not known."""
     if found.samples is None or found.sampling_seed is None:
         return None
     return found.checkpoint_digest, found.sampler, found.sampling_seed, found.samples, found.extractor_digest
@@ -211,14 +261,23 @@ def _training_metrics(
         threads=started.threads,
         versions=started.versions,
         unix_time=started.time,
+        data_digests={"train": started.data_digest} if started.data_digest else {},
     )
     in_training = {"measured_in": "training"}
     unknown = {"value": None, "reason": "the event log has no figures yet"}
-    peak = {"value": latest.peak_memory_mib} if isinstance(latest, events.Ended) else {"value": None, "reason": "training has not ended"}
+    peak = (
+        {"value": latest.peak_memory_mib}
+        if isinstance(latest, events.Ended)
+        else {"value": None, "reason": "training has not ended"}
+    )
     metrics = {
-        "training_seconds": Metric(**in_training, unit="s", **({"value": latest.seconds} if latest else unknown)),
+        "training_seconds": Metric(
+            **in_training, unit="s", **({"value": latest.seconds} if latest else unknown)
+        ),
         "peak_memory_mib": Metric(**in_training, unit="MiB", **peak),
         "parameters": Metric(value=float(sum(p.numel() for p in model.parameters())), unit="trained in all"),
-        "sampling_parameters": Metric(value=float(sum(p.numel() for p in model.averaged.parameters())), unit="used to sample"),
+        "sampling_parameters": Metric(
+            value=float(sum(p.numel() for p in model.averaged.parameters())), unit="used to sample"
+        ),
     }
     return origin, metrics

@@ -1,6 +1,6 @@
-"""Every figure that a set of images gets against the test split, with no question asked about its origin.
+"""All metrics of a set of images against the test split, wherever the images come from.
 
-Evaluation puts generated images before the panel, the self-test puts corrupted real ones.
+Evaluation measures generated images, the self-test corrupted real ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from torch import Generator, Tensor
 
 from gencore.data.batches import dequantise
 from gencore.data.sources import ImageData
-from gencore.features import Extracted, FeatureExtractor
 from gencore.metrics.classes import (
     class_coverage,
     class_shares,
@@ -25,6 +24,7 @@ from gencore.metrics.diversity import Bins, diversity
 from gencore.metrics.frechet import frechet_distance, moments, sample_size_warning
 from gencore.metrics.kernel import kernel_distance
 from gencore.metrics.manifold import Manifold, manifold_figures
+from gencore.models.feature_extractor import Extracted, FeatureExtractor
 from gencore.networks.random_features import RandomFeatures
 
 _BINS = 100  # Richardson & Weiss 2018
@@ -32,77 +32,81 @@ _REAL_PER_BIN = 30  # fewer bins where the test split is small, so that even one
 
 
 @dataclass(frozen=True)
-class Panel:
-    """The test split as each metric needs it, made once when first asked for; both on one device.
+class ImageMetrics:
+    """The test split as each metric needs it, computed at first use; extractor and images on one device.
 
-    Images are uint8 (N, C, H, W), which the extractor has `seen`; `seed` draws kd's subsets. Every figure raises
-    ValueError where features are not finite or images too few.
+    Images are uint8 (N, C, H, W), `extracted` their features and logits; `seed` chooses kd's subsets. Every
+    metric raises ValueError where features are not finite or images too few.
     """
 
     extractor: FeatureExtractor
     test: ImageData
 
-    def __call__(self, images: Tensor, seen: Extracted, seed: int = 0) -> dict[str, float]:
+    def __call__(self, images: Tensor, extracted: Extracted, seed: int = 0) -> dict[str, float]:
         """Every figure but the second opinion; N at least 6, and `bins.fewest`."""
         return (
-            self.distances(images, seen, seed)
-            | _neighbours(self.manifold, seen.features)
-            | self.classes(seen)
-            | self.diversity(images, seen)
-            | self.filling(seen)
+            self.distances(images, extracted, seed)
+            | _neighbours(self.manifold, extracted.features)
+            | self.classes(extracted)
+            | self.diversity(images, extracted)
+            | self.bin_differences(extracted)
         )
 
-    def distances(self, images: Tensor, seen: Extracted, seed: int) -> dict[str, float]:
-        """How far the features' distribution lies from the real one; fd in the random network's features too."""
+    def distances(self, images: Tensor, extracted: Extracted, seed: int) -> dict[str, float]:
+        """Distances of the features' distribution from the real one; fd in random features too."""
         return {
-            "fd": frechet_distance(moments(seen.features), moments(self.real.features)),
+            "fd": frechet_distance(moments(extracted.features), moments(self.real.features)),
             "fd_random": frechet_distance(moments(self._at_random(images)), moments(self._real_at_random)),
-            "kd": _kernel_distance(seen.features, self.real.features, seed),
+            "kd": _kernel_distance(extracted.features, self.real.features, seed),
         }
 
-    def neighbours(self, seen: Extracted) -> dict[str, float]:
+    def neighbours(self, extracted: Extracted) -> dict[str, float]:
         """Fidelity and variety by nearest neighbours."""
-        return _neighbours(self.manifold, seen.features)
+        return _neighbours(self.manifold, extracted.features)
 
-    def second_opinion(self, images: Tensor, seed: int) -> dict[str, float]:
-        """Distances and neighbours in the random network's features, each scaled by its deviation over the test split."""
+    def random_feature_metrics(self, images: Tensor, seed: int) -> dict[str, float]:
+        """Distances and neighbours in random features, scaled by their deviation over the test split."""
         features, real = self._at_random(images), self._real_at_random
-        figures = {"kd": _kernel_distance(features, real, seed)} | _neighbours(self._manifold_at_random, features)
+        figures = {"kd": _kernel_distance(features, real, seed)} | _neighbours(
+            self._manifold_at_random, features
+        )
         fd = frechet_distance(moments(features), moments(real))
         return {"fd_random": fd} | {f"{name}_random": value for name, value in figures.items()}
 
-    def classes(self, seen: Extracted) -> dict[str, float]:
-        """Which classes are recognised, and how surely."""
-        shares = class_shares(seen.predicted, len(self.shares))
+    def classes(self, extracted: Extracted) -> dict[str, float]:
+        """Balance of the recognised classes, and how certain the classifier is."""
+        shares = class_shares(extracted.predicted, len(self.shares))
         return {
             "class_total_variation": class_total_variation(shares, self.shares, self.confusion),
             "class_coverage": class_coverage(shares, self.shares),
-            "classifier_score": classifier_score(seen.logits),
+            "classifier_score": classifier_score(extracted.logits),
         }
 
-    def diversity(self, images: Tensor, seen: Extracted) -> dict[str, float]:
+    def diversity(self, images: Tensor, extracted: Extracted) -> dict[str, float]:
         """How much images vary, as a multiple of how much real ones do."""
-        variety = diversity(seen.features, self.real.features, images, self.test.images)
+        variety = diversity(extracted.features, self.real.features, images, self.test.images)
         return {
             "feature_distance_ratio": variety.feature_distance_ratio,
             "pixel_variance_ratio": variety.pixel_variance_ratio,
         }
 
-    def filling(self, seen: Extracted) -> dict[str, float]:
+    def bin_differences(self, extracted: Extracted) -> dict[str, float]:
         """How differently images fill the bins that the test split falls into; N at least `bins.fewest`."""
-        found = self.bins.difference(seen.features)
+        found = self.bins.difference(extracted.features)
         return {"bins_total_variation": found.total_variation, "bins_different": found.different}
 
     def warning(self, samples: int) -> str | None:
-        """What to say where so few images make these figures unsure."""
+        """The warning that so few images make these figures uncertain; None where they do not."""
         return sample_size_warning(min(samples, len(self.test.images)), self.real.features.shape[1])
 
     @cached_property
     def real(self) -> Extracted:
+        """Features and logits of the test split."""
         return self.extractor(self.test.images)
 
     @cached_property
     def manifold(self) -> Manifold:
+        """The manifold of the test split's features."""
         return Manifold.of(self.real.features)
 
     @cached_property
@@ -112,10 +116,12 @@ class Panel:
 
     @cached_property
     def confusion(self) -> Tensor:
+        """Counts (K, K) of the test split by true class (row) and recognised class (column)."""
         return confusion_matrix(self.test.labels, self.real.predicted, len(self.test.spec.class_names))
 
     @cached_property
     def bins(self) -> Bins:
+        """The k-means bins of the test split's features."""
         return Bins.of(self.real.features, min(_BINS, len(self.test.images) // _REAL_PER_BIN))
 
     @cached_property

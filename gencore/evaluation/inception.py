@@ -1,6 +1,6 @@
-"""FID (Heusel et al. 2017) and Inception Score (Salimans et al. 2016) by torch-fidelity's Inception, where it can be had.
+"""FID (Heusel et al. 2017) and Inception Score (Salimans et al. 2016) by torch-fidelity's Inception network.
 
-For comparison with other tools, not for a ranking: the network was trained on photographs, and digits are none.
+For comparison with other tools, not for a ranking: the network was trained on photographs, not on digits.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from gencore.metrics.frechet import frechet_distance, moments, sample_size_warning
-from gencore.results import Metric
+from gencore.store.results import Metric
 
 _TIMEOUT_SECONDS = 10
 _CHUNK = 50
@@ -23,11 +23,14 @@ _SPLITS = 10  # of the Inception Score, as published
 
 
 class NoInceptionError(ValueError):
-    """The network cannot be had; the message says why and how to get it."""
+    """The network is not available; the message says why and how to get it."""
 
 
 def inception_metrics(images: Tensor, real: Tensor, say: Callable[[str], None]) -> dict[str, Metric]:
-    """FID of uint8 images (N, C, H, W) to real ones (M, C, H, W), and their Inception Score; absent where it cannot be."""
+    """FID of uint8 images (N, C, H, W) to real ones (M, C, H, W), and their Inception Score.
+
+    Without the network both have no value and the reason.
+    """
     try:
         network = _inception().to(images.device)
     except NoInceptionError as error:
@@ -53,7 +56,9 @@ def _inception() -> torch.nn.Module:
 
     weights = Path(torch.hub.get_dir()) / "checkpoints" / Path(URL_INCEPTION_V3).name
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(_TIMEOUT_SECONDS)  # torch.hub sets none, and a silent network would hold it for ever
+    socket.setdefaulttimeout(
+        _TIMEOUT_SECONDS
+    )  # torch.hub sets none, and a silent network would hold it for ever
     try:
         if not weights.exists():
             weights.parent.mkdir(parents=True, exist_ok=True)

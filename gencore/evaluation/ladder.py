@@ -1,7 +1,6 @@
-"""What each metric sees: real images, and the same images spoilt in known ways, before the panel.
+"""Which corruptions each metric detects: real images, and the same images corrupted in known ways.
 
-A metric is worth its number only where it sees what is wrong. `selftest.json` lies beside the feature classifier;
-results and pages quote it.
+`selftest.json` lies beside the feature classifier; results and pages list what a metric is blind to.
 """
 
 from __future__ import annotations
@@ -14,14 +13,16 @@ from pathlib import Path
 import torch
 from torch import Generator
 
-from gencore import results
-from gencore.config import DatasetName
+from gencore.config.options import DatasetName
+from gencore.data.sources import SPLITS, with_digests
 from gencore.data.sources import load as load_data
-from gencore.features import FeatureExtractor, features_run, load_extractor
-from gencore.judge import Seen, SelfTest
+from gencore.evaluation.image_metrics import ImageMetrics
+from gencore.evaluation.records import Ladder, MetricLadder
+from gencore.metrics.catalog import METRICS, Better
 from gencore.metrics.corruptions import LADDER
-from gencore.panel import Panel
-from gencore.results import BETTER, Better, Origin
+from gencore.models.feature_extractor import FeatureExtractor, features_run, load_extractor
+from gencore.store import results
+from gencore.store.results import Origin
 
 DRAWS = 4
 SAMPLES = 10_000
@@ -30,21 +31,22 @@ _WORST = ("pure noise", "single class")
 _BARELY_WRONG = "blurred"
 
 
-def selftest(
+def measure_ladder(
     dataset: DatasetName,
     device: torch.device,
     folder: Path,
     data_folder: Path | None,
     origin: Origin,
     say: Callable[[str], None] = lambda text: None,
-) -> SelfTest:
-    """Put real and spoilt training images before the panel, and store what it says beside the classifier.
+) -> Ladder:
+    """Measure real and corrupted training images by every metric, and store the ladder beside the classifier.
 
     Raises MissingFeaturesError, DataError.
     """
     extractor = load_extractor(dataset, device, folder)
-    test, train = (load_data(dataset, split, data_folder).to(device) for split in ("test", "train"))
-    panel, rng = Panel(extractor, test), Generator(device).manual_seed(0)
+    data = {split: load_data(dataset, split, data_folder) for split in SPLITS}
+    test, train = (data[split].to(device) for split in ("test", "train"))
+    image_metrics, rng = ImageMetrics(extractor, test), Generator(device).manual_seed(0)
     count = min(SAMPLES, len(train.images) // 2)  # so that draws differ
 
     draws = []
@@ -52,32 +54,37 @@ def selftest(
         say(f"real images, draw {draw + 1} of {DRAWS}")
         chosen = torch.randperm(len(train.images), generator=rng, device=device)[:count]
         images, labels = train.images[chosen], train.labels[chosen]
-        draws.append(panel(images, extractor(images)))
+        draws.append(image_metrics(images, extractor(images)))
     rungs = {}
-    for name, spoil in LADDER.items():  # the last draw's images
+    for name, corrupt in LADDER.items():  # the last draw's images
         say(name)
-        rung = spoil(images, labels, rng)
-        rungs[name] = panel(rung.images, extractor(rung.images))
-    found = SelfTest(
+        rung = corrupt(images, labels, rng)
+        rungs[name] = image_metrics(rung.images, extractor(rung.images))
+    found = Ladder(
         dataset=dataset,
         extractor_digest=extractor.digest,
         samples=count,
         metrics={
-            name: seen(BETTER[name], [draw[name] for draw in draws], {rung: figures[name] for rung, figures in rungs.items()})
+            name: metric_ladder(
+                better,
+                [draw[name] for draw in draws],
+                {rung: figures[name] for rung, figures in rungs.items()},
+            )
             for name in draws[0]
+            if (better := METRICS[name].better)
         },
-        origin=origin,
+        origin=with_digests(origin, data),
     )
     results.save(_path(dataset, folder), found)
     return found
 
 
-def seen(better: Better, real: list[float], rungs: Mapping[str, float]) -> Seen:
-    """What a metric sees, given its values for draws of real images and for each rung."""
+def metric_ladder(better: Better, real: list[float], rungs: Mapping[str, float]) -> MetricLadder:
+    """The rungs that a metric detects, given its values for draws of real images and for each rung."""
     badness = {rung: _badness(better, value) for rung, value in rungs.items()}
     of_real = [_badness(better, value) for value in real]
     bound = max(of_real) + _CLEARLY * statistics.stdev(of_real)
-    return Seen(
+    return MetricLadder(
         better=better,
         real=real,
         rungs=dict(rungs),
@@ -93,10 +100,10 @@ def _badness(better: Better, value: float) -> float:
     return value if better == "smaller" else -value
 
 
-def load_selftest(dataset: DatasetName, extractor: FeatureExtractor, folder: Path) -> SelfTest | None:
+def load_ladder(dataset: DatasetName, extractor: FeatureExtractor, folder: Path) -> Ladder | None:
     """None where it was never made, or was made with another classifier."""
     try:
-        found = results.load(_path(dataset, folder), SelfTest)
+        found = results.load(_path(dataset, folder), Ladder)
     except FileNotFoundError:
         return None
     return found if found.extractor_digest == extractor.digest else None

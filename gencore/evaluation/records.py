@@ -1,14 +1,15 @@
-"""What is known of the classifier through which the models of a data set are measured.
+"""Records of the classifier that the models of a data set are measured with: floors and ladder.
 
-Its floors (`reference.json`) and its ladder (`selftest.json`) lie beside it. Records alone, so that pages read them
-without torch; `reference.py` and `selftest.py` measure them.
+They lie beside it as `reference.json` and `selftest.json`. Pages read them without torch; `floors.py` and
+`ladder.py` measure them.
 """
 
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gencore.results import Better, Origin
+from gencore.metrics.catalog import Better
+from gencore.store.results import Origin
 
 
 class Floor(BaseModel):
@@ -21,7 +22,7 @@ class Floor(BaseModel):
     draws: int
 
 
-class Reference(BaseModel):
+class ReferenceFigures(BaseModel):
     """What the real images of a data set look like through its classifier; `reference.json` beside it."""
 
     model_config = ConfigDict(frozen=True)
@@ -37,7 +38,7 @@ class Reference(BaseModel):
     origin: Origin
 
 
-class Seen(BaseModel):
+class MetricLadder(BaseModel):
     """One metric over the ladder."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -46,14 +47,17 @@ class Seen(BaseModel):
     real: list[float] = Field(description="Of random real training images, one a draw.")
     rungs: dict[str, float]
     sees: list[str] = Field(description="Rungs that come out clearly worse than every draw of real images.")
-    misorders: list[str] = Field(description="Rungs that it puts ahead of the 3x3 blur, though they are far worse.")
+    misorders: list[str] = Field(
+        description="Rungs that it puts ahead of the 3x3 blur, though they are far worse."
+    )
 
     @property
     def passes(self) -> bool:
+        """Whether the metric puts no far worse rung ahead of the blur."""
         return not self.misorders
 
 
-class SelfTest(BaseModel):
+class Ladder(BaseModel):
     """The ladder of a data set, by every metric."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -61,5 +65,5 @@ class SelfTest(BaseModel):
     dataset: str
     extractor_digest: str
     samples: int
-    metrics: dict[str, Seen]
+    metrics: dict[str, MetricLadder]
     origin: Origin

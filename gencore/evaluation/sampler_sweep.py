@@ -14,14 +14,17 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Generator
 
-from gencore import devices, results
-from gencore.config import DDPMConfig, Sampler
+from gencore import devices
+from gencore.config.options import Sampler
 from gencore.data.sources import load as load_data
-from gencore.features import load_extractor
 from gencore.metrics.frechet import Moments, frechet_distance, moments, sample_size_warning
-from gencore.results import Origin
-from gencore.runs import Run
-from gencore.sampling import generate, load_model
+from gencore.models.base import SamplesInSteps
+from gencore.models.feature_extractor import load_extractor
+from gencore.models.load import load_model
+from gencore.sampling.generate import generate
+from gencore.store import results
+from gencore.store.results import Origin
+from gencore.store.runs import Run
 
 SAMPLERS: tuple[Sampler, ...] = ("dpm-solver++", "ddim")
 COUNTS = (2, 5, 10, 20, 50)
@@ -33,7 +36,7 @@ class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Point(_Record):
+class SweepPoint(_Record):
     """One sampler at one number of steps."""
 
     sampler: Sampler
@@ -44,7 +47,7 @@ class Point(_Record):
     origin: Origin
 
 
-class StepsCurve(_Record):
+class SamplerSweep(_Record):
     """All points of one run; each is of the same weights, extractor, noise and sample count."""
 
     schema_version: int = 1
@@ -55,9 +58,9 @@ class StepsCurve(_Record):
     seed: int
     floor: float = Field(description="fd of as many random training images.")
     warning: str | None
-    points: list[Point]
+    points: list[SweepPoint]
 
-    def is_like(self, other: StepsCurve) -> bool:
+    def is_like(self, other: SamplerSweep) -> bool:
         """Whether the points of both may stand in one curve."""
         return all(
             getattr(self, name) == getattr(other, name)
@@ -74,24 +77,30 @@ def measure(
     seed: int = 0,
     data_folder: Path | None = None,
     say: Callable[[str], None] = lambda text: None,
-) -> StepsCurve:
+) -> SamplerSweep:
     """Measure each sampler at each count and write steps.json after every point; points of other counts stay.
 
-    The ancestral sampler `ddpm` always takes T steps, so it gives one point. `samples` is SAMPLES where not given,
-    fewer for a small test split. Raises ValueError where `run` is no diffusion model, MissingFeaturesError, DataError.
+    The ancestral sampler `ddpm` always takes T steps, so it gives one point. `samples` is SAMPLES where not
+    given, fewer for a small test split. Raises ValueError where `run` is no diffusion model,
+    MissingFeaturesError, DataError.
     """
     config = run.config()
-    if not isinstance(config.model, DDPMConfig):
-        raise ValueError(f"{run.name} is a {config.label} and draws in one step; name a run of a DDPM")
-    wanted = _wanted(config.model, samplers, counts)
-    extractor = load_extractor(config.data.dataset, device, run.results.parent.parent)
-    test, train = (load_data(config.data.dataset, split, data_folder).to(device) for split in ("test", "train"))
+    model, checkpoint = load_model(run, device)
+    if not isinstance(model, SamplesInSteps):
+        raise ValueError(
+            f"{run.name} is a {config.label} and draws in one step; name a run of a diffusion model"
+        )
+    wanted = _wanted(model, samplers, counts)
+    extractor = load_extractor(config.data.dataset, device, run.home)
+    test, train = (
+        load_data(config.data.dataset, split, data_folder).to(device) for split in ("test", "train")
+    )
     samples = samples or min(SAMPLES, 10 * len(test.images))
     real = moments(extractor(test.images).features)
     dtype = devices.precision(config.training.precision, device)
-    curve = StepsCurve(
+    curve = SamplerSweep(
         run=run.name,
-        checkpoint_digest=load_model(run, device)[1].digest,
+        checkpoint_digest=checkpoint.digest,
         extractor_digest=extractor.digest,
         samples=samples,
         seed=seed,
@@ -100,24 +109,30 @@ def measure(
         points=[],
     )
     path = run.results / "steps.json"
-    if path.exists() and (before := results.load(path, StepsCurve)).is_like(curve):
-        curve = curve.model_copy(update={"points": [p for p in before.points if (p.sampler, p.steps) not in wanted]})
+    if path.exists() and (before := results.load(path, SamplerSweep)).is_like(curve):
+        curve = curve.model_copy(
+            update={"points": [p for p in before.points if (p.sampler, p.steps) not in wanted]}
+        )
     for sampler, steps in wanted:
         say(f"{sampler}, {steps} steps")
         model, _ = load_model(run, device, changes={"sampler": sampler, "sampling_steps": steps})
-        labels = torch.arange(samples, device=device) % len(test.spec.class_names) if model.conditional else None
+        labels = (
+            torch.arange(samples, device=device) % len(test.spec.class_names) if model.conditional else None
+        )
         generate(model, 1, labels, seed, dtype)  # warm-up
         devices.synchronise(device)
         start = time.perf_counter()
         images = generate(model, samples, labels, seed, dtype)
         devices.synchronise(device)
-        point = Point(
+        point = SweepPoint(
             sampler=sampler,
             steps=steps,
             network_evaluations=model.network_evaluations,
             seconds_per_image=(time.perf_counter() - start) / samples,
             fd=frechet_distance(moments(extractor(images).features), real),
-            origin=devices.origin_here(device, ["steps", run.name, "--samplers", sampler, "--counts", str(steps)]),
+            origin=devices.origin_here(
+                device, ["steps", run.name, "--samplers", sampler, "--counts", str(steps)]
+            ),
         )
         points = sorted([*curve.points, point], key=lambda p: (p.sampler, p.steps))
         curve = curve.model_copy(update={"points": points})
@@ -125,25 +140,32 @@ def measure(
     return curve
 
 
-def load(run: Run) -> StepsCurve | None:
+def load(run: Run) -> SamplerSweep | None:
     """What was measured of `run`, or None. Raises UnreadableError."""
     path = run.results / "steps.json"
-    return results.load(path, StepsCurve) if path.exists() else None
+    return results.load(path, SamplerSweep) if path.exists() else None
 
 
-def _wanted(model: DDPMConfig, samplers: Sequence[Sampler], counts: Sequence[int]) -> list[tuple[Sampler, int]]:
+def _wanted(
+    model: SamplesInSteps, samplers: Sequence[Sampler], counts: Sequence[int]
+) -> list[tuple[Sampler, int]]:
     """Every (sampler, steps) once, after refusing what the model cannot do."""
-    if model.prediction == "flow":
-        samplers = ["ddim"]  # the Euler step is all there is
+    most = model.max_sampling_steps
     for steps in counts:
-        if not 1 <= steps <= model.timesteps:
-            raise ValueError(f"--counts has {steps}; use 1 to {model.timesteps}, the length of this model's noising chain")
-    pairs = [(sampler, model.timesteps if sampler == "ddpm" else steps) for sampler in samplers for steps in counts]
+        if not 1 <= steps <= most:
+            raise ValueError(
+                f"--counts has {steps}; use 1 to {most}, the length of this model's noising chain"
+            )
+    available = [sampler for sampler in samplers if sampler in model.samplers] or list(model.samplers)
+    pairs = [(sampler, most if sampler == "ddpm" else steps) for sampler in available for steps in counts]
     return list(dict.fromkeys(pairs))
 
 
 def _floor(train: torch.Tensor, real: Moments, samples: int) -> float:
     """Mean fd of random training images, as many as are drawn: fd grows as samples get fewer."""
     rng = Generator(train.device).manual_seed(0)
-    draws = (train[torch.randperm(len(train), generator=rng, device=train.device)[:samples]] for _ in range(_FLOOR_DRAWS))
+    draws = (
+        train[torch.randperm(len(train), generator=rng, device=train.device)[:samples]]
+        for _ in range(_FLOOR_DRAWS)
+    )
     return statistics.fmean(frechet_distance(moments(features), real) for features in draws)

@@ -14,7 +14,7 @@ from scipy.optimize import nnls
 from torch import Tensor
 from torch.nn import functional as F
 
-from gencore.metrics import finite_features
+from gencore.metrics.validation import finite_features
 
 
 def class_shares(predicted: Tensor, classes: int) -> Tensor:
@@ -100,7 +100,9 @@ def class_coverage(shares: Tensor, reference_shares: Tensor, share: float = 0.2)
 
 
 def classifier_score(logits: Tensor) -> float:
-    """exp E KL(p(y|x) ‖ p(y)) of logits (N, K): 1 (all alike, or all unsure) to K (each sure, all balanced).
+    """The score exp E KL(p(y|x) ‖ p(y)) of logits (N, K).
+
+    From 1 (all alike, or all uncertain) to K (each certain, all classes balanced).
 
     Salimans et al. 2016, section 4, over all images at once: splits would add bias and no interval. It sees
     neither variety within a class nor realism. Raises ValueError on a wrong shape, NaN or infinity.

@@ -23,7 +23,7 @@ class Rung(NamedTuple):
 Corruption = Callable[[Tensor, Tensor, Generator], Rung]
 
 
-def pure_noise(shape: tuple[int, int, int, int], rng: Generator) -> Tensor:
+def pure_noise(shape: tuple[int, ...], rng: Generator) -> Tensor:
     """Images (N, C, H, W) uint8 of pixels independent and uniform over 0 to 255, on the device of `rng`."""
     return torch.randint(256, shape, dtype=torch.uint8, generator=rng, device=rng.device)
 
@@ -70,7 +70,7 @@ def _single_class(images: Tensor, labels: Tensor, rng: Generator) -> Rung:
 
 
 def _pure_noise(images: Tensor, labels: Tensor, rng: Generator) -> Rung:
-    return Rung(pure_noise(tuple(images.shape), rng), labels)
+    return Rung(pure_noise(images.shape, rng), labels)
 
 
 def _random_class(labels: Tensor, rng: Generator) -> Tensor:

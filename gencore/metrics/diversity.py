@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from torch import Tensor
 
-from gencore.metrics import comparable_features, finite_features
+from gencore.metrics.validation import comparable_features, finite_features
 
 ALPHA = 0.05
 """Level of the test for a bin: about this share of bins differs between two sets of one distribution."""
@@ -106,20 +106,22 @@ def pixel_variance(images: Tensor, chunk: int = 256) -> float:
 
 @dataclass(frozen=True)
 class Bins:
-    """What k-means finds in real features (M, D): K centres, and how many of the M fall to each; a reusable reference."""
+    """K-means bins of real features (M, D): K centres, and the count of real features in each; reusable."""
 
     k_means: KMeans
     real_counts: Tensor  # (K,) float64
 
     @classmethod
     def of(cls, real: Tensor, bins: int, seed: int = 0) -> Bins:
-        """Raises ValueError on bins < 2, fewer than 5 images a bin or fewer distinct ones than bins, NaN or infinity."""
+        """Fits the bins. Raises ValueError on bins < 2, under 5 images a bin, too few distinct, or NaN."""
         if bins < 2:
             raise ValueError(f"bins is {bins}; expected at least 2, and 100 where 10,000 images are compared")
         y = finite_features(real, at_least=_PER_BIN * bins)
         distinct = len(y.unique(dim=0))
         if distinct < bins:
-            raise ValueError(f"{distinct} distinct real features for {bins} bins; use at most {distinct} bins")
+            raise ValueError(
+                f"{distinct} distinct real features for {bins} bins; use at most {distinct} bins"
+            )
         k_means = KMeans(bins, n_init=1, random_state=seed).fit(y.cpu().numpy())
         return cls(k_means, _counts(k_means.labels_, bins))
 
@@ -131,8 +133,8 @@ class Bins:
     def difference(self, generated: Tensor) -> BinsDifference:
         """How differently features (N, D) fill the bins.
 
-        Richardson & Weiss 2018: two-proportion z-test of each bin, not corrected for their number. As
-        the bins fit the very images that are counted as real, even the truth differs a little from them. Raises
+        Richardson & Weiss 2018: two-proportion z-test of each bin, uncorrected for their number. As bins
+        are fitted to the real images, other images of the same distribution differ a little. Raises
         ValueError on N < `fewest`, other dimensions than the real ones', a wrong shape, NaN or infinity.
         """
         centres = torch.as_tensor(self.k_means.cluster_centers_, device=generated.device)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from gencore.metrics import comparable_features
 from gencore.metrics.frechet import frechet_distance, moments, sample_size_warning
+from gencore.metrics.validation import comparable_features
 
 _SIZES = 5  # of 10,000 images the smallest pieces are then 2,000, which a covariance still bears
 
@@ -49,7 +49,9 @@ def fd_infinity(generated: Tensor, real: Tensor, rng: Generator) -> Extrapolatio
     line = torch.stack([inverse.reciprocal(), torch.ones_like(inverse)], dim=1)  # (sizes, 2)
     _, at_zero = torch.linalg.lstsq(line, distance).solution.tolist()
     few = sample_size_warning(sizes[-1], x.shape[1])
-    return Extrapolation(at_zero, sizes, distances, few and f"its line rests on distances of pieces down to {few}")
+    return Extrapolation(
+        at_zero, sizes, distances, few and f"its line rests on distances of pieces down to {few}"
+    )
 
 
 def _mean_distance(x: Tensor, y: Tensor, size: int, pieces: int) -> float:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gencore.metrics import finite_features
+from gencore.metrics.validation import finite_features
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
 
 
 def _trace_of_root(s1: Tensor, s2: Tensor) -> Tensor:
-    """tr (Σ₁Σ₂)^½ from the eigenvalues of √Σ₁ Σ₂ √Σ₁: they are those of Σ₁Σ₂, but of a symmetric matrix.
+    """The trace of (Σ₁Σ₂)^½ from the eigenvalues of the symmetric √Σ₁ Σ₂ √Σ₁, which are those of Σ₁Σ₂.
 
     Directions in which Σ₁ has no variance beyond rounding are left out first. They add nothing, but the root
     would blow up their rounding error from ε to √ε: 1e-8 of the largest variance, for each of them.

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from gencore.metrics import comparable_features
+from gencore.metrics.validation import comparable_features
 
 
 @dataclass(frozen=True)

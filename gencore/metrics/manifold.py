@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gencore.metrics import finite_features
+from gencore.metrics.validation import finite_features
 
 K_PRECISION = 3
 """Neighbours of precision and recall (Kynkäänniemi et al. 2019)."""

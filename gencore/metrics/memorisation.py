@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from gencore.metrics import comparable_features
+from gencore.metrics.validation import comparable_features
 
 
 @dataclass(frozen=True)

@@ -1,23 +1,19 @@
-"""The table of models: a new family is a config, a file and a row here."""
+"""Model families: their losses and samplers. `gencore.config.families` lists them."""
 
 from __future__ import annotations
 
-from gencore.config import ClassifierConfig, Config, DDPMConfig, GANConfig, ModelConfig, VAEConfig
+from importlib import import_module
+
+from gencore.config.families import family_of
+from gencore.config.options import ModelConfig
 from gencore.data.registry import DatasetSpec
 from gencore.models.base import Trainable
-from gencore.models.classifier import Classifier
-from gencore.models.ddpm import DDPM
-from gencore.models.gan import GAN
-from gencore.models.vae import VAE
-
-MODELS: dict[type[Config], type[Trainable]] = {
-    VAEConfig: VAE,
-    GANConfig: GAN,
-    DDPMConfig: DDPM,
-    ClassifierConfig: Classifier,
-}
 
 
 def build(config: ModelConfig, spec: DatasetSpec) -> Trainable:
     """The model that `config` describes, for images and classes as in `spec`, freshly initialised."""
-    return MODELS[type(config)](config, spec)
+    module, _, name = family_of(config).implementation.partition(":")
+    kind: type[Trainable] = getattr(import_module(module), name)
+    model = kind(config, spec)  # each family's class takes its own config
+    assert isinstance(model, Trainable), f"{name} is not a Trainable"
+    return model

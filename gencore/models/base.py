@@ -1,25 +1,32 @@
-"""What training and evaluation ask of a model.
+"""What training, evaluation and pages ask of a model.
 
-A model names its players: the modules that are trained in turn, each on its own loss with its own Adam. How a step
-runs, averages, saves and logs lives in `state.py` and `training.py`; a family is only its losses and its sampler.
-"""
+A model names its players: the modules that are trained in turn, each on its own loss with its own Adam. How a
+step runs, averages, saves and logs lives in `gencore.training`; a family is only its losses and its sampler.
+What only some families can do (a latent space, inversion, sampling in steps) is a protocol: ask with
+`isinstance`."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor, nn
 
+from gencore.config.options import Sampler
 from gencore.data.batches import Batch
 from gencore.data.registry import DatasetSpec
 from gencore.data.sources import ImageData
 
 Parts = dict[str, Tensor]
-"""Named scalars of a loss, for the curves; detached."""
+"""Named scalars of a loss, for the training curves; detached."""
+
+OnStep = Callable[[int, Tensor, Tensor], None]
+"""Called with (step from 1, x after that step, the x_0 which that step predicted); both (B, ...), on the
+device.
+"""
 
 
 @dataclass(frozen=True)
@@ -36,8 +43,10 @@ class Trainable(nn.Module, ABC):
 
     players: Mapping[str, Player]
 
-    def meet(self, data: ImageData) -> None:
-        """Take from the training images, before the first step, what the model needs to know of all of them."""
+    def fit_to_data(self, data: ImageData) -> None:
+        """Take from the training images, before the first step, what the model needs to know of all of
+        them.
+        """
 
     @property
     @abstractmethod
@@ -50,53 +59,69 @@ class Trainable(nn.Module, ABC):
 
 
 class GenerativeModel(Trainable):
-    """A model that draws images."""
+    """A model that generates images."""
 
     spec: DatasetSpec
     conditional: bool
 
     @abstractmethod
     def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
-        """n images (n, C, H, W) float32 in [-1, 1]; `labels` (n,) int64 where the model is conditional, else ignored."""
+        """n images (n, C, H, W) float32 in [-1, 1]; `labels` (n,) int64 where the model is conditional, else
+        ignored.
+        """
 
     @property
     @abstractmethod
     def sampling(self) -> str:
-        """In words, how `sample` draws its images; stands beside every figure."""
+        """How `sample` generates its images, in words; reported with every metric."""
+
+    @property
+    def network_evaluations(self) -> int:
+        """Passes of a network that one image of `sample` takes."""
+        return 1
 
     @property
     def device(self) -> torch.device:
+        """Where the weights lie."""
         return next(self.parameters()).device
 
     def one_hot(self, n: int, labels: Tensor | None) -> Tensor:
-        """The condition vectors (n, classes), or (n, 0) where the model takes none."""
+        """The condition vectors (n, classes), or (n, 0) where the model takes none.
+
+        Raises ValueError where the model is conditional and there are no labels.
+        """
         if not self.conditional:
             return torch.empty(n, 0, device=self.device)
+        return nn.functional.one_hot(self.required(labels), len(self.spec.class_names)).float()
+
+    def required(self, labels: Tensor | None) -> Tensor:
+        """The labels that a conditional model was given. Raises ValueError where it was given none."""
         if labels is None:
-            raise ValueError(f"this model draws what it is asked for; give a label (0 to {len(self.spec.class_names) - 1}) an image")
-        return nn.functional.one_hot(labels, len(self.spec.class_names)).float()
+            last = len(self.spec.class_names) - 1
+            raise ValueError(f"this model is conditional; give a label (0 to {last}) for each image")
+        return labels
 
 
 @runtime_checkable
 class Reconstructs(Protocol):
-    """A model that gives an image back from what it keeps of it."""
+    """A model that encodes an image and decodes it again."""
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) in [-1, 1] -> the same shape and range, without chance."""
+        """(B, C, H, W) in [-1, 1] -> the same shape and range; deterministic."""
 
 
 @runtime_checkable
 class HasLatent(Protocol):
-    """A model whose images follow from a latent alone: the same z and labels, the same image."""
+    """A model whose images are a function of a latent: the same z and labels, the same image."""
 
     spec: DatasetSpec
     conditional: bool
 
     def draw_latent(self, n: int, rng: Generator) -> Tensor:
-        """Latents (n, *latent shape) as `sample` draws them."""
+        """Latents (n, *latent shape), distributed as those of `sample`."""
 
     def decode(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        """(B, *latent shape), labels (B,) as in `sample` -> (B, C, H, W) in [-1, 1], without chance."""
+        """(B, *latent shape), labels (B,) as in `sample` -> (B, C, H, W) in [-1, 1]; deterministic."""
 
 
 @runtime_checkable
@@ -104,22 +129,64 @@ class Inverts(HasLatent, Protocol):
     """A model that finds the latent of an image."""
 
     inversion_passes: int
-    """Passes of a network through one image that it takes."""
+    """Passes of a network that the inversion of one image takes."""
 
     def invert(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        """(B, C, H, W) in [-1, 1], labels (B,) as in `decode` -> latents from which `decode` gives back about x."""
+        """(B, C, H, W) in [-1, 1], labels (B,) as in `decode` -> latents that `decode` turns into about x."""
 
 
 @runtime_checkable
 class TakesSoftLabels(Protocol):
-    """What every conditional model is: its condition can lie between classes; a one-hot draws as `decode` does."""
+    """A model whose condition can lie between classes; with a one-hot condition it equals `decode`."""
 
     def generate(self, z: Tensor, condition: Tensor) -> Tensor:
-        """(B, *latent shape), (B, classes or 0) -> (B, C, H, W) in [-1, 1], without chance."""
+        """(B, *latent shape), (B, classes or 0) -> (B, C, H, W) in [-1, 1]; deterministic."""
 
 
 @runtime_checkable
 class FitsPrior(Protocol):
     """A model whose sampling is completed after training, from the training images."""
 
-    def fit_prior(self, data: ImageData, seed: int) -> None: ...
+    def fit_prior(self, data: ImageData, seed: int) -> None:
+        """Fit the distribution of latents to the codes of `data`; the same seed, the same fit."""
+
+
+class NoiseLevel(NamedTuple):
+    """A point on the way from noise to image: x_t = alpha x_0 + noise."""
+
+    time: float
+    """Timestep 0..T-1, or the real time of a flow in (0, 1]; falls towards the image."""
+    alpha: float
+
+
+@runtime_checkable
+class SamplesInSteps(HasLatent, Protocol):
+    """A model that goes from noise to image in several steps: denoising diffusion, flows.
+
+    Its latent is the noise x_T (B, C, H, W). The sampler and its number of steps come from the model's
+    config; `load_model(..., changes=...)` replaces them."""
+
+    samplers: tuple[Sampler, ...]
+    """Samplers that this model can use."""
+    max_sampling_steps: int
+    can_branch: bool
+    """Whether `branch` works; a flow has no sampler that adds noise."""
+    prediction_meaning: Mapping[str, str]
+    """What `network` predicts and what its inputs mean, by name, for a sampler written elsewhere."""
+
+    def network(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The network's raw prediction (B, C, H, W), without guidance; x_t (B, C, H, W), t (B,), labels (B,)
+        int64.
+        """
+
+    def decode(self, z: Tensor, labels: Tensor | None, on_step: OnStep | None = None) -> Tensor:
+        """As in `HasLatent`; `on_step` sees every step."""
+
+    def noise_levels(self) -> list[NoiseLevel]:
+        """The noise level before each step of `decode`."""
+
+    def branch(self, x_t: Tensor, labels: Tensor | None, rng: Generator, start: int) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1] from the x_t before step `start` (from 0), each with fresh noise.
+
+        By DDIM with eta 1 on the timesteps of `decode`. Raises ValueError where `can_branch` is false.
+        """

@@ -1,4 +1,6 @@
-"""The classifier whose features evaluation compares images in; trained by the same loop as everything else."""
+"""The classifier whose features evaluation compares images in; trained by the same loop as everything
+else.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from gencore.config import ClassifierConfig
+from gencore.config.options import ClassifierConfig
 from gencore.data.batches import Batch
 from gencore.data.registry import DatasetSpec
 from gencore.models.base import Parts, Player, Trainable
@@ -16,6 +18,8 @@ from gencore.networks.classifier import FeatureClassifier
 
 
 class Classifier(Trainable):
+    """A convolutional classifier; evaluation uses its penultimate layer as features."""
+
     def __init__(self, config: ClassifierConfig, spec: DatasetSpec) -> None:
         super().__init__()
         self.config, self.spec = config, spec
@@ -26,6 +30,7 @@ class Classifier(Trainable):
 
     @property
     def averaged(self) -> nn.Module:
+        """The network."""
         return self.network
 
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
@@ -42,7 +47,8 @@ class Classifier(Trainable):
 
 
 def jitter(x: Tensor, rng: Generator, degrees: float = 12, scale: float = 0.1, shift: float = 0.1) -> Tensor:
-    """Each image turned, scaled and shifted at random about its centre, black outside; (B, C, H, W) in [-1, 1].
+    """Each image turned, scaled and shifted at random about its centre, black outside; (B, C, H, W) in [-1,
+    1].
 
     `shift` is a share of half the side. One affine resampling of the whole batch, on its own device.
     """
@@ -51,4 +57,6 @@ def jitter(x: Tensor, rng: Generator, degrees: float = 12, scale: float = 0.1, s
     cos, sin = factor * angle.cos(), factor * angle.sin()
     affine = torch.stack([cos, -sin, right * shift, sin, cos, down * shift], dim=1).view(-1, 2, 3)
     grid = F.affine_grid(affine, list(x.shape), align_corners=False)
-    return F.grid_sample(x + 1, grid, align_corners=False) - 1  # grid_sample pads with 0, so black is moved to 0
+    return (
+        F.grid_sample(x + 1, grid, align_corners=False) - 1
+    )  # grid_sample pads with 0, so black is moved to 0

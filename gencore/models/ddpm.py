@@ -1,182 +1,226 @@
-"""Denoising diffusion (Ho et al. 2020), with v (Salimans & Ho 2022) and rectified flow (Liu et al. 2023) as options.
+"""Denoising diffusion (Ho et al. 2020), with v (Salimans & Ho 2022) and rectified flow (Liu et al. 2023) as
+options.
 
-The network learns to say what noise an image holds; samplers in `gencore.diffusion` turn that into images.
+The network predicts the noise in an image. Objective, preconditioning, guidance and sampler are objects of
+`gencore.models.diffusion`, made from the config; this class joins them.
 """
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from gencore import diffusion
-from gencore.config import DDPMConfig
-from gencore.data.batches import Batch, dequantise
+from gencore.config.options import DDPMConfig, Sampler
+from gencore.data.batches import Batch
 from gencore.data.registry import DatasetSpec
 from gencore.data.sources import ImageData
-from gencore.models.base import GenerativeModel, Parts, Player
+from gencore.models.base import GenerativeModel, NoiseLevel, OnStep, Parts, Player
+from gencore.models.diffusion.guidance import Guidance
+from gencore.models.diffusion.objective import (
+    ChainObjective,
+    Denoiser,
+    FlowObjective,
+    Objective,
+    denoising_loss,
+)
+from gencore.models.diffusion.preconditioning import Standardise
+from gencore.models.diffusion.schedules import Schedule, linear_schedule
+from gencore.models.diffusion.solvers import ChainSolver, FlowSolver, Solver
 from gencore.networks.unet import UNet
 
 INVERSION_STEPS = 50
-_FLOW_TIME_SCALE = 1000.0  # the U-Net's sinusoids are made for times of this range
 
 
 class DDPM(GenerativeModel):
+    """A U-Net, its objective and its sampler; the latent is the noise x_T."""
+
     def __init__(self, config: DDPMConfig, spec: DatasetSpec) -> None:
         super().__init__()
         self.config, self.spec, self.conditional = config, spec, config.conditional
-        self.null_label = len(spec.class_names)
         self.unet = UNet(
             spec.channels, spec.size, config.width, classes=len(spec.class_names) if config.conditional else 0
         )
         self.players = {"unet": Player(self.unet, config.learning_rate)}
-        if config.standardise:  # of the training images' pixels; with the U-Net, so that they go where its weights go
+        if config.standardise:  # buffers of the U-Net, so that they are saved and averaged with its weights
             self.unet.register_buffer("mean", torch.zeros(()))
             self.unet.register_buffer("std", torch.ones(()))
-        self._schedule = diffusion.linear_schedule(config.timesteps, config.beta_start, config.beta_end)
+        self._schedule = linear_schedule(config.timesteps, config.beta_start, config.beta_end)
+        # buffers, so that they follow the model to its device
+        self.register_buffer("_alpha", self._schedule.alpha, persistent=False)
+        self.register_buffer("_sigma", self._schedule.sigma, persistent=False)
 
     @property
-    def schedule(self) -> diffusion.Schedule:
+    def schedule(self) -> Schedule:
         """The noise schedule, on the network's device."""
-        if self._schedule.alpha.device != self.device:
-            self._schedule = self._schedule.to(self.device)
-        return self._schedule
+        return replace(self._schedule, alpha=self.get_buffer("_alpha"), sigma=self.get_buffer("_sigma"))
+
+    @property
+    def objective(self) -> Objective:
+        """What the network predicts and at which noise levels it is trained."""
+        c = self.config
+        if c.prediction == "flow":
+            return FlowObjective(c.noise_levels)
+        return ChainObjective(self.schedule, c.prediction, c.noise_levels)
+
+    @property
+    def preconditioning(self) -> Standardise | None:
+        """How the network's input and output are scaled; None where they are not."""
+        if not self.config.standardise:
+            return None
+        return Standardise(self.unet.get_buffer("mean"), self.unet.get_buffer("std"))
+
+    @property
+    def guidance(self) -> Guidance:
+        """How labelled and unlabelled predictions are combined; its null label is the one after the last
+        class.
+        """
+        return Guidance(self.config.guidance, null_label=len(self.spec.class_names))
+
+    @property
+    def solver(self) -> Solver:
+        """The configured sampler."""
+        c = self.config
+        if c.prediction == "flow":
+            return FlowSolver(c.sampling_steps)
+        return ChainSolver(self.schedule, c.sampler, c.sampling_steps)
 
     @property
     def averaged(self) -> nn.Module:
+        """The U-Net."""
         return self.unet
 
-    def meet(self, data: ImageData) -> None:
-        if self.config.standardise:
-            levels = dequantise(torch.arange(256, device=self.device))
-            shares = torch.bincount(data.images.flatten(), minlength=256).to(self.device) / data.images.numel()
-            self.unet.mean.copy_((shares * levels).sum())
-            self.unet.std.copy_((shares * (levels - self.unet.mean).square()).sum().sqrt())
+    def fit_to_data(self, data: ImageData) -> None:
+        """Take mean and deviation of the pixels, where the network is preconditioned by them."""
+        if preconditioning := self.preconditioning:
+            preconditioning.fit(data.images)
 
     def network(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
-        """The configured prediction at x_t (B, C, H, W) and the network's times t (B,), as float32; labels as the U-Net's."""
+        """The configured prediction at x_t (B, C, H, W) and the network's times t (B,), float32; labels as
+        the U-Net's.
+        """
 
         def unet(x: Tensor) -> Tensor:
             return self.unet(x, t, labels).float()
 
-        c = self.config
-        if not c.standardise:
+        preconditioning, objective = self.preconditioning, self.objective
+        if preconditioning is None:
             return unet(x_t)
-        if c.prediction == "flow":
-            alpha, sigma = 1 - t / _FLOW_TIME_SCALE, t / _FLOW_TIME_SCALE
-        else:
-            steps = t.long()  # an exported graph's are floats
-            alpha, sigma = self.schedule.alpha[steps], self.schedule.sigma[steps]
-        x_0, eps = diffusion.standardised(unet, x_t, alpha, sigma, self.unet.mean, self.unet.std)
-        if c.prediction == "flow":
-            return diffusion.flow_velocity(x_0, eps)
-        return eps if c.prediction == "eps" else diffusion.velocity(self.schedule, x_0, steps, eps)
+        x_0, eps = preconditioning.denoise(unet, x_t, *objective.alpha_sigma(t))
+        return objective.target(x_0, t, eps)
 
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
-        """Mean squared error of the prediction at a random time of each image (eq. 14: L_simple where it predicts eps)."""
-        x_0, n = batch.images, len(batch.images)
-        eps = torch.randn(x_0.shape, device=x_0.device, generator=rng)
-        uniform = self.config.noise_levels == "uniform"
-        if self.config.prediction == "flow":
-            t = torch.rand(n, device=x_0.device, generator=rng) if uniform else diffusion.logit_normal_t(n, rng)
-            x_t, target = diffusion.flow_sample(x_0, t, eps), diffusion.flow_velocity(x_0, eps)
-            t = t * _FLOW_TIME_SCALE
-        else:
-            if uniform:
-                t = torch.randint(self.config.timesteps, (n,), device=x_0.device, generator=rng)
-            else:
-                t = diffusion.logit_normal_timesteps(self.schedule, n, rng)
-            x_t = diffusion.q_sample(self.schedule, x_0, t, eps)
-            target = eps if self.config.prediction == "eps" else diffusion.velocity(self.schedule, x_0, t, eps)
-        label = None
-        if self.conditional:
-            hidden = torch.rand(n, device=x_0.device, generator=rng) < self.config.label_dropout
-            label = batch.labels.masked_fill(hidden, self.null_label)
-        loss = F.mse_loss(self.network(x_t, t, label), target)
+        """Mean squared error of the prediction at a random time of each image, some of the labels hidden."""
+
+        def network(x_t: Tensor, t: Tensor) -> Tensor:
+            if not self.conditional:
+                return self.network(x_t, t)
+            return self.network(x_t, t, self.guidance.hide(batch.labels, self.config.label_dropout, rng))
+
+        loss = denoising_loss(self.objective, network, batch.images, rng)
         return loss, {"mse": loss.detach()}
 
     def predict(self, x_t: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
-        """The network's prediction, guided where asked: (1 - w) unlabelled + w labelled (Ho & Salimans 2022, eq. 6).
+        """The network's prediction (B, C, H, W), guided where configured.
 
-        x_t (B, C, H, W), t (B,) in the network's time, labels (B,), weights of them (B, classes) or None ->
-        (B, C, H, W). Ours counts w from 1 (no guidance); the paper's weight is w - 1.
-        """
+        x_t (B, C, H, W), t (B,) in the network's time, labels (B,) int64 or weights of them (B, classes).
+        Raises ValueError where the model is conditional and `labels` is None."""
         if not self.conditional:
             return self.network(x_t, t)
-        if labels is None:
-            raise ValueError(f"this model draws what it is asked for; give a label (0 to {self.null_label - 1}) an image")
-        labelled = self.network(x_t, t, labels)
-        if self.config.guidance == 1:
-            return labelled
-        unlabelled = self.network(x_t, t, torch.full((len(labels),), self.null_label, device=labels.device))
-        return unlabelled + self.config.guidance * (labelled - unlabelled)
+        return self.guidance.predict(self.network, x_t, t, self.required(labels))
+
+    def denoiser(self, labels: Tensor | None) -> Denoiser:
+        """The network as samplers take it, conditioned on these labels."""
+        return self.objective.denoiser(lambda x_t, t: self.predict(x_t, t, labels))
 
     def draw_latent(self, n: int, rng: Generator) -> Tensor:
         """x_T (n, C, H, W) from N(0, I)."""
-        return torch.randn(n, self.spec.channels, self.spec.size, self.spec.size, device=self.device, generator=rng)
+        return torch.randn(
+            n, self.spec.channels, self.spec.size, self.spec.size, device=self.device, generator=rng
+        )
 
-    def decode(self, z: Tensor, labels: Tensor | None, on_step: diffusion.OnStep | None = None) -> Tensor:
+    def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
+        """n images (n, C, H, W) in [-1, 1] by the configured sampler."""
+        x_T = self.draw_latent(n, rng)
+        return self.solver.sample(self.denoiser(labels), x_T, rng).clamp(-1, 1)
+
+    def decode(self, z: Tensor, labels: Tensor | None, on_step: OnStep | None = None) -> Tensor:
         """Images of x_T by the configured sampler, by DPM-Solver++ where that is the ancestral one."""
-        c = self.config
-        if c.prediction == "flow":
-            x = diffusion.flow_euler_sample(self._velocity_model(labels), z, c.sampling_steps, on_step=on_step)
-        elif c.sampler == "ddim":
-            x = diffusion.ddim_sample(self.eps_model(labels), z, self.schedule, c.sampling_steps, on_step=on_step)
-        else:
-            x = diffusion.dpm_solver_pp_sample(
-                self.eps_model(labels), z, self.schedule, c.sampling_steps, on_step=on_step
-            )
-        return x.clamp(-1, 1)
+        return self.solver.decode(self.denoiser(labels), z, on_step).clamp(-1, 1)
 
     def generate(self, z: Tensor, condition: Tensor) -> Tensor:
         """`decode` under weights of the labels (B, classes), or (B, 0)."""
         return self.decode(z, condition if self.conditional else None)
 
     def invert(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        """x_T (B, C, H, W) of images by the sampler's equation run backwards in INVERSION_STEPS steps."""
-        if self.config.prediction == "flow":
-            return diffusion.flow_euler_invert(self._velocity_model(labels), x, self._inversion_steps)
-        return diffusion.ddim_invert(self.eps_model(labels), x, self.schedule, self._inversion_steps)
+        """x_T (B, C, H, W) of images by the sampler's equation run backwards in at most INVERSION_STEPS
+        steps.
+        """
+        return self.solver.invert(self.denoiser(labels), x, self._inversion_steps)
 
-    def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
-        x_T = self.draw_latent(n, rng)
-        if self.config.sampler == "ddpm":  # never with flow
-            return diffusion.ddpm_sample(self.eps_model(labels), x_T, self.schedule, rng).clamp(-1, 1)
-        return self.decode(x_T, labels)
+    def branch(self, x_t: Tensor, labels: Tensor | None, rng: Generator, start: int) -> Tensor:
+        """Images from the x_t before step `start`, each with fresh noise; see `SamplesInSteps`."""
+        return self.solver.branch(self.denoiser(labels), x_t, rng, start).clamp(-1, 1)
 
-    def eps_model(self, labels: Tensor | None) -> diffusion.Denoiser:
-        """The network as samplers take it, asked for these labels; for eps and v, flow has no such steps."""
-        model = partial(self.predict, labels=labels)
-        return diffusion.eps_from_v(model, self.schedule) if self.config.prediction == "v" else model
+    def noise_levels(self) -> list[NoiseLevel]:
+        """The noise level before each step of `decode`."""
+        return self.solver.noise_levels()
 
-    def _velocity_model(self, labels: Tensor | None) -> diffusion.Denoiser:
-        """The network as a flow's sampler takes it."""
-        return lambda x_t, t: self.predict(x_t, t * _FLOW_TIME_SCALE, labels)
+    @property
+    def can_branch(self) -> bool:
+        """Whether a sampler adds noise on the way; none does along a flow."""
+        return self.solver.can_branch
+
+    @property
+    def samplers(self) -> tuple[Sampler, ...]:
+        """The samplers that a config of this prediction may name."""
+        return self.solver.available
+
+    @property
+    def max_sampling_steps(self) -> int:
+        """The length of the noising chain."""
+        return self.config.timesteps
+
+    @property
+    def prediction_meaning(self) -> dict[str, str]:
+        """What the U-Net predicts and what its inputs mean, for a sampler written elsewhere."""
+        c, null = self.config, self.guidance.null_label
+        if c.prediction == "flow":
+            meaning = {"prediction": "dx_t/dt = eps - x_0", "t": "1000 t, t from 1 (noise) to 0 (image)"}
+        else:
+            meaning = {
+                "prediction": "the noise eps" if c.prediction == "eps" else "v = alpha_t eps - sigma_t x_0",
+                "t": f"timestep 0 to {c.timesteps - 1}, the last all noise",
+                "timesteps": str(c.timesteps),
+                "betas": f"linear from {c.beta_start} to {c.beta_end}",
+            }
+        if self.conditional:
+            labels = f"class 0 to {null - 1}; {null} is no class, for guidance"
+            meaning |= {"labels": labels, "guidance": str(c.guidance)}
+        return meaning
 
     @property
     def network_evaluations(self) -> int:
         """Passes of the U-Net that one image takes."""
-        steps = self.config.timesteps if self.config.sampler == "ddpm" and self.config.prediction != "flow" else self.config.sampling_steps
-        return steps * self._passes_a_step
+        return self.solver.network_evaluations * self._evaluations_per_prediction
 
     @property
     def inversion_passes(self) -> int:
-        return self._inversion_steps * self._passes_a_step
+        """Passes of the U-Net that the inversion of one image takes."""
+        return self._inversion_steps * self._evaluations_per_prediction
 
     @property
     def _inversion_steps(self) -> int:
         return min(INVERSION_STEPS, self.config.timesteps)
 
     @property
-    def _passes_a_step(self) -> int:
-        return 2 if self.conditional and self.config.guidance != 1 else 1
+    def _evaluations_per_prediction(self) -> int:
+        return self.guidance.network_evaluations if self.conditional else 1
 
     @property
     def sampling(self) -> str:
-        c = self.config
-        name = {"ddpm": "ancestral DDPM", "ddim": "DDIM, eta 0", "dpm-solver++": "DPM-Solver++(2M)"}[c.sampler]
-        name = "Euler along the flow" if c.prediction == "flow" else name
-        guidance = f", guidance {c.guidance:g}" if self.conditional and c.guidance != 1 else ""
-        return f"{name}, {self.network_evaluations} network evaluations an image{guidance}"
+        """How `sample` generates its images, in words."""
+        scale = self.config.guidance
+        guidance = f", guidance {scale:g}" if self.conditional and scale != 1 else ""
+        return f"{self.solver.title}, {self.network_evaluations} network evaluations an image{guidance}"

@@ -1,9 +1,8 @@
-"""Generative adversarial network (Goodfellow et al. 2014), non-saturating loss; conditional where asked (Mirza &
-Osindero 2014).
+"""Generative adversarial network (Goodfellow et al. 2014), non-saturating loss; conditional where asked
+(Mirza & Osindero 2014).
 
-Against the collapse to one picture a class: labels enter as plain one-hot vectors, the discriminator sees the spread
-of its batch, and samples come from averaged weights.
-"""
+Against the collapse to one picture a class: labels enter as plain one-hot vectors, the discriminator sees the
+spread of its batch, and samples come from averaged weights."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
-from gencore.config import GANConfig
+from gencore.config.options import GANConfig
 from gencore.data.batches import Batch
 from gencore.data.registry import DatasetSpec
 from gencore.models.base import GenerativeModel, Parts, Player
@@ -19,10 +18,17 @@ from gencore.networks import dcgan, mlp
 
 
 class GAN(GenerativeModel):
+    """Generator against discriminator on the non-saturating loss (Goodfellow et al. 2014), DCGAN or MLP."""
+
     def __init__(self, config: GANConfig, spec: DatasetSpec) -> None:
         super().__init__()
         self.config, self.spec, self.conditional = config, spec, config.conditional
-        d, k, c, size = config.latent_dim, len(spec.class_names) * config.conditional, spec.channels, spec.size
+        d, k, c, size = (
+            config.latent_dim,
+            len(spec.class_names) * config.conditional,
+            spec.channels,
+            spec.size,
+        )
         if config.network == "conv":
             self.generator: nn.Module = dcgan.Decoder(d, k, c, size, config.width, config.depth)
             self.discriminator: nn.Module = dcgan.Encoder(
@@ -41,12 +47,13 @@ class GAN(GenerativeModel):
         """G(z|y): (B, latent_dim), (B, classes or 0) -> (B, C, H, W) in [-1, 1]."""
         return torch.tanh(self.generator(z, condition).float())
 
-    def judge(self, x: Tensor, condition: Tensor) -> Tensor:
+    def discriminate(self, x: Tensor, condition: Tensor) -> Tensor:
         """The logit of D(x|y), high for real: (B,)."""
         return self.discriminator(x, condition).float().squeeze(1)
 
     @property
     def averaged(self) -> nn.Module:
+        """The generator."""
         return self.generator
 
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
@@ -54,10 +61,10 @@ class GAN(GenerativeModel):
         condition = self.one_hot(len(batch.images), batch.labels)
         fake = self.generate(self.draw_latent(len(batch.images), rng), condition)
         if player == "generator":
-            loss = _cross_entropy(self.judge(fake, condition), 1.0)
+            loss = _cross_entropy(self.discriminate(fake, condition), 1.0)
             return loss, {"generator": loss.detach()}
-        real_logit = self.judge(batch.images, condition)
-        fake_logit = self.judge(fake.detach(), condition)
+        real_logit = self.discriminate(batch.images, condition)
+        fake_logit = self.discriminate(fake.detach(), condition)
         loss = _cross_entropy(real_logit, self.config.real_label) + _cross_entropy(fake_logit, 0.0)
         return loss, {
             "discriminator": loss.detach(),
@@ -70,13 +77,16 @@ class GAN(GenerativeModel):
         return torch.randn(n, self.config.latent_dim, device=self.device, generator=rng)
 
     def decode(self, z: Tensor, labels: Tensor | None) -> Tensor:
+        """Images (B, C, H, W) in [-1, 1] of z (B, latent_dim) and labels (B,)."""
         return self.generate(z, self.one_hot(len(z), labels))
 
     def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
+        """n images (n, C, H, W) in [-1, 1] of latents from `draw_latent`."""
         return self.decode(self.draw_latent(n, rng), labels)
 
     @property
     def sampling(self) -> str:
+        """How `sample` generates its images, in words."""
         return "z from N(0, I), one pass of the generator"
 
 

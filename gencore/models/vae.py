@@ -1,8 +1,7 @@
 """Variational autoencoder (Kingma & Welling 2014) with a Bernoulli decoder.
 
-Sampling from N(0, I) meets codes that no image was encoded to. Drawing them from a Gaussian mixture fitted to the
-training images' codes instead costs nothing in training and is offered beside it.
-"""
+Sampling from N(0, I) meets codes that no image was encoded to. Drawing them from a Gaussian mixture fitted to
+the training images' codes instead costs nothing in training and is offered beside it."""
 
 from __future__ import annotations
 
@@ -14,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from torch import Generator, Tensor, nn
 
-from gencore.config import VAEConfig
+from gencore.config.options import VAEConfig
 from gencore.data.batches import Batch, dequantise
 from gencore.data.registry import DatasetSpec
 from gencore.data.sources import ImageData
@@ -26,7 +25,11 @@ FITTED_IMAGES = 20_000
 
 
 class Autoencoder(nn.Module):
-    """Encoder, decoder, and the mixture that stands for the prior once it is fitted (all zeros before)."""
+    """Encoder, decoder, and the mixture that replaces the prior once it is fitted (all zeros before)."""
+
+    mixture_weight: Tensor
+    mixture_mean: Tensor
+    mixture_cholesky: Tensor
 
     def __init__(self, config: VAEConfig, spec: DatasetSpec) -> None:
         super().__init__()
@@ -38,12 +41,25 @@ class Autoencoder(nn.Module):
             self.encoder = mlp.Encoder(c, 0, size, 2 * d, hidden=(400,))
             self.decoder = mlp.Decoder(d, 0, c, size, hidden=(400,))
         k = MIXTURE_COMPONENTS
+        self.mixture_weight: Tensor
+        self.mixture_mean: Tensor
+        self.mixture_cholesky: Tensor
         self.register_buffer("mixture_weight", torch.zeros(k))
         self.register_buffer("mixture_mean", torch.zeros(k, d))
         self.register_buffer("mixture_cholesky", torch.zeros(k, d, d))
+        self.mixture_is_fitted = False  # kept on the host, so that sampling does not read it from the device
+        self.register_load_state_dict_post_hook(_note_mixture)
+
+
+def _note_mixture(autoencoder: nn.Module, incompatible: object) -> None:
+    """After weights were loaded, note whether they hold a fitted mixture."""
+    assert isinstance(autoencoder, Autoencoder)
+    autoencoder.mixture_is_fitted = bool(autoencoder.mixture_weight.any())
 
 
 class VAE(GenerativeModel):
+    """Variational autoencoder (Kingma & Welling 2014) with a Bernoulli decoder."""
+
     conditional = False
     inversion_passes = 1
 
@@ -64,6 +80,7 @@ class VAE(GenerativeModel):
 
     @property
     def averaged(self) -> nn.Module:
+        """Encoder, decoder and the fitted prior."""
         return self.autoencoder
 
     def invert(self, x: Tensor, labels: Tensor | None) -> Tensor:
@@ -80,7 +97,9 @@ class VAE(GenerativeModel):
         z = reparameterise(mu, logvar, rng)
         logits = self.autoencoder.decoder(z, _no_condition(z)).float()
         target = (batch.images + 1) / 2  # BCE wants [0, 1]
-        reconstruction = F.binary_cross_entropy_with_logits(logits, target, reduction="none").sum((1, 2, 3)).mean()
+        reconstruction = (
+            F.binary_cross_entropy_with_logits(logits, target, reduction="none").sum((1, 2, 3)).mean()
+        )
         kl = kl_divergence(mu, logvar).mean()
         total = reconstruction + self.config.beta * kl
         return total, {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
@@ -91,10 +110,12 @@ class VAE(GenerativeModel):
         return self._to_mixture(z, rng) if self._has_mixture else z
 
     def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
+        """n images (n, C, H, W) in [-1, 1] of latents from `draw_latent`."""
         return self.decode(self.draw_latent(n, rng), labels)
 
     @property
     def sampling(self) -> str:
+        """How `sample` generates its images, in words."""
         if self._has_mixture:
             return f"z from a Gaussian mixture of {MIXTURE_COMPONENTS} components fitted to training codes"
         unfinished = ", the mixture is fitted when training ends" if self.config.prior == "mixture" else ""
@@ -102,7 +123,7 @@ class VAE(GenerativeModel):
 
     @property
     def _has_mixture(self) -> bool:
-        return self.config.prior == "mixture" and bool(self.autoencoder.mixture_weight.any())
+        return self.config.prior == "mixture" and self.autoencoder.mixture_is_fitted
 
     def _to_mixture(self, noise: Tensor, rng: Generator) -> Tensor:
         """Each row of standard normal noise takes its place in a component drawn by weight."""
@@ -117,18 +138,23 @@ class VAE(GenerativeModel):
             return
         rng = Generator(self.device).manual_seed(seed)
         chosen = torch.randperm(len(data.images), device=self.device, generator=rng)[:FITTED_IMAGES]
-        codes = torch.cat([
-            reparameterise(*self.encode(dequantise(data.images[part])), rng) for part in chosen.split(1000)
-        ])
+        codes = torch.cat(
+            [reparameterise(*self.encode(dequantise(data.images[part])), rng) for part in chosen.split(1000)]
+        )
         components = min(MIXTURE_COMPONENTS, len(codes) // (2 * self.config.latent_dim) or 1)
-        mixture = GaussianMixture(components, reg_covar=1e-4, max_iter=50, init_params="k-means++", random_state=seed)
-        with warnings.catch_warnings():  # a likelihood still rising after 50 rounds is good enough to draw from
+        mixture = GaussianMixture(
+            components, reg_covar=1e-4, max_iter=50, init_params="k-means++", random_state=seed
+        )
+        with (
+            warnings.catch_warnings()
+        ):  # a likelihood still rising after 50 rounds is good enough to draw from
             warnings.simplefilter("ignore", ConvergenceWarning)
             mixture.fit(codes.double().cpu().numpy())
         a = self.autoencoder
         a.mixture_weight.zero_()[:components] = torch.from_numpy(mixture.weights_)
         a.mixture_mean[:components] = torch.from_numpy(mixture.means_)
         a.mixture_cholesky[:components] = torch.linalg.cholesky(torch.from_numpy(mixture.covariances_))
+        a.mixture_is_fitted = True
 
 
 def reparameterise(mu: Tensor, logvar: Tensor, rng: Generator) -> Tensor:

@@ -19,6 +19,7 @@ class FeatureClassifier(nn.Module):
         self.logit = nn.Linear(feature_dim, classes)
 
     def features(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) in [-1, 1] -> (B, feature_dim)."""
         h = F.max_pool2d(F.relu(self.stem(x)), 2)
         h = self.fine(h)
         h = F.max_pool2d(self.middle(h), 2)
@@ -26,9 +27,11 @@ class FeatureClassifier(nn.Module):
         return self.feature(h.amax(dim=(2, 3)))  # (B, 2 width, H/4, W/4) -> (B, feature_dim)
 
     def logits(self, features: Tensor) -> Tensor:
+        """(B, feature_dim) -> (B, classes)."""
         return self.logit(F.relu(features))
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) in [-1, 1] -> logits (B, classes)."""
         return self.logits(self.features(x))
 
 
@@ -42,7 +45,9 @@ class _Residual(nn.Module):
             nn.Conv2d(channels_out, channels_out, 3, padding=1, bias=False),
             nn.BatchNorm2d(channels_out),
         )
-        self.shortcut = nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else nn.Identity()
+        self.shortcut = (
+            nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else nn.Identity()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.shortcut(x) + self.body(x))

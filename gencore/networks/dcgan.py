@@ -1,8 +1,8 @@
-"""Convolutional encoder and decoder in the manner of DCGAN (Radford et al. 2016), for sides that are multiples of 4.
+"""Convolutional encoder and decoder in the manner of DCGAN (Radford et al. 2016), for sides that are
+multiples of 4.
 
-A GAN's generator and a VAE's decoder are one network, a discriminator and a VAE's encoder the other. Conditions are
-vectors joined to the input; a width of 0 means there are none, and nothing else changes.
-"""
+A GAN's generator and a VAE's decoder are one network, a discriminator and a VAE's encoder the other.
+Conditions are vectors joined to the input; a width of 0 means there are none, and nothing else changes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,14 @@ class Decoder(nn.Module):
     `depth` 3x3 convolutions at the coarsest resolution let it bend one cloud of codes into many classes.
     """
 
-    def __init__(self, latent_dim: int, condition_dim: int, channels: int, size: int, width: int, depth: int) -> None:
+    def __init__(
+        self, latent_dim: int, condition_dim: int, channels: int, size: int, width: int, depth: int
+    ) -> None:
         super().__init__()
         coarse = _quarter(size)
-        deep = [layer for _ in range(depth) for layer in (*_coarse_convolution(2 * width), nn.ReLU(inplace=True))]
+        deep = [
+            layer for _ in range(depth) for layer in (*_coarse_convolution(2 * width), nn.ReLU(inplace=True))
+        ]
         self.layers = nn.Sequential(
             nn.Linear(latent_dim + condition_dim, 2 * width * coarse**2, bias=False),
             nn.Unflatten(1, (2 * width, coarse, coarse)),
@@ -34,15 +38,15 @@ class Decoder(nn.Module):
         initialise(self)
 
     def forward(self, z: Tensor, condition: Tensor) -> Tensor:
+        """z (B, latent_dim), condition (B, condition_dim) -> unbounded values (B, C, H, W)."""
         return self.layers(torch.cat([z, condition], dim=1))
 
 
 class Encoder(nn.Module):
     """An image becomes a vector: (B, C, H, W), (B, condition_dim) -> (B, out_dim).
 
-    The condition enters as constant maps. With `minibatch_stddev` one more map tells how much the images of this
-    batch differ (Karras et al. 2018, section 3), which shows a discriminator a collapse.
-    """
+    The condition enters as constant maps. With `minibatch_stddev` one more map tells how much the images of
+    this batch differ (Karras et al. 2018, section 3), which shows a discriminator a collapse."""
 
     def __init__(
         self,
@@ -56,7 +60,11 @@ class Encoder(nn.Module):
     ) -> None:
         super().__init__()
         coarse = _quarter(size)
-        deep = [layer for _ in range(depth) for layer in (*_coarse_convolution(2 * width), nn.LeakyReLU(0.2, inplace=True))]
+        deep = [
+            layer
+            for _ in range(depth)
+            for layer in (*_coarse_convolution(2 * width), nn.LeakyReLU(0.2, inplace=True))
+        ]
         self.minibatch_stddev = minibatch_stddev
         self.layers = nn.Sequential(
             nn.Conv2d(channels + condition_dim, width, 4, stride=2, padding=1),
@@ -66,10 +74,13 @@ class Encoder(nn.Module):
             nn.LeakyReLU(0.2, inplace=True),
             *deep,
         )
-        self.last = nn.Conv2d(2 * width + minibatch_stddev, out_dim, coarse)  # sees the whole map: a linear layer
+        self.last = nn.Conv2d(
+            2 * width + minibatch_stddev, out_dim, coarse
+        )  # sees the whole map: a linear layer
         initialise(self)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
+        """x (B, C, H, W) in [-1, 1], condition (B, condition_dim) -> (B, outputs)."""
         maps = condition[:, :, None, None].expand(-1, -1, *x.shape[2:])
         h = self.layers(torch.cat([x, maps], dim=1))
         if self.minibatch_stddev:
@@ -82,7 +93,9 @@ def _coarse_convolution(channels: int) -> tuple[nn.Module, nn.Module]:
 
 
 def _batch_deviation(h: Tensor) -> Tensor:
-    """The standard deviation over the batch, averaged over channels and places: (B, C, H, W) -> (B, 1, H, W)."""
+    """The standard deviation over the batch, averaged over channels and places: (B, C, H, W) -> (B, 1, H,
+    W).
+    """
     x = h.float().flatten(1)  # flat rows: three times as fast on a CPU as reducing (B, C, H, W)
     deviation = ((x - x.mean(dim=0)).square().mean(dim=0) + 1e-8).sqrt().mean()
     return deviation.to(h.dtype).expand(h.shape[0], 1, *h.shape[2:])
@@ -90,7 +103,9 @@ def _batch_deviation(h: Tensor) -> Tensor:
 
 def _quarter(size: int) -> int:
     if size % 4:
-        raise ValueError(f"image size is {size}; the networks halve it twice, so use a multiple of 4 (28 or 32)")
+        raise ValueError(
+            f"image size is {size}; the networks halve it twice, so use a multiple of 4 (28 or 32)"
+        )
     return size // 4
 
 

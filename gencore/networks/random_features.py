@@ -37,6 +37,7 @@ class RandomFeatures(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) in [-1, 1] -> features (B, D)."""
         for weight in self.weights:
             # Reflected, the border is no edge. With zeros it is the strongest edge of an image on a dark
             # ground, and some maxima are the same for most images.

@@ -1,8 +1,7 @@
 """A small U-Net for denoising (Ronneberger et al. 2015; Ho et al. 2020), built for speed.
 
-Its one idea: the image is folded 2x2 into channels first (space to depth), so that no convolution runs at full
-resolution. Sides must be multiples of 4.
-"""
+Its one idea: the image is folded 2x2 into channels first (space to depth), so that no convolution runs at
+full resolution. Sides must be multiples of 4."""
 
 from __future__ import annotations
 
@@ -18,15 +17,16 @@ _GROUPS = 8
 class UNet(nn.Module):
     """Noisy images, noise times and conditions become a prediction of the images' shape.
 
-    forward: x (B, C, H, W), t (B,) in [0, timesteps), label (B,) int64, or weights of the labels (B, classes) between
-    which the condition lies, or None -> (B, C, H, W). Label `classes` is the null label of classifier-free guidance
-    (Ho & Salimans 2022).
-    """
+    forward: x (B, C, H, W), t (B,) in [0, timesteps), label (B,) int64, or weights of the labels (B, classes)
+    between which the condition lies, or None -> (B, C, H, W). Label `classes` is the null label of
+    classifier-free guidance (Ho & Salimans 2022)."""
 
     def __init__(self, channels: int, size: int, width: int, classes: int = 0) -> None:
         super().__init__()
         if size % 4:
-            raise ValueError(f"image size is {size}; the U-Net halves it twice, so use a multiple of 4 (28 or 32)")
+            raise ValueError(
+                f"image size is {size}; the U-Net halves it twice, so use a multiple of 4 (28 or 32)"
+            )
         fine, coarse, embedding = width, 2 * width, 2 * width
         self.time_dim = width
         self.time = nn.Sequential(
@@ -44,9 +44,11 @@ class UNet(nn.Module):
         self.norm = nn.GroupNorm(_GROUPS, fine)
         self.head = nn.Conv2d(fine, 4 * channels, 3, padding=1)
         nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        if self.head.bias is not None:  # it is there, by nn.Conv2d's default
+            nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
+        """x (B, C, H, W), t (B,), labels (B,) or weights of them (B, classes) -> prediction (B, C, H, W)."""
         embedding = self.time(sinusoids(t, self.time_dim))
         if self.label is not None:
             assert label is not None, "a conditional U-Net needs labels; use the null label for none"
@@ -72,7 +74,9 @@ class _Residual(nn.Module):
         self.modulate = nn.Linear(embedding, 2 * channels_out)
         self.norm_out = nn.GroupNorm(_GROUPS, channels_out)
         self.conv_out = nn.Conv2d(channels_out, channels_out, 3, padding=1)
-        self.shortcut = nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else nn.Identity()
+        self.shortcut = (
+            nn.Conv2d(channels_in, channels_out, 1) if channels_in != channels_out else nn.Identity()
+        )
         nn.init.zeros_(self.conv_out.weight)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:

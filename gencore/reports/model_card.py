@@ -1,7 +1,7 @@
-"""A run as a model card (Mitchell et al. 2019): what it is, how it was trained, what it is worth, where that ends.
+"""A run as a model card (Mitchell et al. 2019): the model, its training, its results and their limits.
 
-All of it comes from the run's own files; what they do not hold is said to be absent. The words are in `card.md.jinja`;
-what is put into them is escaped here. The front matter is what Hugging Face reads.
+Everything comes from the run's own files; the card names what they lack. The text is in
+`model_card.md.jinja`; values put into it are escaped here. Hugging Face reads the front matter.
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from safetensors import SafetensorError, safe_open
 
-from gencore import commands, events
-from gencore.config import ClassifierConfig
+from gencore.analysis.warnings import find_warnings
+from gencore.config import commands
+from gencore.config.options import ClassifierConfig
 from gencore.data.registry import DATASETS
-from gencore.events import Ended, Resumed, Started
-from gencore.figures import number
-from gencore.page import day
-from gencore.results import BETTER, Results, UnreadableError
-from gencore.runs import Run
+from gencore.metrics import catalog
+from gencore.reports.html import day
+from gencore.store import events
+from gencore.store.events import Ended, Resumed, Started
+from gencore.store.results import Results, UnreadableError
+from gencore.store.runs import Run
 
 DIGITS = 4
 _ACTIVE = re.compile(r"[\\`*_{}\[\]<>|~&$#!@]|(?<=:)//|(?<=www)\.", re.IGNORECASE)
@@ -30,33 +32,51 @@ _ACTIVE = re.compile(r"[\\`*_{}\[\]<>|~&$#!@]|(?<=:)//|(?<=www)\.", re.IGNORECAS
 def card(run: Run) -> str:
     """The card as Markdown.
 
-    Raises FileNotFoundError or UnreadableError where there is no config, ValueError for a run that draws no images.
+    Raises FileNotFoundError or UnreadableError if there is no config, ValueError for a run that generates no
+    images.
     """
     config = run.config()
     if isinstance(config.model, ClassifierConfig):
-        raise ValueError(f"run {run.name} is a feature classifier; it draws no images")
+        raise ValueError(f"run {run.name} is a feature classifier; it generates no images")
     unmeasured = f"not measured yet; gencore evaluate {run.name} does it"
     try:
         results = run.load_results()
     except UnreadableError as error:
-        results, unmeasured = None, str(error).replace(str(run.results_path), run.results_path.name)  # no path of this machine
+        results, unmeasured = (
+            None,
+            str(error).replace(str(run.results_path), run.results_path.name),
+        )  # no path of this machine
     metrics = results.metrics if results else {}
     log = events.without_void(events.tail(run.events_path).events)
     trained_by = results.origins.get("training") if results else None
     weights, weightless = _digest(run)
-    options = [(option.part, " ".join(map(str, (option.name, option.value)))) for option in commands.options(config)]
-    environment = Environment(undefined=StrictUndefined, finalize=_plain, trim_blocks=True, lstrip_blocks=True)
-    environment.filters |= {"number": lambda value: number(value, DIGITS), "code": code, "day": day, "versions": _versions}
-    return environment.from_string(resources.files("gencore").joinpath("card.md.jinja").read_text("utf-8")).render(
+    options = [
+        (option.part, " ".join(map(str, (option.name, option.value)))) for option in commands.options(config)
+    ]
+    environment = Environment(
+        undefined=StrictUndefined, finalize=_plain, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "number": lambda value: catalog.number(value, DIGITS),
+        "title": catalog.title,
+        "code": code,
+        "day": day,
+        "versions": _versions,
+    }
+    return environment.from_string(
+        resources.files("gencore.reports").joinpath("model_card.md.jinja").read_text("utf-8")
+    ).render(
         run=run,
         name=Markup(run.name),  # for code, where its letters stand for themselves
         config=config,
         about=type(config.model).__doc__,
         conditional=getattr(config.model, "conditional", False),
         spec=DATASETS[config.data.dataset],
-        of_model=[told for part, told in options if part == "model"],
-        of_training=[told for part, told in options if part != "model"],
-        command=trained_by.command if trained_by else commands.shown(commands.train(commands.nearest_preset(config), run.name, config)),
+        of_model=[option for part, option in options if part == "model"],
+        of_training=[option for part, option in options if part != "model"],
+        command=trained_by.command
+        if trained_by
+        else commands.shown(commands.train(commands.nearest_preset(config), run.name, config)),
         trained_by=trained_by,
         state=run.status(),
         started=_last(log, Started),
@@ -64,11 +84,13 @@ def card(run: Run) -> str:
         ended=_last(log, Ended),
         results=results,
         unmeasured=unmeasured,
-        better=BETTER,
+        better=catalog.better,
+        text=lambda name, value: catalog.text(name, value, DIGITS),
+        unit=lambda name, metric: metric.unit or catalog.unit(name),
         measured={name: metric for name, metric in metrics.items() if metric.value is not None},
         absent={name: metric for name, metric in metrics.items() if metric.value is None},
         shares=list(zip(results.class_names, results.class_shares, strict=False)) if results else [],
-        warnings=_warnings(results),
+        warnings=find_warnings([results] if results else [], kinds=("warning",)),
         faults=_faults(results, weights),
         weights=weights,
         weightless=weightless,
@@ -76,7 +98,7 @@ def card(run: Run) -> str:
 
 
 def _digest(run: Run) -> tuple[str | None, str]:
-    """What the header of the run's weights gives as their SHA-256, else None and why."""
+    """The SHA-256 in the header of the run's weights, else None and the reason."""
     path = run.weights_path
     if path is None:
         return None, f"No weights in checkpoints/{run.name}."
@@ -89,17 +111,8 @@ def _digest(run: Run) -> tuple[str | None, str]:
 
 def _faults(results: Results | None, weights: str | None) -> list[str]:
     if results and weights and weights != results.checkpoint_digest:
-        return ["The figures are of other weights than those that lie in the run now; measure again."]
+        return ["The figures are of other weights than the run has now; evaluate it again."]
     return []
-
-
-def _warnings(results: Results | None) -> dict[str, list[str]]:
-    """Each warning with the metrics that carry it."""
-    found: dict[str, list[str]] = {}
-    for name, metric in results.metrics.items() if results else ():
-        if metric.warning:
-            found.setdefault(metric.warning, []).append(name)
-    return found
 
 
 def _last(log: list[events.Event], kind: type[events.Event]) -> events.Event | None:
@@ -111,14 +124,16 @@ def _versions(versions: Mapping[str, str]) -> str:
 
 
 def _plain(value: object) -> str:
-    """Anything as one line of Markdown that reads letter by letter and is never obeyed; `code` stays as it is."""
+    """Anything as one line of Markdown with all syntax escaped; `code` stays as it is."""
     if isinstance(value, Markup):
         return value
-    return _ACTIVE.sub(lambda found: "".join(f"\\{letter}" for letter in found[0]), re.sub(r"\s+", " ", str(value)))
+    return _ACTIVE.sub(
+        lambda found: "".join(f"\\{letter}" for letter in found[0]), re.sub(r"\s+", " ", str(value))
+    )
 
 
 def code(text: str) -> Markup:
-    """A code span that ends where the text ends, whatever backticks it holds."""
+    """`text` as a code span, also where it contains backticks."""
     text = " ".join(text.split())
     fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
     room = " " if text.startswith("`") or text.endswith("`") else ""

@@ -1,8 +1,7 @@
 """A run's network as an ONNX graph that other programs run: averaged weights, float32, a batch of any size.
 
-Of a VAE or GAN it is the whole way from z to images; of a diffusion model its prediction, for which a sampler asks step by step.
-The file's metadata say what its inputs mean.
-"""
+Of a VAE or GAN it is the whole way from z to images; of a model that samples in steps it is one prediction,
+which a sampler calls at each step. The file's metadata say what its inputs mean."""
 
 from __future__ import annotations
 
@@ -15,10 +14,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from gencore.models.base import GenerativeModel, HasLatent, TakesSoftLabels
-from gencore.models.ddpm import DDPM
-from gencore.runs import Run
-from gencore.sampling import load_model
+from gencore.models.base import GenerativeModel, HasLatent, SamplesInSteps, TakesSoftLabels
+from gencore.models.load import load_model
+from gencore.store.runs import Run
 
 TRACED_BATCH = 2  # torch takes a size of 1 for a constant
 
@@ -35,51 +33,56 @@ class _Graph(nn.Module):
 
 
 def onnx(run: Run) -> bytes:
-    """The ONNX file of the network that draws, on the CPU; inputs and output as `_graph` names them.
+    """The ONNX file of the network that generates images, on the CPU; inputs and output as `_graph` names
+    them.
 
-    Raises ValueError for a run that draws nothing or where onnxscript is missing, FileNotFoundError, CheckpointError,
-    UnreadableError.
-    """
+    Raises ValueError for a run that generates no images or where onnxscript is missing, FileNotFoundError,
+    CheckpointError, UnreadableError."""
     config = run.config()
     if importlib.util.find_spec("onnxscript") is None:
-        raise ValueError("an .onnx file is made by onnxscript, which is not installed; pip install onnxscript")
+        raise ValueError("an .onnx file needs onnxscript, which is not installed; pip install onnxscript")
     model, checkpoint = load_model(run, torch.device("cpu"))
     network, inputs, output, meaning = _graph(model)
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # of torch about itself
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # torch's remarks on itself
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            _Graph(model, network).eval(), tuple(inputs.values()), input_names=list(inputs), output_names=[output],
-            dynamic_shapes=(tuple({0: "batch"} for _ in inputs),), dynamo=True, verbose=False,
-        )  # fmt: skip
+            _Graph(model, network).eval(),
+            tuple(inputs.values()),
+            input_names=list(inputs),
+            output_names=[output],
+            dynamic_shapes=(tuple({0: "batch"} for _ in inputs),),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None, "torch returns a program where dynamo is true"
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()  # stack traces, with the paths of this machine
-    origin = {"family": config.label, "dataset": config.data.dataset, "run": run.name, "sha256": checkpoint.digest}
+    origin = {
+        "family": config.label,
+        "dataset": config.data.dataset,
+        "run": run.name,
+        "sha256": checkpoint.digest,
+    }
     program.model.metadata_props.update(origin | {"images": "(batch, C, H, W) in [-1, 1]"} | meaning)
     return program.model_proto.SerializeToString()
 
 
 def _graph(model: GenerativeModel) -> tuple[Callable[..., Tensor], dict[str, Tensor], str, dict[str, str]]:
-    """What draws: a function of tensors, examples of its inputs by name, its output's name, and what they mean.
+    """What generates: a function of tensors, examples of its inputs by name, its output's name, and what they
+    mean.
 
-    VAE: z (B, latent_dim) → images (B, C, H, W). GAN: z, and where conditional, condition (B, classes) → images.
-    DDPM: x_t (B, C, H, W), t (B,) float32, and where conditional, labels (B,) int64 → prediction (B, C, H, W).
-    """
+    VAE: z (B, latent_dim) → images (B, C, H, W). GAN: z, and where conditional, condition (B, classes) →
+    images. What samples in steps: x_t (B, C, H, W), t (B,) float32, and where conditional, labels (B,) int64
+    → prediction (B, C, H, W)."""
     classes, n = len(model.spec.class_names), TRACED_BATCH
-    assert isinstance(model, HasLatent), "every family draws from a latent"
+    assert isinstance(model, HasLatent), "every family has a latent"
     z = model.draw_latent(n, torch.Generator().manual_seed(0))
-    if isinstance(model, DDPM):
-        inputs, c = {"x_t": z, "t": torch.ones(n)}, model.config
-        meaning = {
-            "prediction": {"eps": "the noise eps", "v": "v = alpha_t eps - sigma_t x_0", "flow": "dx_t/dt = eps - x_0"}[c.prediction],
-            "t": "1000 t, t from 1 (noise) to 0 (image)" if c.prediction == "flow" else f"timestep 0 to {c.timesteps - 1}, the last all noise",
-            "sampling": model.sampling,
-        }
-        if c.prediction != "flow":
-            meaning |= {"timesteps": str(c.timesteps), "betas": f"linear from {c.beta_start} to {c.beta_end}"}
-        if not model.conditional:
-            return lambda x_t, t: model.network(x_t, t), inputs, "prediction", meaning
-        meaning |= {"labels": f"class 0 to {classes - 1}; {model.null_label} is no class, for guidance", "guidance": str(c.guidance)}
-        return lambda x_t, t, labels: model.network(x_t, t, labels), inputs | {"labels": torch.arange(n)}, "prediction", meaning
+    if isinstance(model, SamplesInSteps):
+        meaning = {**model.prediction_meaning, "sampling": model.sampling}
+        inputs = {"x_t": z, "t": torch.ones(n)}
+        if model.conditional:
+            inputs["labels"] = torch.arange(n)
+        return model.network, inputs, "prediction", meaning
     meaning = {"z": "N(0, I)", "sampling": model.sampling}
     if not isinstance(model, TakesSoftLabels):
         meaning["z"] += "; a fitted mixture, where sampling names one, is not in this file"

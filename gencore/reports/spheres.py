@@ -1,7 +1,8 @@
-"""The performance space: models as spheres around the ideal, or as balls at their own place.
+"""The performance space: models as spheres around the ideal, or as balls at their scores.
 
-Axes are quality, stability and controllability where all of them are measured for every model shown; else the parts
-of image quality. A model's distance to the ideal at (1, 1, 1) is the radius of its sphere: smaller is better.
+Axes are quality, stability and controllability where all of them are measured for every model shown; else the
+parts of image quality. A model's distance to the ideal at (1, 1, 1) is the radius of its sphere: smaller is
+better.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Literal
 import numpy as np
 import plotly.graph_objects as go
 
-from gencore.comparison import Estimate
-from gencore.figures import GREY, Model
-from gencore.reported import Source
-from gencore.scores import ZONES, distance_to_ideal, position, quality_parts, score_of_seed, zone
+from gencore.analysis.comparison import MeanInterval
+from gencore.analysis.measured_models import Model
+from gencore.analysis.reported import Source
+from gencore.analysis.scores import ZONES, distance_to_ideal, position, quality_parts, score_of_seed, zone
+from gencore.reports.charts import GREY
 
 GOLD = "#E8B923"
 Point = tuple[float, float, float]
@@ -31,7 +33,7 @@ _RINGS = 20
 
 
 @dataclass(frozen=True)
-class Place:
+class ModelPosition:
     """A model in the performance space."""
 
     name: str
@@ -41,28 +43,32 @@ class Place:
     colour: str
     axes: Axes = PARTS
     intervals: tuple[Interval, Interval, Interval] = (None, None, None)
-    """The 95 % interval over seeds along each axis; None for a single seed, and for what all seeds have together."""
+    """The 95 % interval over seeds along each axis; None for a single seed and for stability."""
     efficiency: float | None = None
 
     @property
     def radius(self) -> float:
+        """Distance to the ideal."""
         return distance_to_ideal(self.point)
 
     @property
     def hover(self) -> str:
+        """The model with its scores, intervals, zone and origin, as escaped HTML."""
         lines = [f"<b>{escape(self.name)}</b> · {escape(', '.join(self.runs))}"]
         for axis, score, ends in zip(self.axes, self.point, self.intervals, strict=True):
             between = f" ({ends[0]:.2f} to {ends[1]:.2f})" if ends else ""
             lines.append(f"{axis} {score:.2f}{between}")
         lines.append(f"distance to ideal {self.radius:.2f} · {zone(self.point)}")
-        lines.append("efficiency not measured" if self.efficiency is None else f"efficiency {self.efficiency:.2f}")
+        lines.append(
+            "efficiency not measured" if self.efficiency is None else f"efficiency {self.efficiency:.2f}"
+        )
         lines.append(f"{len(self.runs)} seed{'s'[: len(self.runs) > 1]} · {escape(self.origin)}")
         return "<br>".join(lines)
 
 
 @dataclass(frozen=True)
-class Ghost:
-    """Where another project's own scores would put a model; reported, never measured here."""
+class ReportedModel:
+    """The place of a model by another project's own scores: reported, not measured here."""
 
     name: str
     point: Point
@@ -71,8 +77,10 @@ class Ghost:
 
     @property
     def hover(self) -> str:
-        told = "<br>".join(f"{axis} {score:.2f}" for axis, score in zip(SCORES, self.point, strict=True))
-        return f"<b>{escape(self.name)}</b> · reported by {escape(self.title)}<br>{told}<br>{_folded(self.caveat)}"
+        """The model with its reported scores and their caveat, as escaped HTML."""
+        scores = "<br>".join(f"{axis} {score:.2f}" for axis, score in zip(SCORES, self.point, strict=True))
+        head = f"<b>{escape(self.name)}</b> · reported by {escape(self.title)}"
+        return f"{head}<br>{scores}<br>{_folded(self.caveat)}"
 
 
 def _folded(text: str, width: int = 60) -> str:
@@ -85,10 +93,10 @@ def _folded(text: str, width: int = 60) -> str:
     return "<br>".join(map(escape, lines))
 
 
-def ghosts(sources: Sequence[Source]) -> list[Ghost]:
+def reported_models(sources: Sequence[Source]) -> list[ReportedModel]:
     """The reported models that have a place on the axes SCORES."""
     return [
-        Ghost(name, point, source.title, source.caveat)
+        ReportedModel(name, point, source.title, source.caveat)
         for source in sources
         for name in source.models
         if (point := source.point(name)) is not None
@@ -102,56 +110,75 @@ def shared_axes(models: Sequence[Model]) -> Axes:
 
 def caption(axes: Axes) -> str:
     """What the axes are, and why not others."""
-    told = f"Axes: {', '.join(axes)}, each from 0 to 1; the star is the ideal, and a smaller sphere is a better model."
+    text = f"Axes: {', '.join(axes)}, each from 0 to 1."
+    text += " The star is the ideal; a smaller sphere is a better model."
     if axes == PARTS:
-        told += " This is image quality alone: stability or controllability was not measured for every model shown."
-    return told
+        text += " This is image quality alone: not every model shown has stability and controllability."
+    return text
 
 
-def place(model: Model, axes: Axes) -> Place | None:
+def place(model: Model, axes: Axes) -> ModelPosition | None:
     """Where its results put `model` on `axes`; None where a coordinate was not measured."""
     parts = model.scores["quality"].parts
     if axes == SCORES:
         point = position(model.scores)
     else:
-        point = tuple(parts[axis] for axis in axes) if all(axis in parts for axis in axes) else None
+        x, y, z = (parts.get(axis) for axis in axes)
+        point = None if x is None or y is None or z is None else (x, y, z)
     if point is None:
         return None
-    kinds = {one.origins["evaluation"].kind if "evaluation" in one.origins else "unknown" for one in model.results}
-    return Place(
-        name=model.name, runs=tuple(one.run for one in model.results), point=point, origin=" and ".join(sorted(kinds)),
-        colour=model.colour, axes=axes, intervals=tuple(_interval(model, axis) for axis in axes), efficiency=model.scores["efficiency"].value,
-    )  # fmt: skip
+    kinds = {
+        one.origins["evaluation"].kind if "evaluation" in one.origins else "unknown" for one in model.results
+    }
+    return ModelPosition(
+        name=model.name,
+        runs=tuple(one.run for one in model.results),
+        point=point,
+        origin=" and ".join(sorted(kinds)),
+        colour=model.colour,
+        axes=axes,
+        intervals=(_interval(model, axes[0]), _interval(model, axes[1]), _interval(model, axes[2])),
+        efficiency=model.scores["efficiency"].value,
+    )
 
 
 def _interval(model: Model, axis: str) -> Interval:
-    values = [quality_parts(one)[axis] if axis in PARTS else score_of_seed(axis, one) for one in model.results]
-    if len(values) < 2 or None in values:
+    """The 95 % interval of the model along `axis`; None without a value of each of two or more seeds."""
+    each = [
+        quality_parts(one).get(axis) if axis in PARTS else score_of_seed(axis, one) for one in model.results
+    ]
+    estimate = (
+        MeanInterval.of(known) if len(known := [v for v in each if v is not None]) == len(each) else None
+    )
+    if estimate is None or estimate.low is None or estimate.high is None:
         return None
-    estimate = Estimate.of(values)
     return estimate.low, estimate.high
 
 
-def performance_space(places: Sequence[Place], view: View, ghosts: Sequence[Ghost] = ()) -> go.Figure:
+def performance_space(
+    places: Sequence[ModelPosition], view: View, reported_models: Sequence[ReportedModel] = ()
+) -> go.Figure:
     """The ideal as a gold star at (1, 1, 1), the zones as corners around it, and the models.
 
-    "distance to ideal": each model is a sphere around the ideal that passes through the model's own place. "own
-    place": each model is a ball where its scores put it, larger where it is more efficient, in an ellipsoid of its
-    intervals that is flat along an axis without one. Ghosts join where the axes are SCORES. Raises ValueError where the places differ in their axes.
+    "distance to ideal": each model is a sphere around the ideal that passes through the model's own place.
+    "own place": each model is a ball at its scores, larger where it is more efficient, in an ellipsoid of its
+    intervals that is flat along an axis without one. Reported models are added if the axes are SCORES. Raises
+    ValueError where the places differ in their axes.
     """
-    axes = {place.axes for place in places} or {PARTS}
-    if len(axes) > 1:
-        raise ValueError(f"the models stand on different axes ({' / '.join(map(', '.join, sorted(axes)))}); place them all on one")
-    [axes] = axes
+    found = {place.axes for place in places} or {PARTS}
+    if len(found) > 1:
+        different = " / ".join(map(", ".join, sorted(found)))
+        raise ValueError(f"the models have different axes ({different}); place them all on the same")
+    [axes] = found
     figure = go.Figure([_corner(f"{name} ≥ {bound:.1f}", bound) for name, bound in ZONES.items()])
     for model in sorted(places, key=lambda model: model.radius):
         figure.add_traces(_shell(model) if view == "distance to ideal" else _ball(model))
-    seen = ghosts if axes == SCORES else ()
+    seen = reported_models if axes == SCORES else ()
     if seen:
-        figure.add_trace(_haunted(seen))
+        figure.add_trace(_reported_markers(seen))
     if view == "distance to ideal":
         reach = max([model.radius for model in places], default=1.0)
-        lowest = min((axis for ghost in seen for axis in ghost.point), default=1.0)
+        lowest = min((axis for reported_model in seen for axis in reported_model.point), default=1.0)
         _dress(figure, axes, low=min(1 - max(reach, 0.62), lowest), high=1 + reach)
     else:
         figure.add_trace(_corner("", 0.0))
@@ -160,74 +187,135 @@ def performance_space(places: Sequence[Place], view: View, ghosts: Sequence[Ghos
     return figure.update_layout(scene_annotations=[*_labels(places), star])
 
 
-def _labels(places: Sequence[Place]) -> list[dict]:
+def _labels(places: Sequence[ModelPosition]) -> list[dict]:
     """A name at each model's own place, on a leader line, fanned out so that close models stay readable."""
     ranked = sorted(places, key=lambda model: model.radius)
     angles = np.linspace(-0.15 * np.pi, 1.15 * np.pi, len(ranked)) if len(ranked) > 1 else [0.5 * np.pi]
     return [
         dict(
-            x=model.point[0], y=model.point[1], z=model.point[2], text=escape(model.name),
-            ax=90 * np.cos(angle), ay=70 * np.sin(angle), arrowhead=0, arrowwidth=1.2, arrowcolor=model.colour,
-            font=dict(color=model.colour, size=14), bgcolor="rgba(0,0,0,0)",
+            x=model.point[0],
+            y=model.point[1],
+            z=model.point[2],
+            text=escape(model.name),
+            ax=90 * np.cos(angle),
+            ay=70 * np.sin(angle),
+            arrowhead=0,
+            arrowwidth=1.2,
+            arrowcolor=model.colour,
+            font=dict(color=model.colour, size=14),
+            bgcolor="rgba(0,0,0,0)",
         )
         for model, angle in zip(ranked, angles, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _corner(name: str, bound: float) -> go.Scatter3d:
     """The edges of the cube [bound, 1]³, in which every score reaches `bound`."""
     low, high = bound, 1.0
     path = [
-        (low, low, low), (high, low, low), (high, high, low), (low, high, low), (low, low, low),
-        (low, low, high), (high, low, high), (high, high, high), (low, high, high), (low, low, high), None,
-        (high, low, low), (high, low, high), None, (high, high, low), (high, high, high), None,
-        (low, high, low), (low, high, high),
-    ]  # fmt: skip
+        (low, low, low),
+        (high, low, low),
+        (high, high, low),
+        (low, high, low),
+        (low, low, low),
+        (low, low, high),
+        (high, low, high),
+        (high, high, high),
+        (low, high, high),
+        (low, low, high),
+        None,
+        (high, low, low),
+        (high, low, high),
+        None,
+        (high, high, low),
+        (high, high, high),
+        None,
+        (low, high, low),
+        (low, high, high),
+    ]
     x, y, z = zip(*[corner or (None, None, None) for corner in path], strict=True)
     return go.Scatter3d(
-        x=x, y=y, z=z, mode="lines+text", text=[name], textposition="bottom center", name=name,
-        textfont=dict(color=GREY, size=11), line=dict(color=GREY, width=2), opacity=0.7, hoverinfo="skip",
-    )  # fmt: skip
+        x=x,
+        y=y,
+        z=z,
+        mode="lines+text",
+        text=[name],
+        textposition="bottom center",
+        name=name,
+        textfont=dict(color=GREY, size=11),
+        line=dict(color=GREY, width=2),
+        opacity=0.7,
+        hoverinfo="skip",
+    )
 
 
 def _unit_sphere() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """x, y and z of its points, each (2 _RINGS _RINGS,): circle by circle through the poles."""
     polar, around = np.meshgrid(np.linspace(0, np.pi, _RINGS), np.linspace(0, 2 * np.pi, 2 * _RINGS))
-    return tuple(part.ravel() for part in (np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar)))
+    x, y, z = np.sin(polar) * np.cos(around), np.sin(polar) * np.sin(around), np.cos(polar)
+    return x.ravel(), y.ravel(), z.ravel()
 
 
 def _triangles() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The corners i, j, k of the triangles between `_unit_sphere`'s points."""
     at = np.arange(2 * _RINGS * _RINGS).reshape(2 * _RINGS, _RINGS)
-    here, along, across, beyond = (part.ravel() for part in (at[:-1, :-1], at[:-1, 1:], at[1:, :-1], at[1:, 1:]))
+    here, along, across, beyond = (
+        part.ravel() for part in (at[:-1, :-1], at[:-1, 1:], at[1:, :-1], at[1:, 1:])
+    )
     return np.concatenate([here, across]), np.concatenate([along, along]), np.concatenate([across, beyond])
 
 
-def _ellipsoid(model: Place, centre: Sequence[float], radii: Sequence[float], opacity: float) -> go.Mesh3d:
-    """A mesh and no `go.Surface`, which Plotly refines before it draws: that costs seconds without a graphics card."""
-    x, y, z = (middle + radius * part for middle, radius, part in zip(centre, radii, _unit_sphere(), strict=True))
+def _ellipsoid(
+    model: ModelPosition, centre: Sequence[float], radii: Sequence[float], opacity: float
+) -> go.Mesh3d:
+    """A mesh, not a `go.Surface`: Plotly refines a surface, which takes seconds without a graphics card."""
+    x, y, z = (
+        middle + radius * part for middle, radius, part in zip(centre, radii, _unit_sphere(), strict=True)
+    )
     i, j, k = _triangles()
     return go.Mesh3d(
-        x=x, y=y, z=z, i=i, j=j, k=k, opacity=opacity, color=model.colour, name=escape(model.name), hoverinfo="text",
-        hovertext=model.hover, lighting=dict(ambient=0.75, diffuse=0.5, specular=0.15, roughness=0.6),
-    )  # fmt: skip
+        x=x,
+        y=y,
+        z=z,
+        i=i,
+        j=j,
+        k=k,
+        opacity=opacity,
+        color=model.colour,
+        name=escape(model.name),
+        hoverinfo="text",
+        hovertext=model.hover,
+        lighting=dict(ambient=0.75, diffuse=0.5, specular=0.15, roughness=0.6),
+    )
 
 
-def _shell(model: Place) -> list[go.Mesh3d | go.Scatter3d]:
+def _shell(model: ModelPosition) -> list[go.Mesh3d | go.Scatter3d]:
     spoke = go.Scatter3d(
-        x=[1, model.point[0]], y=[1, model.point[1]], z=[1, model.point[2]], mode="lines+markers",
-        line=dict(color=model.colour, width=5), marker=dict(size=[0, 6], color=model.colour),
-        name=escape(model.name), hoverinfo="text", hovertext=model.hover,
-    )  # fmt: skip
+        x=[1, model.point[0]],
+        y=[1, model.point[1]],
+        z=[1, model.point[2]],
+        mode="lines+markers",
+        line=dict(color=model.colour, width=5),
+        marker=dict(size=[0, 6], color=model.colour),
+        name=escape(model.name),
+        hoverinfo="text",
+        hovertext=model.hover,
+    )
     return [_ellipsoid(model, (1, 1, 1), (model.radius,) * 3, opacity=0.16), spoke]
 
 
-def _ball(model: Place) -> list[go.Mesh3d | go.Scatter3d]:
+def _ball(model: ModelPosition) -> list[go.Mesh3d | go.Scatter3d]:
     x, y, z = model.point
     stem = go.Scatter3d(
-        x=[x, x], y=[y, y], z=[0, z], mode="lines", name=escape(model.name), line=dict(color=model.colour, width=3),
-        hoverinfo="text", hovertext=model.hover,
-    )  # fmt: skip
+        x=[x, x],
+        y=[y, y],
+        z=[0, z],
+        mode="lines",
+        name=escape(model.name),
+        line=dict(color=model.colour, width=3),
+        hoverinfo="text",
+        hovertext=model.hover,
+    )
     radius = _BALL if model.efficiency is None else _BALL * (0.5 + model.efficiency)
     drawn = [_ellipsoid(model, model.point, (radius,) * 3, opacity=0.95), stem]
     if any(model.intervals):
@@ -237,30 +325,53 @@ def _ball(model: Place) -> list[go.Mesh3d | go.Scatter3d]:
     return drawn
 
 
-def _haunted(ghosts: Sequence[Ghost]) -> go.Scatter3d:
-    x, y, z = zip(*[ghost.point for ghost in ghosts], strict=True)
+def _reported_markers(reported_models: Sequence[ReportedModel]) -> go.Scatter3d:
+    x, y, z = zip(*[reported_model.point for reported_model in reported_models], strict=True)
     return go.Scatter3d(
-        x=x, y=y, z=z, mode="markers+text", name="reported", text=[escape(ghost.name) for ghost in ghosts],
-        textfont=dict(color=GREY, size=10), marker=dict(symbol="circle-open", size=6, color=GREY), opacity=0.8,
-        hoverinfo="text", hovertext=[ghost.hover for ghost in ghosts],
-    )  # fmt: skip
+        x=x,
+        y=y,
+        z=z,
+        mode="markers+text",
+        name="reported",
+        text=[escape(reported_model.name) for reported_model in reported_models],
+        textfont=dict(color=GREY, size=10),
+        marker=dict(symbol="circle-open", size=6, color=GREY),
+        opacity=0.8,
+        hoverinfo="text",
+        hovertext=[reported_model.hover for reported_model in reported_models],
+    )
 
 
 def _dress(figure: go.Figure, axes: Axes, low: float, high: float) -> None:
     x, y, z = 2.3 * np.array([-0.6, -0.7, 0.38])
     axis = dict(
-        range=[low, high], tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1.0], color=GREY, showgrid=False, zeroline=False,
-        showline=True, linecolor=GREY, showbackground=False, showspikes=False,
-    )  # fmt: skip
+        range=[low, high],
+        tickvals=[0, 0.2, 0.4, 0.6, 0.8, 1.0],
+        color=GREY,
+        showgrid=False,
+        zeroline=False,
+        showline=True,
+        linecolor=GREY,
+        showbackground=False,
+        showspikes=False,
+    )
     titles = {f"{key}axis": dict(axis, title=dict(text=name)) for key, name in zip("xyz", axes, strict=True)}
     camera = dict(eye=dict(x=x, y=y, z=z), center=dict(x=0, y=0, z=-0.13))
     figure.update_layout(
-        scene=dict(**titles, aspectmode="cube", camera=camera), showlegend=False, hoverlabel=dict(align="left"),
-        paper_bgcolor="rgba(0,0,0,0)", height=500, margin=dict(l=0, r=0, t=0, b=0),
-    )  # fmt: skip
+        scene=dict(**titles, aspectmode="cube", camera=camera),
+        showlegend=False,
+        hoverlabel=dict(align="left"),
+        paper_bgcolor="rgba(0,0,0,0)",
+        height=500,
+        margin=dict(l=0, r=0, t=0, b=0),
+    )
 
 
-def describe(places: Sequence[Place]) -> str:
+def describe(places: Sequence[ModelPosition]) -> str:
     """The performance space in words, for those who cannot see it."""
     ranked = sorted(places, key=lambda model: model.radius)
-    return "Distance to the ideal, smallest first: " + ", ".join(f"{m.name} {m.radius:.2f}" for m in ranked) + "."
+    return (
+        "Distance to the ideal, smallest first: "
+        + ", ".join(f"{m.name} {m.radius:.2f}" for m in ranked)
+        + "."
+    )

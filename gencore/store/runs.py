@@ -1,7 +1,7 @@
 """A run on disk: its name, its files, whether it lives, and how to stop it.
 
 Status is never stored: it follows from the last event and from whether the process that claimed the run is
-still the same process (its id together with its start time).
+still the same process (its id together with when it started).
 """
 
 from __future__ import annotations
@@ -15,17 +15,37 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import psutil
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
-from gencore import events, results
-from gencore.config import RunConfig
-from gencore.files import write_atomically
+from gencore.config.options import RunConfig
+from gencore.store import events
+from gencore.store.files import UnreadableError, read_file, write_atomically
+from gencore.store.results import Results, load, save
 
-Status = Literal["new", "running", "evaluating", "finished", "stopped", "diverged", "failed", "died", "unreadable"]
+Status = Literal[
+    "new",
+    "running",
+    "stopping",
+    "evaluating",
+    "finished",
+    "stopped",
+    "diverged",
+    "failed",
+    "died",
+    "unreadable",
+]
+
+
+class State(NamedTuple):
+    """What a run is doing, and why it is unreadable where it is."""
+
+    status: Status
+    reason: str | None = None
+
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LOCK = ".lock"
@@ -36,26 +56,66 @@ def home() -> Path:
     """The folder that holds `results/` and `checkpoints/`: $GENCORE_HOME, else the repository, else here."""
     if given := os.environ.get("GENCORE_HOME"):
         return Path(given)
-    repository = Path(__file__).resolve().parent.parent
+    repository = Path(__file__).resolve().parents[2]
     return repository if (repository / "pyproject.toml").exists() else Path.cwd()
 
 
+def comparisons_folder(folder: Path | None = None) -> Path:
+    """Where comparisons over seeds are kept, one JSON file each; no run can take this name."""
+    return (folder or home()) / "results" / "_comparisons"
+
+
 class _Process(BaseModel):
-    """Who claimed a run: an id alone could have been given to a stranger since."""
+    """Who claimed a run: an id alone could belong to another process by now.
+
+    On Linux a process is known by the boot and by the clock tick since then at which it started, which no
+    change of the wall clock touches. Elsewhere, and in claims written before this was recorded, by the time
+    it started.
+    """
 
     pid: int = Field(gt=0, lt=2**31)
-    started: float
+    started: float = Field(description="Unix time in seconds.")
+    boot: str | None = Field(None, description="Linux's id of the boot.")
+    ticks: int | None = Field(None, description="Clock ticks from the boot to the start of the process.")
 
     @classmethod
     def this(cls) -> _Process:
-        return cls(pid=os.getpid(), started=psutil.Process().create_time())
+        pid = os.getpid()
+        return cls(
+            pid=pid, started=psutil.Process().create_time(), boot=_boot_id(), ticks=_ticks_at_start(pid)
+        )
 
     def find(self) -> psutil.Process | None:
+        """The process, where it is still running."""
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(self.pid)
-            if abs(process.create_time() - self.started) < 0.5 and process.status() != psutil.STATUS_ZOMBIE:
+            if self._is_same(process) and process.status() != psutil.STATUS_ZOMBIE:
                 return process
         return None
+
+    def _is_same(self, process: psutil.Process) -> bool:
+        if self.boot is None or self.ticks is None:
+            return abs(process.create_time() - self.started) < 0.5
+        return (self.boot, self.ticks) == (_boot_id(), _ticks_at_start(self.pid))
+
+
+def _boot_id() -> str | None:
+    """An id that is new with every boot; None where the system has none."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
+
+
+def _ticks_at_start(pid: int) -> int | None:
+    """Field 22 of /proc/PID/stat (proc_pid_stat(5)); None where the system or the process is not there."""
+    try:
+        content = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return None
+    return int(
+        content[content.rindex(b")") + 1 :].split()[19]
+    )  # the name before may hold blanks and brackets
 
 
 class RunExistsError(ValueError):
@@ -64,6 +124,10 @@ class RunExistsError(ValueError):
 
 class RunBusyError(ValueError):
     """Another process is training or measuring this run."""
+
+
+class NotARunError(ValueError):
+    """A folder holds files that are no run's; they are never removed."""
 
 
 @dataclass(frozen=True)
@@ -75,20 +139,28 @@ class Run:
     checkpoints: Path
 
     @property
+    def home(self) -> Path:
+        """The folder that holds `results/` and `checkpoints/`."""
+        return self.results.parent.parent
+
+    @property
     def config_path(self) -> Path:
+        """What the run was asked to do."""
         return self.results / "config.json"
 
     @property
     def events_path(self) -> Path:
+        """What happened in the training; see `gencore.store.events`."""
         return self.results / "events.jsonl"
 
     @property
     def results_path(self) -> Path:
+        """What `evaluate` measured."""
         return self.results / "results.json"
 
     @property
     def weights_path(self) -> Path | None:
-        """The weights that stand for the run: final ones, else those of its newest state; None before either."""
+        """The weights of the run: final ones, else those of its newest state; None before either."""
         final = self.checkpoints / "final.safetensors"
         return final if final.exists() else max(self.checkpoints.glob("step-*.safetensors"), default=None)
 
@@ -99,7 +171,7 @@ class Run:
 
     @property
     def is_shipped(self) -> bool:
-        """Whether the run came with the product and was not trained here (`benchmarks/ship.py` leaves the mark)."""
+        """Whether the run came with the product, not trained here (`benchmarks/ship.py` leaves the mark)."""
         return (self.results / "shipped").exists()
 
     @property
@@ -107,39 +179,81 @@ class Run:
         return self.results / "process.json"
 
     @property
+    def _stop_path(self) -> Path:
+        """There while the process that holds the run has been asked to stop."""
+        return self.results / "stop-requested"
+
+    @property
     def exists(self) -> bool:
+        """Whether the name is taken by a run: its folder holds a config."""
         return self.config_path.exists()
 
     def config(self) -> RunConfig:
-        """Raises FileNotFoundError naming the run, or UnreadableError."""
+        """What the run was asked to do. Raises FileNotFoundError, or UnreadableError."""
         if not self.exists:
-            raise FileNotFoundError(f"no run named {self.name} in {self.results.parent}; `gencore runs` lists them")
-        return results.load(self.config_path, RunConfig)
+            raise FileNotFoundError(
+                f"no run named {self.name} in {self.results.parent}; `gencore runs` lists them"
+            )
+        return load(self.config_path, RunConfig)
 
-    def load_results(self) -> results.Results | None:
+    def load_results(self) -> Results | None:
         """What `evaluate` wrote, None before that. Raises UnreadableError."""
-        return results.load(self.results_path, results.Results) if self.results_path.exists() else None
+        return load(self.results_path, Results) if self.results_path.exists() else None
 
     def create(self, config: RunConfig) -> None:
         """Take the name and write the config; of several processes, the one that holds the claim.
 
-        Raises RunExistsError, or OSError where the folder is not writable.
+        Raises RunExistsError, NotARunError, or OSError where the folder is not writable.
         """
         if self.exists:
-            raise RunExistsError(f"a run named {self.name} exists; use --resume, --overwrite or another --name")
+            raise RunExistsError(
+                f"a run named {self.name} exists; use --resume, --overwrite or another --name"
+            )
+        self.refuse_foreign_files()
         self.checkpoints.mkdir(parents=True, exist_ok=True)
-        results.save(self.config_path, config)
+        save(self.config_path, config)
+
+    def refuse_foreign_files(self) -> None:
+        """Raises NotARunError where a folder of this name holds files, but no run's config."""
+        if self.exists:
+            return
+        for folder in (self.results, self.checkpoints):
+            for path in folder.iterdir() if folder.is_dir() else ():
+                if path.name not in self._kept_names and not path.name.endswith(".partial"):
+                    raise NotARunError(
+                        f"{folder} is not of a run: it holds {path.name}, and {self.results} no config.json; "
+                        "use another --name, or move it"
+                    )
+
+    @property
+    def _kept_names(self) -> set[str]:
+        """Files in a run's folder that do not come from its training: lock, claim, mark, and printed log."""
+        return {_LOCK, self._process_path.name, self._stop_path.name, self.log_path.name}
 
     def clear(self) -> None:
         """Remove what an earlier training left, to train anew; for the process that holds the claim.
 
-        The lock and the claim stay, and the log, which may be what this very process prints to.
+        The lock and the claim stay, and the log, which may be what this very process prints to. Raises
+        NotARunError where the folders are not of a run, OSError where something cannot be removed.
         """
+        self.refuse_foreign_files()
         if self.checkpoints.exists():
             shutil.rmtree(self.checkpoints)
-        for path in self.results.iterdir():
-            if path.name not in {_LOCK, self._process_path.name, self.log_path.name}:
+        # the config last: without it, a folder that was cleared by half would be no run's
+        for path in sorted(self.results.iterdir(), key=lambda path: path == self.config_path):
+            if path.name not in self._kept_names:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+    def delete(self) -> None:
+        """Remove all that the run has on disk.
+
+        Raises NotARunError where the folders are not of a run, RunBusyError, OSError where something cannot
+        be removed.
+        """
+        self.refuse_foreign_files()
+        with self.claim():
+            self.clear()
+            shutil.rmtree(self.results)
 
     @contextlib.contextmanager
     def claim(self) -> Iterator[None]:
@@ -154,35 +268,71 @@ class Run:
         except Timeout:
             raise RunBusyError(f"another process is training or measuring run {self.name}") from None
         try:
+            self._stop_path.unlink(missing_ok=True)
             write_atomically(self._process_path, _Process.this().model_dump_json().encode())
             for torn in self.checkpoints.glob(".*.partial"):  # of a process killed in mid-save
                 torn.unlink()
             yield
         finally:
             self._process_path.unlink(missing_ok=True)
+            self._stop_path.unlink(missing_ok=True)
             lock.release()
 
     def process(self) -> psutil.Process | None:
         """The process that is training or measuring this run now."""
         try:
-            return results.load(self._process_path, _Process).find()
-        except (FileNotFoundError, results.UnreadableError):
+            return _Process.model_validate_json(read_file(self._process_path)).find()
+        except (FileNotFoundError, UnreadableError, ValidationError):
             return None
 
     def status(self) -> Status:
+        """What the run is doing; of a run that cannot be read, that."""
+        return self.state().status
+
+    def state(self) -> State:
+        """What the run is doing; where its files cannot be read, why not. Raises nothing."""
+        try:
+            return State(self._status())
+        except Exception as error:  # the boundary of one run: whatever its files hold, listings go on
+            return State("unreadable", str(error) or type(error).__name__)
+
+    def _status(self) -> Status:
         newest = events.last(self.events_path)
         if self.process():
-            return "evaluating" if isinstance(newest, events.Ended) and newest.status == "finished" else "running"
-        try:
-            self.config()
-        except (results.UnreadableError, OSError):
-            return "unreadable"
+            if self._stop_path.exists():
+                return "stopping"
+            has_finished = isinstance(newest, events.Ended) and newest.status == "finished"
+            return "evaluating" if has_finished else "running"
+        self.config()
         if newest is None:
             return "new"
         return newest.status if isinstance(newest, events.Ended) else "died"
 
+    def mark_as_stopping(self) -> bool:
+        """Have `status` say `stopping` from now on. Returns False where the run was marked before."""
+        try:
+            self._stop_path.open("x").close()
+        except FileExistsError:
+            return False
+        except OSError:  # on a full disk no mark is made; the signal still counts
+            pass
+        return True
+
+    def request_stop(self) -> bool:
+        """Ask the training or measuring to end, and return at once; a training saves a checkpoint first.
+
+        Asking again does no harm. Returns False where nothing was running.
+        """
+        process = self.process()
+        if process is None:
+            return False
+        if self.mark_as_stopping():  # a second signal would end it without a checkpoint
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+        return True
+
     def stop(self, patience_seconds: float = 10.0) -> bool:
-        """End the training or measuring: asked first (a training saves a checkpoint), made to after `patience_seconds`.
+        """End the training or measuring: asked first (`request_stop`), made to after `patience_seconds`.
 
         Returns False where nothing was running.
         """
@@ -191,7 +341,7 @@ class Run:
             return False
         with contextlib.suppress(psutil.NoSuchProcess):
             family = [*process.children(recursive=True), process]
-            process.terminate()
+            self.request_stop()
             survivors = _wait_for_end(family, patience_seconds)
             for survivor in survivors:
                 with contextlib.suppress(psutil.NoSuchProcess):
@@ -201,7 +351,7 @@ class Run:
 
 
 def _wait_for_end(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Those still alive after at most `seconds`. A zombie has ended, whether or not its parent ever asks for it."""
+    """Those still alive after at most `seconds`. A zombie has ended, even if nobody waits for it."""
     deadline = time.monotonic() + seconds
     while alive := [p for p in processes if p.is_running() and not _is_zombie(p)]:
         if time.monotonic() > deadline:
@@ -220,13 +370,14 @@ def _is_zombie(process: psutil.Process) -> bool:
 def run(name: str, folder: Path | None = None) -> Run:
     """The run called `name` under `folder` (default: `home()`), whether it exists yet or not.
 
-    Raises ValueError for a name that is not 1 to 64 letters, digits, `.`, `_` or `-`, starting with a letter or
-    digit, is reserved by an operating system, or leads out of the folder.
+    Raises ValueError for a name that is not 1 to 64 letters, digits, `.`, `_` or `-`, starting with a letter
+    or digit, is reserved by an operating system, or leads out of the folder.
     """
     if not _NAME.fullmatch(name) or name.endswith(".") or name.split(".")[0].lower() in _RESERVED:
         shown = repr(name if len(name) <= 64 else name[:61] + "...")
         raise ValueError(
-            f"run name {shown} is not allowed; use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
+            f"run name {shown} is not allowed; use 1 to 64 letters, digits, '.', '_' or '-', "
+            "starting with a letter or digit"
         )
     root = (folder or home()).resolve()
     for kind in ("results", "checkpoints"):
@@ -239,6 +390,8 @@ def all_runs(folder: Path | None = None) -> list[Run]:
     """Every folder with a config, newest first; a broken config counts (its status says so)."""
     found = []
     for config in (folder or home()).glob("results/*/config.json"):
+        if config.parent == comparisons_folder(folder):
+            continue
         try:
             found.append((config.stat().st_mtime, run(config.parent.name, folder)))
         except (ValueError, OSError) as error:  # a folder that is no run of ours: named, and passed over

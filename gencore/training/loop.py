@@ -1,46 +1,68 @@
 """The training loop: a generator of events.
 
-One step lets every player of the model move once, on its own loss, and then averages the weights. Batches, noise and
-order are functions of the seed and the step, so a resumed run on a CPU equals the uninterrupted one bit by bit.
-"""
+One step lets every player of the model move once, on its own loss, and then averages the weights. Batches,
+noise and order are functions of the seed and the step, so a resumed run on a CPU equals the uninterrupted one
+bit by bit."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import torch
 
 from gencore import devices
-from gencore.checkpoints import CheckpointError, load_checkpoint
-from gencore.config import RunConfig
+from gencore.config.options import RunConfig
 from gencore.data.batches import Batches
 from gencore.data.sources import ImageData
 from gencore.data.sources import load as load_data
-from gencore.events import Ended, Event, Notice, Progress, QuickDistance, Resumed, Saved, Sheet, Started
-from gencore.features import FeatureExtractor, MissingFeaturesError, load_extractor
-from gencore.files import write_atomically
 from gencore.metrics.frechet import Moments, frechet_distance, moments
 from gencore.models.base import FitsPrior, GenerativeModel
-from gencore.runs import Run
-from gencore.sampling import draw_sheet, generate, newest_states
-from gencore.state import State
+from gencore.models.feature_extractor import FeatureExtractor, MissingFeaturesError, load_extractor
+from gencore.models.load import newest_states
+from gencore.sampling.generate import generate_batches
+from gencore.sampling.sheets import draw_sheet
+from gencore.store.checkpoints import CheckpointError, load_checkpoint
+from gencore.store.events import (
+    Ended,
+    EndStatus,
+    Event,
+    Notice,
+    Progress,
+    QuickDistance,
+    Resumed,
+    Saved,
+    Sheet,
+    Started,
+)
+from gencore.store.files import write_atomically
+from gencore.store.runs import Run
+from gencore.training.step import State
 
-_DIVERGED = "a loss, gradient or weight is not finite; lower the learning rate or set --clip-norm"
-_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "bad_alloc", "could not create a")  # the last is oneDNN's
+_OUT_OF_MEMORY = (
+    "can't allocate memory",
+    "not enough memory",
+    "bad_alloc",
+    "could not create a",
+)  # the last is oneDNN's
 _STATES_KEPT = 2  # if the newest turns out damaged, resume takes the one before it
+_CHUNK = 100  # images generated, or looked at, between two questions whether to stop
 
 
 def prepare(
-    config: RunConfig, device: torch.device, folder: Path, data_folder: Path | None = None, data: ImageData | None = None
+    config: RunConfig,
+    device: torch.device,
+    folder: Path,
+    data_folder: Path | None = None,
+    data: ImageData | None = None,
 ) -> Batches:
-    """The batches that `config` trains on, and with them the proof that it can be trained here; writes nothing.
+    """The batches that `config` trains on, and with them the proof that it can be trained here; writes
+    nothing.
 
-    Raises DataError, ValueError (batch larger than the data), MissingFeaturesError (early stopping without a feature
-    classifier under `folder`).
-    """
+    Raises DataError, ValueError (batch larger than the data), MissingFeaturesError (early stopping without a
+    feature classifier under `folder`)."""
     if config.training.patience is not None:
         load_extractor(config.data.dataset, device, folder)
     data = (data or load_data(config.data.dataset, "train", data_folder)).to(device)
@@ -54,15 +76,15 @@ def train(
     should_stop: Callable[[], str | None] = lambda: None,
     data_folder: Path | None = None,
     data: ImageData | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """Train `run` by its config, yielding events as they happen; the last one is Ended.
 
-    `should_stop` is asked after every step and gives the reason to stop, or None. `data` replaces the data set's
-    training split (for tests). Raises as `prepare` does, and ValueError when resuming another config. A full disk or
-    memory is no exception: it ends the run as failed.
+    `should_stop` gives the reason to stop, or None; it is called after every step and between the parts of
+    longer work. `data` replaces the data set's training split (for tests). Raises as `prepare` does, and
+    ValueError when resuming another config. A full disk or memory is no exception: it ends the run as failed.
     """
     config = run.config()
-    batches = prepare(config, device, run.results.parent.parent, data_folder, data)
+    batches = prepare(config, device, run.home, data_folder, data)
     total = config.training.epochs * batches.steps_per_epoch
     state = None
     try:
@@ -73,8 +95,11 @@ def train(
             device=devices.describe(device),
             threads=torch.get_num_threads(),
             precision=str(state.dtype).removeprefix("torch."),
-            parameters={name: sum(x.numel() for x in p.module.parameters()) for name, p in state.model.players.items()},
+            parameters={
+                name: sum(x.numel() for x in p.module.parameters()) for name, p in state.model.players.items()
+            },
             versions=devices.versions(),
+            data_digest=batches.data.digest,
         )
         if resume:
             yield from _restore_newest(run, state)
@@ -96,16 +121,32 @@ def _fault(error: OSError | MemoryError | RuntimeError) -> str:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the machine's or the GPU's memory was too small. On a CPU torch has no type for it, only words."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY)
+    """Whether the machine's or the GPU's memory was too small. On a CPU torch has no type for it, only
+    words.
+    """
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        words in str(error) for words in _OUT_OF_MEMORY
+    )
+
+
+def _divergence(good_steps: int) -> str:
+    """Why a training ended as diverged, after `good_steps` with finite losses and gradients."""
+    return (
+        f"a loss, gradient or weight is not finite after step {good_steps}; "
+        "lower the learning rate or set --clip-norm"
+    )
 
 
 class _Training:
-    """The course of one run from its state's step to its end."""
+    """One run from its state's step to its end."""
 
-    def __init__(self, run: Run, state: State, batches: Batches, total: int, should_stop: Callable[[], str | None]) -> None:
+    def __init__(
+        self, run: Run, state: State, batches: Batches, total: int, should_stop: Callable[[], str | None]
+    ) -> None:
         self.run, self.state, self.batches, self.data, self.total = run, state, batches, batches.data, total
         self.should_stop = should_stop
+        self.stop_reason: str | None = None
+        self.divergence: str | None = None
         self.device = state.rng.device
         self.settings = state.config.training
         self.sheet_steps = {
@@ -113,56 +154,94 @@ class _Training:
             max(1, round(total * ((i + 1) / self.settings.sheets) ** 2))
             for i in range(self.settings.sheets)
         }
-        self.judge: tuple[FeatureExtractor, Moments] | None = None
+        self.quick_fd_reference: tuple[FeatureExtractor, Moments] | None = None
         self.clock = time.perf_counter()
         self.last_progress = (state.step, state.seconds)
 
     def events(self) -> Iterator[Event]:
-        state, settings, per_epoch = self.state, self.settings, self.batches.steps_per_epoch
-        yield from self._meet_the_judge()
+        """All events to the end of the run; the last one is Ended."""
+        state = self.state
+        yield from self._load_extractor()
         self.clock = time.perf_counter()
-        while state.step < self.total:
+        yield from self._observe()  # what a stop at this step left out
+        while state.step < self.total and not self.stop_reason and not self._patience_is_over:
             state.advance(self.batches.batch(state.step), self._learning_rate_factor())
-            epoch_ends = state.step % per_epoch == 0
-            if state.step % settings.progress_every == 0 or epoch_ends:
-                progress, finite = self._progress()
-                yield progress
-                if not (finite and (not epoch_ends or state.is_finite())):
-                    yield self._ended("diverged", _DIVERGED)
-                    return
-            if reason := self.should_stop():
-                if not state.is_finite():  # figures unread so far; such a state must not displace a good checkpoint
-                    yield self._ended("diverged", _DIVERGED)
-                    return
+            yield from self._report()
+            if self.divergence:
+                break
+            if not self._is_stopping():
+                yield from self._observe()
+            if self._checkpoint_is_due and not self.stop_reason:
                 yield from self._save_state()
-                yield self._ended("stopped", reason)
-                return
-            if state.step in self.sheet_steps:
-                yield from self._draw_sheet()
-            if epoch_ends:
-                epoch = state.step // per_epoch
-                if settings.fd_every and epoch % settings.fd_every == 0:
-                    yield from self._measure()
-                    if settings.patience is not None and state.since_best >= settings.patience:
-                        yield from self._finish(f"no better quick distance in {settings.patience} measurements")
-                        return
-                if epoch % settings.checkpoint_every == 0 and state.step < self.total:
-                    yield from self._save_state()
-        yield from self._finish(f"{settings.epochs} epochs done")
+        if self.stop_reason and not self.divergence and not state.is_finite():  # in figures not read so far
+            self.divergence = _divergence(int(state.good_steps))
+        if self.divergence:
+            yield self._ended("diverged", self.divergence)
+        elif self.stop_reason:
+            yield from self._save_state()
+            yield self._ended("stopped", self.stop_reason)
+        elif self._patience_is_over:
+            yield from self._finish(f"no better quick distance in {self.settings.patience} measurements")
+        else:
+            yield from self._finish(f"{self.settings.epochs} epochs done")
+
+    def _is_stopping(self) -> bool:
+        """Whether the run is asked to stop: after each step, and between the parts of longer work."""
+        self.stop_reason = self.stop_reason or self.should_stop()
+        return self.stop_reason is not None
+
+    @property
+    def _epoch_ends(self) -> bool:
+        return self.state.step % self.batches.steps_per_epoch == 0
+
+    @property
+    def _patience_is_over(self) -> bool:
+        return self.settings.patience is not None and self.state.since_best >= self.settings.patience
+
+    @property
+    def _checkpoint_is_due(self) -> bool:
+        epoch = self.state.step // self.batches.steps_per_epoch
+        due = self._epoch_ends and epoch % self.settings.checkpoint_every == 0
+        return due and self.state.step < self.total and not self._patience_is_over
+
+    def _report(self) -> Iterator[Event]:
+        """The figures of the window, where they are due; whether the training has diverged is read with
+        them.
+        """
+        if self.state.step % self.settings.progress_every and not self._epoch_ends:
+            return
+        progress, good_steps = self._progress()
+        yield progress
+        figures = [*progress.losses.values(), *progress.gradient_norms.values()]
+        finite = all(figure is not None and math.isfinite(figure) for figure in figures)
+        if good_steps < self.state.step or not finite or (self._epoch_ends and not self.state.is_finite()):
+            self.divergence = _divergence(good_steps)
+
+    def _observe(self) -> Iterator[Event]:
+        """A sample sheet and a quick distance, where they are due; a stop leaves them to the resumed run."""
+        state = self.state
+        if state.step in self.sheet_steps and state.sheet_step < state.step:
+            yield from self._draw_sheet()
+        epoch, every = state.step // self.batches.steps_per_epoch, self.settings.fd_every
+        due = self._epoch_ends and every and epoch % every == 0 and state.distance_step < state.step
+        if due and self.quick_fd_reference and not self._is_stopping():
+            yield from self._measure(*self.quick_fd_reference)
 
     def _learning_rate_factor(self) -> float:
         if self.settings.schedule == "constant":
             return 1.0
         warmup = max(1, self.total // 20)
-        return min((self.state.step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * self.state.step / self.total)))
+        return min(
+            (self.state.step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * self.state.step / self.total))
+        )
 
-    def _progress(self) -> tuple[Progress, bool]:
+    def _progress(self) -> tuple[Progress, int]:
+        """The event, and the steps of the training before the first that was not finite."""
         window = self.state.read_window()
         self._pause()
         step, seconds = self.last_progress
         images = (self.state.step - step) * self.batches.batch_size
         self.last_progress = (self.state.step, self.state.seconds)
-        finite = all(map(math.isfinite, [*window.losses.values(), *window.gradient_norms.values()]))
         progress = Progress(
             step=self.state.step,
             epoch=self.state.step / self.batches.steps_per_epoch,
@@ -172,7 +251,7 @@ class _Training:
             gradient_norms=window.gradient_norms,
             norms=window.norms,
         )
-        return progress, finite
+        return progress, window.good_steps
 
     def _pause(self) -> None:
         """Add the time since the clock was last set to the training time."""
@@ -181,27 +260,33 @@ class _Training:
         self.state.seconds += now - self.clock
         self.clock = now
 
-    def _meet_the_judge(self) -> Iterator[Event]:
+    def _load_extractor(self) -> Iterator[Event]:
         """Load the feature classifier for quick distances, if the data set has one."""
         if not self.settings.fd_every or not isinstance(self.state.model, GenerativeModel):
             return
         try:
-            extractor = load_extractor(self.data.spec.name, self.device, self.run.results.parent.parent)
+            extractor = load_extractor(self.data.spec.name, self.device, self.run.home)
         except MissingFeaturesError as error:
             yield Notice(text=f"no Fréchet distances during training: {error}")
             return
-        real = self.data.images[: 5 * self.settings.fd_samples]
-        self.judge = (extractor, moments(extractor(real).features))
+        real = []
+        for images in self.data.images[: 5 * self.settings.fd_samples].split(_CHUNK):
+            real.append(extractor(images).features)
+            if self._is_stopping():
+                return
+        self.quick_fd_reference = (extractor, moments(torch.cat(real)))
 
-    def _measure(self) -> Iterator[Event]:
+    def _measure(self, extractor: FeatureExtractor, reference: Moments) -> Iterator[Event]:
         """A quick Fréchet distance of the averaged weights on fixed noise; keeps the best weights."""
-        if self.judge is None:
-            return
-        extractor, reference = self.judge
+        assert isinstance(self.state.average, GenerativeModel)
         n, seed = self.settings.fd_samples, self.settings.seed
         labels = self.data.labels[torch.arange(n, device=self.device) % len(self.data.labels)]
-        images = generate(self.state.average, n, labels, seed, self.state.dtype)
-        features = extractor(images).features
+        parts = []
+        for images in generate_batches(self.state.average, n, labels, seed, self.state.dtype, _CHUNK):
+            parts.append(extractor(images).features)
+            if self._is_stopping():
+                return
+        features = torch.cat(parts)
         finite = bool(features.isfinite().all())
         distance = frechet_distance(moments(features), reference) if finite else math.inf
         yield QuickDistance(
@@ -211,6 +296,7 @@ class _Training:
             samples=n,
             extractor_digest=extractor.digest,
         )
+        self.state.distance_step = self.state.step
         self.state.since_best += 1
         if distance < self.state.best:
             self.state.best, self.state.since_best = distance, 0
@@ -221,7 +307,10 @@ class _Training:
         assert isinstance(self.state.average, GenerativeModel)
         self._pause()
         name = f"sheets/step-{self.state.step:08d}.png"
-        write_atomically(self.run.results / name, draw_sheet(self.state.average, self.settings.seed, self.state.dtype))
+        write_atomically(
+            self.run.results / name, draw_sheet(self.state.average, self.settings.seed, self.state.dtype)
+        )
+        self.state.sheet_step = self.state.step
         yield Sheet(step=self.state.step, epoch=self.state.step / self.batches.steps_per_epoch, file=name)
         self.clock = time.perf_counter()
 
@@ -250,7 +339,7 @@ class _Training:
         yield Saved(step=self.state.step, file="final.safetensors")
         yield self._ended("finished", reason)
 
-    def _ended(self, status: str, reason: str) -> Ended:
+    def _ended(self, status: EndStatus, reason: str) -> Ended:
         return Ended(
             status=status,
             reason=reason,
@@ -264,10 +353,12 @@ def _restore_newest(run: Run, state: State) -> Iterator[Event]:
     """Restore the newest state that is whole; damaged ones are named and passed over."""
     for path in newest_states(run):
         try:
-            state.restore(path)
+            notices = state.restore(path)
         except CheckpointError as error:
             yield Notice(text=f"{error}; taking the checkpoint before it")
             continue
+        for text in notices:
+            yield Notice(text=text)
         yield Resumed(step=state.step, file=path.name)
         return
     yield Notice(text="no checkpoint to resume from; starting at step 0")

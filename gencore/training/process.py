@@ -1,4 +1,4 @@
-"""One training from the side of the process that runs it: what is refused before, the claim, signals, the log."""
+"""A training as a process: what is refused before, the claim, signals, the log."""
 
 from __future__ import annotations
 
@@ -6,28 +6,41 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from gencore import events, runs
-from gencore.config import RunConfig
-from gencore.runs import Run
+from gencore.config.options import RunConfig
+from gencore.store import events, runs
+from gencore.store.runs import Run
 
 if TYPE_CHECKING:  # refusing needs no torch
     import torch
+    from tqdm import tqdm
 
 
 def refuse_if_taken(run: Run, config: RunConfig, resume: bool, overwrite: bool) -> None:
-    """Raises RunExistsError, RunBusyError, or ValueError with the difference of configs, before anything is touched."""
+    """Refuse to train where that is not possible, before anything is touched.
+
+    Raises RunExistsError, RunBusyError, NotARunError where the folder holds other files, or ValueError with
+    the difference of configs.
+    """
     if not run.exists:
+        run.refuse_foreign_files()
         return
     if (process := run.process()) and process.pid != os.getpid():
-        raise runs.RunBusyError(f"another process is training or measuring run {run.name}; `gencore stop {run.name}` first")
+        raise runs.RunBusyError(
+            f"another process is training or measuring run {run.name}; `gencore stop {run.name}` first"
+        )
     if resume and (difference := config.difference(run.config())):
-        raise ValueError(f"run {run.name} has another config: {'; '.join(difference)}; repeat its options or use --overwrite")
+        raise ValueError(
+            f"run {run.name} has another config: {'; '.join(difference)}; "
+            "repeat its options or use --overwrite"
+        )
     if not (resume or overwrite):
-        raise runs.RunExistsError(f"a run named {run.name} exists; use --resume, --overwrite or another --name")
+        raise runs.RunExistsError(
+            f"a run named {run.name} exists; use --resume, --overwrite or another --name"
+        )
 
 
 def _refuse_if_finished(run: Run, resume: bool) -> None:
@@ -44,16 +57,16 @@ def drive(
     overwrite: bool = False,
     data_folder: Path | None = None,
 ) -> events.Ended:
-    """Train to the end, to a signal or to a fault, and say which; the run is claimed meanwhile, its log written.
+    """Train to the end, to a signal or to a fault, and return which. The run is claimed and its log written.
 
     Raises as `refuse_if_taken` and `prepare` do, ValueError where a finished run is to be resumed.
     """
     refuse_if_taken(run, config, resume, overwrite)
     _refuse_if_finished(run, resume)
-    from gencore.training import prepare, train
+    from gencore.training.loop import prepare, train
 
-    prepare(config, device, run.results.parent.parent, data_folder)  # refuses before anything is written
-    with _signals() as reason, run.claim():
+    prepare(config, device, run.home, data_folder)  # refuses before anything is written
+    with run.claim(), _signals(run) as reason:
         refuse_if_taken(run, config, resume, overwrite)  # again: another process may have been faster
         _refuse_if_finished(run, resume)
         if overwrite:
@@ -61,44 +74,65 @@ def drive(
         if not run.exists:
             run.create(config)
         resume = resume and run.events_path.exists()
-        events.repair(run.events_path)
-        stream = train(run, device, resume, should_stop=reason, data_folder=data_folder)
-        return _record(run, stream)
+        with events.Writer(run.events_path) as log:
+            return _record(run, log, train(run, device, resume, should_stop=reason, data_folder=data_folder))
 
 
-def _record(run: Run, stream: Iterator[events.Event]) -> events.Ended:
-    """Append each event to the log and show it: a bar on a terminal, plain lines elsewhere."""
+def _record(run: Run, log: events.Writer, stream: Generator[events.Event, None, None]) -> events.Ended:
+    """Append each event to the log and show it, to the last one, which is returned.
+
+    A disk too full for an event, or for what is printed, ends the training like one too full for a
+    checkpoint.
+    """
     from tqdm import tqdm
 
     with tqdm(desc=run.name, unit="step", disable=None if sys.stderr.isatty() else True) as bar:
-        for event in stream:
-            events.append(run.events_path, event)
-            if isinstance(event, events.Started):
-                bar.reset(event.total_steps)
-            elif isinstance(event, events.Resumed):
-                bar.update(event.step - bar.n)
-            elif isinstance(event, events.Progress):
-                bar.update(event.step - bar.n)
-                bar.set_postfix_str(_figures(event))
-                if not sys.stderr.isatty() and event.epoch.is_integer():
-                    print(f"{run.name} epoch {event.epoch:g}: {_figures(event)}", file=sys.stderr, flush=True)
-            elif isinstance(event, events.QuickDistance):
-                bar.write(f"{run.name} epoch {event.epoch:g}: quick fd {event.fd}", file=sys.stderr)
-            elif isinstance(event, events.Notice):
-                bar.write(f"{run.name}: {event.text}", file=sys.stderr)
-            elif isinstance(event, events.Ended):
-                return event
-    raise AssertionError("a training ends with an Ended event")
+        event = next(stream)
+        while True:
+            try:
+                log.append(event)
+                if isinstance(event, events.Ended):
+                    return event
+                _show(run, event, bar)
+            except OSError as error:
+                if isinstance(event, events.Ended):
+                    raise
+                event = stream.throw(error)
+            else:
+                event = next(stream)
+
+
+def _show(run: Run, event: events.Event, bar: tqdm[NoReturn]) -> None:
+    """A bar on a terminal, plain lines elsewhere."""
+    match event:
+        case events.Started():
+            bar.reset(event.total_steps)
+        case events.Resumed():
+            bar.update(event.step - bar.n)
+        case events.Progress():
+            bar.update(event.step - bar.n)
+            bar.set_postfix_str(_figures(event))
+            if not sys.stderr.isatty() and event.epoch.is_integer():
+                print(f"{run.name} epoch {event.epoch:g}: {_figures(event)}", file=sys.stderr, flush=True)
+        case events.QuickDistance():
+            bar.write(f"{run.name} epoch {event.epoch:g}: quick fd {event.fd}", file=sys.stderr)
+        case events.Notice():
+            bar.write(f"{run.name}: {event.text}", file=sys.stderr)
 
 
 def _figures(event: events.Progress) -> str:
-    losses = " ".join(f"{name} {value:.4g}" if value is not None else f"{name} nan" for name, value in event.losses.items())
+    losses = " ".join(
+        f"{name} {value:.4g}" if value is not None else f"{name} nan" for name, value in event.losses.items()
+    )
     return f"{losses} | {event.images_per_second:.0f} images/s"
 
 
 @contextlib.contextmanager
-def _signals() -> Iterator[Callable[[], str | None]]:
-    """Ctrl-C and SIGTERM become a reason to stop after the step; a second one ends the process at once."""
+def _signals(run: Run) -> Iterator[Callable[[], str | None]]:
+    """Ctrl-C and SIGTERM become a reason to stop after the step; a second one ends the process at once.
+
+    The run's status is `stopping` from the first on; only for the process that holds the claim.
+    """
     reasons: list[str] = []
     names = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 
@@ -106,6 +140,7 @@ def _signals() -> Iterator[Callable[[], str | None]]:
         reasons.append(f"stopped by {names[signal.Signals(number)]}")
         for each in names:
             signal.signal(each, signal.SIG_DFL)
+        run.mark_as_stopping()
 
     before = {number: signal.signal(number, note) for number in names}
     try:

@@ -1,7 +1,8 @@
-"""What changes while a run trains: weights, their average, optimizers, noise; how one step changes it; how it is kept.
+"""The state of a training: weights, their average, optimisers, noise; how one step changes it; how it is
+saved.
 
-Nothing in a step waits for the device; figures are read back when the window is.
-"""
+Nothing in a step waits for the device: learning rate, averaging weight and the flag of non-finite values are
+tensors on it. Figures and the flag are read back together, once per window of steps."""
 
 from __future__ import annotations
 
@@ -11,29 +12,34 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Adam
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gencore import __version__, devices
-from gencore.checkpoints import Checkpoint, load_checkpoint, save_checkpoint
-from gencore.config import RunConfig
+from gencore.config.options import RunConfig
 from gencore.data.batches import Batch
 from gencore.data.sources import ImageData
 from gencore.models import build
-from gencore.models.base import Trainable
+from gencore.models.base import Player, Trainable
+from gencore.store.checkpoints import Checkpoint, MisfitError, load_checkpoint, save_checkpoint
 
 _NORM = "norm."  # in the window, before the player's name
+_NUMBERS = ("seconds", "best", "since_best", "sheet_step", "distance_step")  # saved as metadata
 
 
 class Window(NamedTuple):
-    """What a progress event says of its steps: mean losses, and gradient norms by player, in the mean and step by step."""
+    """The figures of the steps since the last progress event: means, and every step's gradient norm by
+    player.
+    """
 
     losses: dict[str, float]
     gradient_norms: dict[str, float]
     norms: dict[str, list[float]]
+    good_steps: int
+    """Steps of the whole training before its first loss or gradient that was not finite."""
 
 
 @dataclass
@@ -47,6 +53,12 @@ class State:
     optimizers: dict[str, Adam]
     rng: Generator
     dtype: torch.dtype
+    averaging_weight: Tensor
+    """1 - decay of the moving average, a scalar on the device."""
+    diverged: Tensor
+    """1.0 from the first loss or gradient that is not finite, else 0.0: a scalar on the device."""
+    good_steps: Tensor
+    """Steps before that, int64 scalar on the device."""
     step: int = 0
     seconds: float = 0.0
     window: dict[str, list[Tensor]] = field(default_factory=dict)
@@ -54,29 +66,45 @@ class State:
     best: float = math.inf
     """Smallest quick distance so far, and how many measurements ago it was."""
     since_best: int = 0
+    sheet_step: int = 0
+    """Step of the last sample sheet, and of the last quick distance: a stop may come before those of its
+    step.
+    """
+    distance_step: int = 0
 
     @classmethod
     def fresh(cls, config: RunConfig, data: ImageData, device: torch.device) -> State:
+        """The state before the first step; weights and noise are a function of the config's seed."""
         torch.manual_seed(config.training.seed)
-        model = build(config.model, data.spec).to(device, memory_format=torch.channels_last)
-        model.meet(data)
-        optimizers = {
-            name: Adam(p.module.parameters(), lr=p.learning_rate, betas=p.betas, fused=device.type == "cuda")
-            for name, p in model.players.items()
-        }
+        model = build(config.model, data.spec).to(device).to(memory_format=torch.channels_last)
+        model.fit_to_data(data)
         average = copy.deepcopy(model).eval().requires_grad_(False)
-        rng = Generator(device).manual_seed(config.training.seed)
-        return cls(config, model, average, optimizers, rng, devices.precision(config.training.precision, device))
+        return cls(
+            config,
+            model,
+            average,
+            {name: _adam(player, device) for name, player in model.players.items()},
+            Generator(device).manual_seed(config.training.seed),
+            devices.precision(config.training.precision, device),
+            averaging_weight=torch.zeros((), device=device),
+            diverged=torch.zeros((), device=device),
+            good_steps=torch.zeros((), dtype=torch.int64, device=device),
+        )
 
     def advance(self, batch: Batch, learning_rate_factor: float) -> None:
-        """One optimisation step of all players in turn."""
+        """One optimisation step of all players in turn.
+
+        From the first loss or gradient that is not finite, weights, buffers and averages stay as they were
+        before it."""
         self.model.train()
+        modules = [player.module for player in self.model.players.values()]
+        buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
         for name, player in self.model.players.items():
             for other in self.model.players.values():
                 other.module.requires_grad_(other is player)
             optimizer = self.optimizers[name]
             for group in optimizer.param_groups:
-                group["lr"] = player.learning_rate * learning_rate_factor
+                group["lr"].fill_(player.learning_rate * learning_rate_factor)
             with devices.autocast(self.rng.device, self.dtype):
                 loss, parts = self.model.loss(name, batch, self.rng)
             loss.backward()
@@ -84,89 +112,175 @@ class State:
             norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
             if self.config.training.clip_norm is not None:
                 clip_grads_with_norm_(parameters, self.config.training.clip_norm, norm)
-            optimizer.step()
+            self.diverged.logical_or_((loss.detach() + norm).isfinite().logical_not())
+            _step_unless(self.diverged, optimizer)
             optimizer.zero_grad(set_to_none=True)
             for key, value in {**parts, f"{_NORM}{name}": norm}.items():
                 self.window.setdefault(key, []).append(value)
+        for (
+            buffer,
+            before,
+        ) in buffers:  # a batch normalisation has already counted the activations of this step
+            buffer.copy_(torch.where(self.diverged.bool(), before, buffer))
+        self.good_steps.add_(1 - self.diverged.long())
         self.step += 1
         self._average()
 
+    @torch.no_grad()
     def _average(self) -> None:
-        """Move the averaged weights and buffers towards the current ones; faster at first, when all is new."""
+        """Move the averaged weights and buffers towards the current ones; faster at first, when all is
+        new.
+        """
         decay = min(self.config.training.ema_decay, self.step / (self.step + 9))
+        self.averaging_weight.fill_(1 - decay).mul_(1 - self.diverged)
         ours, theirs = self.average.averaged, self.model.averaged
-        move = get_ema_multi_avg_fn(decay)
-        move(list(ours.parameters()), list(theirs.parameters()), self.step)
-        for mean, current in zip(ours.buffers(), theirs.buffers(), strict=True):
-            move([mean], [current], self.step) if mean.is_floating_point() else mean.copy_(current)
+        pairs = [
+            *zip(ours.parameters(), theirs.parameters(), strict=True),
+            *zip(ours.buffers(), theirs.buffers(), strict=True),
+        ]
+        means = [mean for mean, _ in pairs if mean.is_floating_point()]
+        steps = torch._foreach_sub([current for mean, current in pairs if mean.is_floating_point()], means)
+        torch._foreach_mul_(steps, self.averaging_weight)
+        torch._foreach_add_(means, steps)
+        for mean, current in pairs:
+            if not mean.is_floating_point():
+                mean.copy_(current)
 
     def read_window(self) -> Window:
         """The figures since the last call. Waits for the device."""
-        figures = torch.stack([torch.stack(values).float() for values in self.window.values()]).cpu()  # (figures, steps)
+        figures = torch.stack(
+            [torch.stack(values).float() for values in self.window.values()]
+        ).cpu()  # (figures, steps)
         means = dict(zip(self.window, figures.mean(dim=1).tolist(), strict=True))
         steps = dict(zip(self.window, figures.tolist(), strict=True))
         self.window = {}
         return Window(
             losses={name: mean for name, mean in means.items() if not name.startswith(_NORM)},
-            gradient_norms={name.removeprefix(_NORM): mean for name, mean in means.items() if name.startswith(_NORM)},
+            gradient_norms={
+                name.removeprefix(_NORM): mean for name, mean in means.items() if name.startswith(_NORM)
+            },
             norms={
                 name.removeprefix(_NORM): [float(f"{norm:.4g}") for norm in norms]
                 for name, norms in steps.items()
                 if name.startswith(_NORM)
             },
+            good_steps=int(self.good_steps),
         )
 
     def is_finite(self) -> bool:
-        """Whether no weight is infinite or NaN. Waits for the device."""
-        return all(x.isfinite().all() for x in self.model.state_dict().values())
+        """Whether no loss, gradient or weight has been infinite or NaN. Waits for the device."""
+        return not self.diverged and all(x.isfinite().all() for x in self.model.state_dict().values())
 
     def _weights(self) -> dict[str, Tensor]:
-        return _prefixed("model", self.model.state_dict()) | _prefixed("average", self.average.averaged.state_dict())
+        return _prefixed("model", self.model.state_dict()) | _prefixed(
+            "average", self.average.averaged.state_dict()
+        )
 
     def save(self, path: Path) -> None:
-        """All that resuming needs, as a checkpoint."""
+        """Save all that resuming needs. Raises OSError."""
         window = {name: torch.stack(values) for name, values in self.window.items()}
         tensors = self._weights() | _prefixed("window", window) | {"rng": self.rng.get_state()}
         for name, optimizer in self.optimizers.items():
             for index, entries in optimizer.state_dict()["state"].items():
                 tensors |= _prefixed(f"optimizer.{name}.{index}", entries)
-        numbers = {name: repr(getattr(self, name)) for name in ("seconds", "best", "since_best")}
-        save_checkpoint(path, tensors, self._metadata() | numbers)
+        numbers = {name: repr(getattr(self, name)) for name in _NUMBERS}
+        save_checkpoint(path, tensors, self._metadata() | {"device": self.rng.device.type} | numbers)
 
     def save_weights(self, path: Path) -> None:
-        """What sampling needs, as a checkpoint."""
+        """Save what sampling needs. Raises OSError."""
         save_checkpoint(path, self._weights(), self._metadata())
 
-    def restore(self, path: Path) -> None:
-        """Become the state in `path`. Raises CheckpointError, or ValueError where it is whole but of another making."""
-        checkpoint = load_checkpoint(path)
+    def restore(self, path: Path) -> list[str]:
+        """Become the state in `path`; returns notices of what could not be restored exactly.
+
+        Raises CheckpointError, or ValueError for a whole checkpoint that is of another config or model.
+        """
         try:
-            self._take(checkpoint, path)
-        except (KeyError, RuntimeError) as error:  # names or shapes of another version, or not a state at all
+            shapes = {name: tuple(tensor.shape) for name, tensor in self._weights().items()}
+            return self._take(load_checkpoint(path, shapes), path)
+        except (MisfitError, KeyError, RuntimeError) as error:  # of another version, or not a state at all
             detail = str(error).partition("\n")[0]
-            raise ValueError(f"{path} is no state of this model ({detail}); remove it, or train anew with --overwrite") from error
+            raise ValueError(
+                f"{path} is no state of this model ({detail}); remove it, or train anew with --overwrite"
+            ) from error
 
     def _metadata(self) -> dict[str, str]:
         return {"config": self.config.model_dump_json(), "step": str(self.step), "gencore": __version__}
 
-    def _take(self, checkpoint: Checkpoint, path: Path) -> None:
+    def _take(self, checkpoint: Checkpoint, path: Path) -> list[str]:
         theirs = RunConfig.model_validate_json(checkpoint.metadata["config"])
         if difference := self.config.difference(theirs):
             raise ValueError(f"{path} was saved with another config: " + "; ".join(difference))
         self.model.load_state_dict(checkpoint.section("model"))
         self.average.averaged.load_state_dict(checkpoint.section("average"))
         for name, optimizer in self.optimizers.items():
-            entries: dict[int, dict[str, Tensor]] = {}
-            for key, tensor in checkpoint.section(f"optimizer.{name}").items():
-                index, entry = key.split(".", 1)
-                entries.setdefault(int(index), {})[entry] = tensor
-            optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
-        self.rng.set_state(checkpoint.tensors["rng"])
+            _restore_moments(optimizer, checkpoint.section(f"optimizer.{name}"))
         window = checkpoint.section("window")
         self.window = {name: list(values.to(self.rng.device).unbind()) for name, values in window.items()}
         numbers = checkpoint.metadata
-        self.step, self.seconds, self.best = int(numbers["step"]), float(numbers["seconds"]), float(numbers["best"])
+        self.step, self.seconds, self.best = (
+            int(numbers["step"]),
+            float(numbers["seconds"]),
+            float(numbers["best"]),
+        )
         self.since_best = int(numbers["since_best"])
+        self.sheet_step = int(numbers.get("sheet_step", self.step))  # absent from older checkpoints
+        self.distance_step = int(numbers.get("distance_step", self.step))
+        self.diverged.zero_()
+        self.good_steps.fill_(self.step)
+        return self._restore_noise(checkpoint.tensors["rng"], numbers.get("device"))
+
+    def _restore_noise(self, state: Tensor, device: str | None) -> list[str]:
+        """Set the generator; one of another kind of device has another algorithm, so it is seeded anew.
+
+        `device` is the type on which `state` was saved; None in older checkpoints, where its size tells.
+        """
+        here = self.rng.device.type
+        if device in (here, None) and state.shape == self.rng.get_state().shape:
+            self.rng.set_state(state)
+            return []
+        seeds = np.random.SeedSequence(self.config.training.seed, spawn_key=(self.step,))
+        self.rng.manual_seed(int(seeds.generate_state(1)[0]))
+        return [
+            f"the checkpoint was saved on {device or 'another device'} and training goes on on "
+            f"{here}: noise is seeded "
+            f"anew from seed {self.config.training.seed} and step {self.step}, so figures differ "
+            f"slightly from those "
+            f"of an uninterrupted run"
+        ]
+
+
+def _adam(player: Player, device: torch.device) -> Adam:
+    """The optimiser of one player: fused, with its learning rate on the device."""
+    optimizer = Adam(player.module.parameters(), player.learning_rate, player.betas, fused=True)
+    for group in optimizer.param_groups:
+        group["lr"] = torch.tensor(player.learning_rate, device=device)  # the constructor would read a tensor
+    return optimizer
+
+
+def _step_unless(skip: Tensor, optimizer: Adam) -> None:
+    """`optimizer.step()`, or nothing where the device scalar `skip` is 1.0; the host does not read it.
+
+    A fused optimiser takes the flag as the attribute `found_inf`, which torch's GradScaler uses in the same
+    way."""
+    optimizer.found_inf = skip  # type: ignore[attr-defined]  # no attribute of the class, but read by its step
+    optimizer.step()
+
+
+def _restore_moments(optimizer: Adam, saved: dict[str, Tensor]) -> None:
+    """Restore Adam's state from `saved`, whose keys are "<index of the parameter>.<entry>".
+
+    A checkpoint is contiguous and parameters are channels-last. A fused Adam needs moments in the memory
+    format of their parameter: on CUDA it refuses others, on a CPU it reads them in the wrong order."""
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, tensor in saved.items():
+        index, entry = key.split(".", 1)
+        state.setdefault(int(index), {})[entry] = tensor
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    for parameter, entries in optimizer.state.items():
+        for entry, tensor in entries.items():
+            if tensor.shape == parameter.shape:
+                entries[entry] = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
 
 
 def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,8 +1,8 @@
-"""What an event log says about how a training went: gradient spikes, decline after the best point, time to a quality.
+"""What an event log says about how a training went: gradient spikes, decline after the best point, time to a
+quality.
 
-Pure functions of the events. s(fd) is the log score of a quick distance between pure noise (0) and the floor (1); few
-images bias the distance upwards, so a training is never said to have reached a level too early.
-"""
+Pure functions of the events. s(fd) is the log score of a quick distance between pure noise (0) and the floor
+(1); few images bias the distance upwards, so a training is never said to have reached a level too early."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gencore.events import Ended, Event, Progress, QuickDistance, without_void
-from gencore.results import Metric
-from gencore.scores import log_score
+from gencore.metrics.scale import log_score
+from gencore.store.events import Ended, Event, Progress, QuickDistance, without_void
+from gencore.store.results import Metric
 
 TRAILING_STEPS = 200
 SPIKE_MADS = 6.0
@@ -23,28 +23,31 @@ LEVELS = {"seconds_to_half": 0.5, "seconds_to_three_quarters": 0.75, "seconds_to
 _CHUNK = 4096  # steps judged at once: their windows take 6.5 MB
 
 
-def course_metrics(
+def summary_metrics(
     events: list[Event], fd_floor: float, fd_of_noise: float, fd_at_end: float | None = None
 ) -> dict[str, Metric]:
     """How the training went, by its log; absent with the reason where the log cannot say.
 
-    `fd_at_end` is the finished model's own distance: a level that no quick distance reached, but it does, took the
-    whole training (a VAE draws from its fitted prior only then). Raises ValueError unless 0 < fd_floor < fd_of_noise.
-    """
+    `fd_at_end` is the finished model's own distance: a level that no quick distance reached, but it does,
+    took the whole training (a VAE draws from its fitted prior only then). Raises ValueError unless 0 <
+    fd_floor < fd_of_noise."""
     history = without_void(events)
     return {
         "gradient_spike_share": _spikes(history),
         "training_finite": _finite(history),
         "fd_last_over_best": _last_over_best(history, fd_floor, fd_of_noise),
-    } | {name: _seconds_to(level, history, fd_floor, fd_of_noise, fd_at_end) for name, level in LEVELS.items()}
+    } | {
+        name: _seconds_to(level, history, fd_floor, fd_of_noise, fd_at_end) for name, level in LEVELS.items()
+    }
 
 
 def spike_share(norms: Sequence[float | None]) -> float | None:
-    """Share of the steps whose log norm exceeds median + 6 MAD of the 200 before it; one not finite (null) always does.
+    """Share of the steps whose log norm exceeds median + 6 MAD of the 200 before it; one not finite (null)
+    always does.
 
-    In logarithms, because norms of a sound training spread over factors: of log-normal ones (sigma 1) about 6 % exceed
-    that bound taken of the norms themselves. Only steps with 200 before them are judged; None where there is none.
-    """
+    In logarithms, because norms of a sound training spread over factors: of log-normal ones (sigma 1) about 6
+    % exceed that bound taken of the norms themselves. Only steps with 200 before them are judged; None where
+    there is none."""
     x = np.log([math.inf if norm is None else max(norm, sys.float_info.min) for norm in norms])
     judged = x[TRAILING_STEPS:]
     if not len(judged):
@@ -73,7 +76,9 @@ def _spikes(history: Sequence[Event]) -> Metric:
         if isinstance(event, Progress):
             for player, norms in event.norms.items():
                 by_player.setdefault(player, []).extend(norms)
-    shares = {player: share for player, norms in by_player.items() if (share := spike_share(norms)) is not None}
+    shares = {
+        player: share for player, norms in by_player.items() if (share := spike_share(norms)) is not None
+    }
     if not by_player:
         return _absent("the event log holds no gradient norms by step; train the run again")
     if not shares:
@@ -120,7 +125,11 @@ def _seconds_to(
             measured_in="training",
             warning="no quick distance reached it, the finished model does: an upper bound",
         )
-    return _absent(f"no s(fd) of {level:g} or more; that of the best quick distance was {max(score for _, score in scores):.2g}")
+    best = max(score for _, score in scores)
+    return _absent(
+        f"never reached {100 * level:.0f} % of the distance from noise to real;"
+        f" the best quick distance reached {math.floor(100 * best)} %"
+    )
 
 
 def _quick_scores(history: Sequence[Event], fd_floor: float, fd_of_noise: float) -> list[tuple[int, float]]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import pytest
 from made_runs import config, four, trained
 from visiting import CHROMIUM, Server, Visitor, launched, serving
 
-from gencore import runs
+from gencore.store import runs
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +52,7 @@ def browser_in_3d(driver: object) -> Iterator[object]:
 
 
 @pytest.fixture
-def visitor(context: object, server: Server) -> Iterator[Visitor]:
+def visitor(context: BrowserContext, server: Server) -> Iterator[Visitor]:
     yield from _visit(context, server)
 
 
@@ -57,7 +61,7 @@ def visitor_in_3d(browser_in_3d: object, server: Server) -> Iterator[Visitor]:
     yield from _visit(browser_in_3d, server)
 
 
-def _visit(context: object, server: Server) -> Iterator[Visitor]:
+def _visit(context: Browser | BrowserContext, server: Server) -> Iterator[Visitor]:
     tab = Visitor(context, server)
     yield tab
     tab.check()

@@ -11,12 +11,12 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from gencore import events, results
-from gencore.config import PRESETS, DatasetName, RunConfig
+from gencore.config.options import PRESETS, DatasetName, RunConfig
 from gencore.data.registry import MORPH
-from gencore.files import write_atomically
-from gencore.results import Metric, Origin, Results
-from gencore.runs import Run, run
+from gencore.store import events, results
+from gencore.store.files import write_atomically
+from gencore.store.results import Metric, Origin, Results
+from gencore.store.runs import Run, run
 
 STEPS_PER_EPOCH = 12
 STARTED_AT = 1_790_000_000.0
@@ -30,7 +30,11 @@ def _digits() -> np.ndarray:
     return np.stack(
         [
             [
-                np.asarray(Image.fromarray((image * 15.9).astype(np.uint8)).resize((28, 28), Image.BICUBIC))
+                np.asarray(
+                    Image.fromarray((image * 15.9).astype(np.uint8)).resize(
+                        (28, 28), Image.Resampling.BICUBIC
+                    )
+                )
                 for image in rows
             ]
             for rows in by_class

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from gencore import results
-from gencore.results import Metric
-from gencore.runs import Run
+from gencore.store import results
+from gencore.store.results import Metric
+from gencore.store.runs import Run
 
 
 def scored(made: Run, hits: float, samples_per_second: float = 20_000.0) -> Run:
-    """`made` with stability, control and cost in its results; `hits` from .1 (chance) to .99 (as real images)."""
+    """`made` with stability, control and cost in its results; `hits` from .1 (chance) to .99 (as real
+    images).
+    """
     further = {
         "fd_last_over_best": Metric(value=0.9),
         "gradient_spike_share": Metric(value=0.002),

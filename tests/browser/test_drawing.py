@@ -13,9 +13,9 @@ from PIL import Image
 from support import record, tiny_config
 from visiting import REPOSITORY, Server, Visitor, serving
 
-from gencore.config import HEADLINE
+from gencore.config.options import HEADLINE
 from gencore.data.sources import ImageData
-from gencore.runs import run
+from gencore.store.runs import run
 
 SHIPPED = [f"mnist-{preset}" for preset in HEADLINE]
 
@@ -53,7 +53,10 @@ def test_four_models_draw_side_by_side_with_sharp_pixels_and_a_link_restores_the
     for label, name in zip(("VAE", "GAN", "cGAN", "DDPM"), SHIPPED, strict=True):
         picture = visitor.see(f"img[alt='10 pictures drawn by the {label} of run {name}']")
         assert picture.evaluate("p => p.decode().then(() => p.clientWidth)") == (5 * 29 - 1) * 3
-        assert picture.evaluate("p => [p.naturalWidth, getComputedStyle(p).imageRendering]") == [432, "pixelated"]
+        assert picture.evaluate("p => [p.naturalWidth, getComputedStyle(p).imageRendering]") == [
+            432,
+            "pixelated",
+        ]
     gan = "10 pictures drawn by the GAN"
     before = source(visitor, gan)
     visitor.tab.get_by_role("button", name="Another").click()
@@ -92,7 +95,9 @@ def test_the_scrubber_walks_from_noise_to_picture_by_keys(visitor: Visitor) -> N
     visitor.see("img[alt^='10 pictures that share x_t at t = 99,']")
     assert address(visitor)["t"] == ["99"]
     visitor.see("img[alt='5 pictures by ddim in 50 steps']")
-    visitor.see("[data-testid=stMain] [data-testid=stVegaLiteChart] svg")  # fd against steps, measured before shipping
+    visitor.see(
+        "[data-testid=stMain] [data-testid=stVegaLiteChart] svg"
+    )  # fd against steps, measured before shipping
 
 
 def test_the_quiz_is_played_by_keys_and_its_address_tells_nothing(visitor: Visitor) -> None:

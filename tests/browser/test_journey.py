@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from support import wait_until
+from support import at_rest, wait_until
 from visiting import Server, Visitor
 
-from gencore import events, runs
-from gencore.events import Progress
+from gencore.store import events, runs
+from gencore.store.events import Progress
 
 
 def test_the_first_visit_shows_samples_spheres_scores_and_what_is_broken(visitor_in_3d: Visitor) -> None:
@@ -53,7 +53,12 @@ def test_a_training_is_started_watched_stopped_adopted_and_resumed(visitor: Visi
     visitor.visit("/live?run=digits-vae-mlp")
     visitor.see("[data-testid=stMain] >> text=running")
 
+    process = run.process()
+    process.suspend()  # it cannot end before the page has shown that it is stopping
     visitor.tab.get_by_test_id("stMain").get_by_role("button", name="Stop").click()
+    visitor.see("[data-testid=stMain] >> text=/stopping$/")
+    assert visitor.tab.get_by_test_id("stMain").get_by_role("button", name="Stopping …").is_disabled()
+    process.resume()
     visitor.see("[data-testid=stMain] >> text=stopped")
     assert run.status() == "stopped" and run.process() is None
 
@@ -65,11 +70,35 @@ def test_a_training_is_started_watched_stopped_adopted_and_resumed(visitor: Visi
     visitor.see("[data-testid=stMain] >> text=stopped")
 
 
+def test_duplicate_on_live_fills_the_form_and_moves_nothing_on_the_page(visitor: Visitor) -> None:
+    visitor.visit("/live?run=mnist-cgan")
+    visitor.see("img[alt^='A hundred pictures drawn by mnist-cgan']")
+    visitor.see("[data-testid=stMain] [data-testid=stVegaLiteChart] svg")
+    visitor.see("[data-testid=stSidebar] input[placeholder='mnist-vae-2']")
+    before = at_rest(lambda: _positions(visitor))
+    visitor.tab.get_by_role("button", name="Duplicate").click()
+    visitor.see("[data-testid=stSidebar] input[placeholder='mnist-cgan-2']")
+    sidebar = visitor.tab.get_by_test_id("stSidebar")
+    wait_until(lambda: sidebar.get_by_role("combobox", name="Model").input_value() == "cGAN")
+    assert sidebar.get_by_role("spinbutton", name="Epochs").input_value() == "4"
+    assert at_rest(lambda: _positions(visitor)) == before
+
+
 def test_a_link_restores_its_page(visitor: Visitor) -> None:
     visitor.visit("/live?run=mnist-cgan&step=12")
     visitor.see("text=mnist-cgan after epoch 1.0")
     visitor.visit("/?view=own+place")
     assert visitor.see("button[aria-checked=true] >> text=own place")
+
+
+def _positions(visitor: Visitor) -> list[tuple[str, float, float]]:
+    """Test id, left and top of every element of the page, in document order."""
+    return visitor.tab.locator("[data-testid=stMain] [data-testid]").evaluate_all(
+        """elements => elements.map(element => {
+            const { left, top } = element.getBoundingClientRect();
+            return [element.dataset.testid, Math.round(left), Math.round(top)];
+        })"""
+    )
 
 
 def _choose(visitor: Visitor, label: str, option: str) -> None:

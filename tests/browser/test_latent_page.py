@@ -1,4 +1,6 @@
-"""The latent page in a real browser, on the shipped runs: sliders change pictures, walks are downloaded, links restore."""
+"""The latent page in a real browser, on the shipped runs: sliders change pictures, walks are downloaded,
+links restore.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ def pixels(visitor: Visitor) -> bytes:
 
 
 def looks(visitor: Visitor, like: bytes) -> None:
-    """Returns once the large picture is this one: those on their way out fade, and a walk is painted when it has come."""
+    """Returns once the large picture is this one: those on their way out fade, and a walk is painted when it
+    has come.
+    """
     wait_until(lambda: pixels(visitor) == like)
 
 
@@ -53,7 +57,9 @@ def test_a_key_on_a_slider_changes_the_picture_and_the_link_restores_it(visitor:
     looks(visitor, after)
 
 
-def test_however_fast_the_sliders_move_the_last_picture_is_of_where_they_stand_and_back_to_0_undoes_all(visitor: Visitor) -> None:
+def test_however_fast_the_sliders_move_the_last_picture_is_of_where_they_stand_and_back_to_0_undoes_all(
+    visitor: Visitor,
+) -> None:
     visitor.visit("/latent?run=mnist-ddpm")
     visitor.see("img[alt^='Picture with all sliders at 0']")
     still = at_rest(lambda: pixels(visitor))
@@ -78,7 +84,9 @@ def test_a_raw_coordinate_gets_a_slider_and_the_others_stay_where_they_are(visit
     assert "d1=0.5" in visitor.tab.url and "z3=4" in visitor.tab.url
 
 
-def test_a_coordinate_chosen_on_the_page_moves_and_the_address_outlives_another_latent(visitor: Visitor) -> None:
+def test_a_coordinate_chosen_on_the_page_moves_and_the_address_outlives_another_latent(
+    visitor: Visitor,
+) -> None:
     visitor.visit("/latent?run=mnist-vae")
     visitor.tab.get_by_role("slider", name="direction 1 ·").press("End")
     visitor.see("img[alt^='Picture with direction 1 at 1,']")

@@ -65,7 +65,9 @@ def test_the_camera_stays_where_it_was_put_while_weights_change(visitor_in_3d: V
 
 
 def _camera(visitor: Visitor) -> dict[str, float]:
-    return visitor.tab.evaluate("document.querySelector('.js-plotly-plot')._fullLayout.scene._scene.getCamera().eye")
+    return visitor.tab.evaluate(
+        "document.querySelector('.js-plotly-plot')._fullLayout.scene._scene.getCamera().eye"
+    )
 
 
 def _ranked(visitor: Visitor) -> list[str]:

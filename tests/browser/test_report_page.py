@@ -1,4 +1,6 @@
-"""The report in a real browser, opened from its file: no error, no request, everything drawn, light and dark."""
+"""The report in a real browser, opened from its file: no error, no request, everything drawn, light and
+dark.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +9,18 @@ from pathlib import Path
 import pytest
 from made_runs import config, four, trained
 
-from gencore.evidence import gather
-from gencore.report import write
+from gencore.analysis.measured_models import load_measured_models
+from gencore.reports.bundle import write
 
 PATIENCE_MS = 120_000
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 800)])
-def test_the_report_opens_from_a_file_without_errors_or_requests(browser_in_3d: object, tmp_path: Path, scheme: str, width: int) -> None:
+def test_the_report_opens_from_a_file_without_errors_or_requests(
+    browser_in_3d: object, tmp_path: Path, scheme: str, width: int
+) -> None:
     names = [run.name for run in four(tmp_path)] + [trained(tmp_path, "raw", config("vae")).name]
-    write(tmp_path / "report.html", gather(names, tmp_path))
+    write(tmp_path / "report.html", load_measured_models(names, tmp_path))
     tab = browser_in_3d.new_page(viewport={"width": width, "height": 800}, color_scheme=scheme)
     errors: list[str] = []
     asked: list[str] = []
@@ -29,7 +33,9 @@ def test_the_report_opens_from_a_file_without_errors_or_requests(browser_in_3d: 
         places.nth(i).scroll_into_view_if_needed(timeout=PATIENCE_MS)
         tab.wait_for_selector(f"[data-figure='figure-{i + 1}'][data-drawn] .main-svg", timeout=PATIENCE_MS)
     assert tab.locator(".draw .gl-container canvas").count() >= 2
-    assert all(tab.locator(".samples").evaluate_all("pictures => pictures.map(picture => picture.naturalWidth)"))
+    assert all(
+        tab.locator(".samples").evaluate_all("pictures => pictures.map(picture => picture.naturalWidth)")
+    )
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
     ground = tab.evaluate("getComputedStyle(document.body).backgroundColor")
     ink = tab.locator(".draw text").first.evaluate("text => getComputedStyle(text).fill")

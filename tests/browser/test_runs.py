@@ -1,4 +1,6 @@
-"""A visitor among many runs: compares, takes a report away, copies options, deletes; then asks what to believe."""
+"""A visitor among many runs: compares, takes a report away, copies options, deletes; then asks what to
+believe.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from made_runs import config, trained
 from support import wait_until
 from visiting import Server, Visitor
 
-from gencore import runs
+from gencore.store import runs
 
 
 def test_runs_are_compared_and_taken_away_as_a_report(visitor: Visitor, tmp_path: Path) -> None:

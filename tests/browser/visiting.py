@@ -13,15 +13,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # tests are skipped where playwright is not installed
+    from playwright.sync_api import Browser, BrowserContext, Locator, Playwright
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 PATIENCE_MS = 120_000
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None)
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
+    None,
+)
 IN_3D = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 
 
-def launched(driver: object, in_3d: bool) -> object:
-    """Chromium, by Playwright's `driver`. With WebGL, a machine without a graphics card does little else than draw."""
+def launched(driver: Playwright, in_3d: bool) -> Browser:
+    """Chromium, by Playwright's `driver`. With WebGL, a machine without a graphics card does little else than
+    draw.
+    """
     arguments = ["--no-sandbox", *(IN_3D if in_3d else ["--disable-gpu"])]
     return driver.chromium.launch(executable_path=CHROMIUM, args=arguments)
 
@@ -83,7 +92,7 @@ def serving(home: Path, app: Path = Server.app) -> Iterator[Server]:
 class Visitor:
     """A tab that notes what must never happen: a page error, a request to the outside, a dialog."""
 
-    def __init__(self, context: object, server: Server) -> None:
+    def __init__(self, context: Browser | BrowserContext, server: Server) -> None:
         self.tab = context.new_page()
         self.tab.set_viewport_size({"width": 1280, "height": 900})
         self.tab.set_default_timeout(PATIENCE_MS)
@@ -99,10 +108,12 @@ class Visitor:
 
     def visit(self, path: str) -> None:
         self.tab.goto(self.url + path)
-        self.tab.wait_for_selector("[data-testid=stMain] [data-testid=stElementContainer]")  # before, nothing runs yet
+        self.tab.wait_for_selector(
+            "[data-testid=stMain] [data-testid=stElementContainer]"
+        )  # before, nothing runs yet
         self.tab.wait_for_selector("[data-test-script-state=notRunning]")
 
-    def see(self, selector: str) -> object:
+    def see(self, selector: str) -> Locator:
         """What is found once it is visible; fails at once where the page breaks instead."""
         found = self.tab.locator(selector).first
         found.or_(self._broken).first.wait_for(state="visible")
@@ -110,7 +121,7 @@ class Visitor:
         return found
 
     @property
-    def _broken(self) -> object:
+    def _broken(self) -> Locator:
         return self.tab.locator("[data-testid=stException]").first
 
     def check(self) -> None:

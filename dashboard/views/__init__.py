@@ -1,0 +1,1 @@
+"""A page a file, with the helpers of that page beside it."""

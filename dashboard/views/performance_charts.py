@@ -1,0 +1,184 @@
+"""The Performance page's charts and tables: parts of the scores, metrics, costs, reported values."""
+
+from __future__ import annotations
+
+import math
+from base64 import b64encode
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from dashboard.data import run_catalog, sheets
+from dashboard.data.run_catalog import Entry
+from dashboard.widgets import altair_charts, model_choice
+from dashboard.widgets.text import ABSENT, duration, plain
+from gencore.analysis import measured_models, reported
+from gencore.analysis.measured_models import MeasuredModels, MeasuredRun, Model
+from gencore.analysis.scores import SCORES
+from gencore.metrics import catalog
+from gencore.reports import charts, training_curves
+
+MEANING = {
+    "quality": "Geometric mean of realism (Fréchet distance between pure noise and real images), fidelity "
+    "(precision), coverage and balance (of the classes), each relative to real images.",
+    "stability": "Share of seeds that neither diverged nor collapsed × geometric mean of: similarity of the "
+    "seeds, last against best Fréchet distance, absence of gradient spikes.",
+    "controllability": "Whether a model generates the requested class, and varied images of it, by the best "
+    "control that it offers.",
+    "efficiency": "Geometric mean of training time, sampling time and memory, on scales that are the same "
+    "for all models.",
+}
+
+
+def score_parts(models: Sequence[Model]) -> None:
+    """Each score with its parts, and the reasons for what is not known."""
+    st.subheader("Parts of the scores", anchor=False)
+    st.markdown(altair_charts.legend(models))
+    values = {name: model_choice.made_of(models, name) for name in SCORES}
+    drawn = [name for name in SCORES if any(values[name].values())]
+    for start in range(0, len(drawn), 2):
+        for column, name in zip(st.columns(2, gap="large"), drawn[start : start + 2], strict=False):
+            with column:
+                st.markdown(f"##### {name.capitalize()}", help=MEANING[name])
+                st.altair_chart(
+                    altair_charts.score_bars(models, values[name], bar=10),
+                    alt=f"Bars of {name} and its parts by model",
+                )
+                _missing(models, name)
+    for name in SCORES:
+        if name not in drawn:
+            st.markdown(f"##### {name.capitalize()} :gray[is not measured yet]", help=MEANING[name])
+            _missing(models, name)
+
+
+def _missing(models: Sequence[Model], score: str) -> None:
+    lines = []
+    for reason, names in model_choice.missing(models, score).items():
+        which = "all" if len(names) == len(models) else plain(", ".join(names))
+        lines.append(f":material/do_not_disturb_on: **{which}** without {plain(reason)}")
+    if lines:
+        st.caption("  \n".join(lines))
+
+
+def metrics(found: MeasuredModels) -> None:
+    """Radar, quality by cost, training curves, bars and heat map."""
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.subheader("Profile", anchor=False)
+        _plot(
+            charts.radar(found.models),
+            "radar",
+            "Radar of the parts of quality and the scores that every model has",
+            "Axes: what was measured for every model; 1 is the value of real images.",
+        )
+    with right:
+        st.fragment(_quality_by_cost)(found.models)
+    st.subheader("Quality during training", anchor=False)
+    _plot(
+        training_curves.quality_by_seconds(found.models, found.logs),
+        "learning",
+        "Log score of the quick Fréchet distance by seconds of training",
+        "1 is the value of real images, 0 of pure noise. A quick distance is measured on few images, which "
+        "makes it larger, so finished models score higher than their line. Not every run has logged it.",
+    )
+    st.subheader("Main metrics", anchor=False)
+    _plot(
+        charts.bars(found.models),
+        "bars",
+        "Bars of the main metrics by model",
+        "Each title says which values are better. Dotted line: the floor, real images against real images. "
+        "Whiskers: 95 % interval over several seeds.",
+    )
+    with st.expander("All compared metrics", icon=":material/grid_on:"):
+        _plot(
+            charts.heatmap(found.models),
+            "heatmap",
+            "Heat map of all compared metrics by model",
+            "Text is the value, colour its score; a grey cell has no scale from 0 to 1.",
+        )
+
+
+def _plot(figure: go.Figure | None, key: str, alt: str, caption: str) -> None:
+    if figure is None:
+        st.caption("Too little was measured for this chart.")
+        return
+    st.plotly_chart(figure, key=key, alt=alt, theme=None, config={"displayModeBar": False})
+    st.caption(caption)
+
+
+def _quality_by_cost(models: Sequence[Model]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Quality by", anchor=False)
+        costs = list(catalog.costs())
+        cost = st.selectbox("Cost", costs, key="cost", bind="query-params", label_visibility="collapsed")
+    _plot(
+        charts.pareto(models, cost),
+        f"pareto.{cost}",
+        f"Quality of each model by {cost}",
+        "Up and to the left is better; no other model beats those on the dotted line in both.",
+    )
+
+
+def table(found: MeasuredModels) -> None:
+    """Scores, Fréchet distance and origin, a row a model."""
+    st.subheader("Scores", anchor=False)
+    fd = catalog.title("fd")
+    curve = f"{fd} by epoch"
+    progress = {
+        name: st.column_config.ProgressColumn(name, min_value=0, max_value=1, format="%.2f", width=90)
+        for name in SCORES
+    }
+    columns = progress | {
+        "images": st.column_config.ImageColumn("", width=150),
+        fd: st.column_config.TextColumn(fd, help="`fd`"),
+        curve: st.column_config.LineChartColumn(
+            curve, width=110, help="The quick distance of the first seed, on a log scale."
+        ),
+    }
+    st.dataframe(
+        pd.DataFrame([_row(model, found.members[model.name], fd, curve) for model in found.models]),
+        hide_index=True,
+        row_height=64,
+        placeholder=ABSENT,
+        alt="Scores by model",
+        column_config=columns,
+    )
+
+
+def _row(model: Model, members: Sequence[MeasuredRun], fd: str, curve: str) -> dict[str, object]:
+    first = run_catalog.entry(members[0].run)
+    seconds = model.estimate("training_seconds")
+    return {
+        "images": _thumbnail(first),
+        "model": model.name,
+        "origin": " and ".join(sorted({measured_models.origin(one) for one in model.results})),
+        **{name: model.scores[name].value for name in SCORES},
+        fd: charts.shown(model.estimate("fd"), "fd"),
+        curve: [math.log10(value) for value in run_catalog.trace(first.run).distances if value > 0],
+        "training": duration(seconds.mean if seconds else None),
+        "seeds": len(members),
+        "runs": ", ".join(member.run.name for member in members),
+    }
+
+
+def _thumbnail(one: Entry) -> str | None:
+    """Ten images, not selected, as a data URI; None where there is no readable sheet."""
+    path = run_catalog.newest_sheet(one.run)
+    try:
+        picture = sheets.draw_ten(path, one.is_conditional, scale=1) if path else None
+    except (sheets.SheetError, OSError):
+        return None
+    return f"data:image/png;base64,{b64encode(picture).decode()}" if picture else None
+
+
+def reported_figures(found: MeasuredModels) -> None:
+    """Values that other projects report, with their caveats; nothing where there are none."""
+    if not found.reported:
+        return
+    with st.expander("Values that other projects report: not measured here", icon=":material/format_quote:"):
+        st.caption(plain(reported.note()))
+        for source in found.reported:
+            st.markdown(f":gray-badge[reported] **{plain(source.title)}** · {plain(source.caveat)}")
+            st.dataframe(pd.DataFrame(source.models).T, placeholder=ABSENT, alt=f"Reported by {source.title}")

@@ -1,0 +1,1 @@
+"""What pages share on screen: sidebar, train form, run controls, charts, address."""

@@ -1,0 +1,219 @@
+"""The table of model families: a new family is a config class, a file in `models/` and a row here.
+
+Names, colours, explanations, presets, command-line options, the training form and the choice of
+implementation are read from these rows. Loads no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from gencore.config.sections import (
+    ClassifierConfig,
+    DDPMConfig,
+    GANConfig,
+    ModelConfig,
+    TrainingConfig,
+    VAEConfig,
+)
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A model by the name people use: a family without or with class labels."""
+
+    label: str
+    """As in GAN and cGAN."""
+    colour: str
+    """As #RRGGBB, of Okabe & Ito's palette (2008), which colour-blind readers can tell apart."""
+    diagram: str
+    """How data flows through it, in one line."""
+    explanation: str
+    """Three or four sentences for a newcomer."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A complete recipe, apart from the data set."""
+
+    model: ModelConfig
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    is_headline: bool = False
+    """Whether it is the preset that stands for its variant on Home and in `gencore compare`."""
+    note: str = ""
+    """What tells it from the headline preset of its variant, in a word or two."""
+
+
+@dataclass(frozen=True)
+class SamplingOption:
+    """A field of a model's config that may change after training, because no weight depends on it."""
+
+    field: str
+    flag: str
+    """Its name on the command line and in a page's address."""
+    limit: str = ""
+    """The field that bounds it from above, where one does."""
+    needs_labels: bool = False
+    """Whether it acts on conditional models only."""
+    ignored_with: tuple[str, object] | None = None
+    """The (field, value) under which it has no effect, where there is one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family:
+    """A row of the table."""
+
+    config: type[ModelConfig]
+    implementation: str
+    """The class that trains and samples, as `module:Class`; `gencore.models.build` imports it."""
+    variants: tuple[Variant, ...]
+    """Without labels first, with labels second where the family has that."""
+    presets: Mapping[str, Preset] = field(default_factory=dict)
+    sampling_options: tuple[SamplingOption, ...] = ()
+    is_generative: bool = True
+
+    @property
+    def name(self) -> str:
+        """The value of `family` in its config."""
+        return str(self.config.model_fields["family"].default)
+
+    def variant(self, model: ModelConfig) -> Variant:
+        """The variant that `model`, a config of this family, is."""
+        return self.variants[-1 if model.is_conditional else 0]
+
+
+_GAN_TRAINING = TrainingConfig(ema_decay=0.995)
+_DDPM_TRAINING = TrainingConfig(  # generating its samples takes longest, so there are fewer quick distances
+    clip_norm=1.0, schedule="cosine", fd_every=2, fd_samples=1000
+)
+_DDPM = DDPMConfig(  # learns shapes in fewer epochs than predicting eps
+    prediction="v", noise_levels="logit-normal", standardise=True, learning_rate=2e-3
+)
+
+VAE = Family(
+    config=VAEConfig,
+    implementation="gencore.models.vae:VAE",
+    variants=(
+        Variant(
+            "VAE",
+            "#E69F00",
+            "x → encoder → z → decoder → x",
+            "An encoder compresses each image to a short vector z, and a decoder reconstructs the image "
+            "from it. Both are trained together, and z is kept close to a normal distribution, so decoding "
+            "random vectors gives new images. Training takes minutes and does not collapse; the images have"
+            " soft edges.",
+        ),
+    ),
+    presets={
+        "vae": Preset(VAEConfig(depth=2), is_headline=True),
+        "vae-mlp": Preset(VAEConfig(network="mlp"), note="plain MLP"),
+    },
+    sampling_options=(SamplingOption("prior", "prior"),),
+)
+
+GAN = Family(
+    config=GANConfig,
+    implementation="gencore.models.gan:GAN",
+    variants=(
+        Variant(
+            "GAN",
+            "#CC79A7",
+            "noise → generator → x ← discriminator",
+            "A generator makes images from noise, and a discriminator learns to tell them from real ones; "
+            "each is trained against the other. The images are sharp. The risk is mode collapse: a "
+            "generator that makes only a few kinds of image.",
+        ),
+        Variant(
+            "cGAN",
+            "#0072B2",
+            "noise + 7 → generator → x ← discriminator + 7",
+            "A GAN in which both networks also get the class label. Given the label 7, the generator should"
+            " make many different sevens. A conditional GAN can have the right class and still little "
+            "variety, so recall and coverage are measured as well as accuracy.",
+        ),
+    ),
+    presets={
+        "gan": Preset(GANConfig(depth=2, real_label=0.9), _GAN_TRAINING, is_headline=True),
+        "cgan": Preset(
+            GANConfig(conditional=True, depth=1, real_label=0.9),
+            _GAN_TRAINING.model_copy(update={"schedule": "cosine"}),
+            is_headline=True,
+        ),
+        "gan-mlp": Preset(GANConfig(network="mlp"), _GAN_TRAINING, note="plain MLP"),
+        "cgan-mlp": Preset(
+            GANConfig(network="mlp", conditional=True, real_label=0.9), _GAN_TRAINING, note="plain MLP"
+        ),
+    },
+)
+
+DDPM = Family(
+    config=DDPMConfig,
+    implementation="gencore.models.ddpm:DDPM",
+    variants=(
+        Variant(
+            "DDPM",
+            "#009E73",
+            "noise → denoise → denoise → … → x",
+            "Noise is added to images step by step, and a network learns to undo one step. Starting from "
+            "pure noise, many such steps give a new image. Training is stable, because there is no "
+            "opponent; sampling takes many passes through the network where the other models take one.",
+        ),
+        Variant(
+            "cDDPM",
+            "#D55E00",
+            "noise → denoise + 7 → denoise + 7 → … → x",
+            "A DDPM whose network also gets the class label. Labels are hidden for some training images, so"
+            " the network also learns to work without one. Guidance then amplifies what the label changes: "
+            "images fit their class better and vary less.",
+        ),
+    ),
+    presets={
+        "ddpm": Preset(_DDPM, _DDPM_TRAINING, is_headline=True),
+        "cddpm": Preset(_DDPM.model_copy(update={"conditional": True}), _DDPM_TRAINING),
+        "ddpm-eps": Preset(DDPMConfig(), _DDPM_TRAINING, note="classic ε"),
+    },
+    sampling_options=(
+        SamplingOption("sampler", "sampler"),
+        SamplingOption("sampling_steps", "steps", limit="timesteps", ignored_with=("sampler", "ddpm")),
+        SamplingOption("guidance", "guidance", needs_labels=True),
+    ),
+)
+
+CLASSIFIER = Family(
+    config=ClassifierConfig,
+    implementation="gencore.models.classifier:Classifier",
+    variants=(
+        Variant("features", "#8A8F98", "x → classifier → label", "The feature extractor of a data set."),
+    ),
+    is_generative=False,
+)
+
+FAMILIES: dict[str, Family] = {family.name: family for family in (VAE, GAN, DDPM, CLASSIFIER)}
+"""All families by name, in the order in which pages show them."""
+
+
+def family_of(model: ModelConfig) -> Family:
+    """The row that `model`'s class belongs to."""
+    return FAMILIES[model.family]
+
+
+def variants() -> Iterator[Variant]:
+    """The variants of the generative families, in the table's order."""
+    for family in FAMILIES.values():
+        if family.is_generative:
+            yield from family.variants
+
+
+def preset_family(preset: str) -> Family:
+    """The family of a preset. Raises KeyError for an unknown name."""
+    return next(family for family in FAMILIES.values() if preset in family.presets)
+
+
+def sampling_options() -> dict[str, list[tuple[SamplingOption, Family]]]:
+    """The options that sampling may change by flag, each with the families that have it."""
+    found: dict[str, list[tuple[SamplingOption, Family]]] = {}
+    for family in FAMILIES.values():
+        for option in family.sampling_options:
+            found.setdefault(option.flag, []).append((option, family))
+    return found

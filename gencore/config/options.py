@@ -1,0 +1,126 @@
+"""What a run is asked to do: data, model, training; and the presets.
+
+These models are the one source of options: command-line flags and their help, the dashboard's forms,
+validation and `config.json` all come from their fields. A preset is a complete `RunConfig`.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+from typing import Annotated, Any
+
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
+
+from gencore.config.families import FAMILIES, Preset, Variant, family_of, preset_family
+from gencore.config.sections import (
+    ClassifierConfig,
+    Config,
+    DataConfig,
+    DatasetName,
+    DDPMConfig,
+    GANConfig,
+    HasSamplers,
+    ModelConfig,
+    Prior,
+    Sampler,
+    TrainingConfig,
+    VAEConfig,
+)
+
+__all__ = [
+    "HEADLINE",
+    "PRESETS",
+    "ClassifierConfig",
+    "Config",
+    "DDPMConfig",
+    "DataConfig",
+    "DatasetName",
+    "GANConfig",
+    "ModelConfig",
+    "Prior",
+    "RunConfig",
+    "Sampler",
+    "HasSamplers",
+    "TrainingConfig",
+    "VAEConfig",
+    "features_preset",
+    "preset_title",
+]
+
+
+class _OfAnyFamily:
+    """Validates a model section as the config class that its `family` names: a union over the table."""
+
+    @staticmethod
+    def __get_pydantic_core_schema__(source: type[ModelConfig], handler: GetCoreSchemaHandler) -> CoreSchema:
+        union: Any = reduce(or_, (family.config for family in FAMILIES.values()))
+        return handler.generate_schema(Annotated[union, Field(discriminator="family")])
+
+
+class RunConfig(Config):
+    """Everything that a training depends on, apart from the machine; `config.json` of the run."""
+
+    data: DataConfig = DataConfig()
+    model: Annotated[ModelConfig, _OfAnyFamily]
+    training: TrainingConfig = TrainingConfig()
+
+    @property
+    def variant(self) -> Variant:
+        """Label, colour and explanation of the model."""
+        return family_of(self.model).variant(self.model)
+
+    @property
+    def label(self) -> str:
+        """The model's name as people write it: VAE, GAN, cGAN, DDPM, cDDPM."""
+        return self.variant.label
+
+    def difference(self, other: RunConfig) -> list[str]:
+        """One line for each field that differs, as `training.seed: 42 here, 7 there`."""
+        ours, theirs = _flatten(self.model_dump(mode="json")), _flatten(other.model_dump(mode="json"))
+        return [
+            f"{key}: {ours.get(key)} here, {theirs.get(key)} there"
+            for key in sorted(ours.keys() | theirs.keys())
+            if ours.get(key) != theirs.get(key)
+        ]
+
+
+def _flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in nested.items():
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _presets() -> dict[str, Preset]:
+    """Of all families by name, the headline presets first."""
+    rows = {name: row for family in FAMILIES.values() for name, row in family.presets.items()}
+    return dict(sorted(rows.items(), key=lambda item: not item[1].is_headline))
+
+
+PRESETS: dict[str, RunConfig] = {
+    name: RunConfig(model=row.model, training=row.training) for name, row in _presets().items()
+}
+"""Complete configurations by name, the headline models first."""
+
+HEADLINE: tuple[str, ...] = tuple(name for name, row in _presets().items() if row.is_headline)
+"""The presets that Home shows and `gencore compare` trains."""
+
+
+def preset_title(preset: str) -> str:
+    """A name for people that no other preset has, such as `VAE · plain MLP`."""
+    note = preset_family(preset).presets[preset].note
+    return " · ".join(filter(None, (PRESETS[preset].label, note)))
+
+
+def features_preset(dataset: DatasetName) -> RunConfig:
+    """The configuration of a data set's feature classifier: more epochs where the data set is small."""
+    epochs = 40 if dataset == "digits" else 8
+    return RunConfig(
+        data=DataConfig(dataset=dataset, batch_size=64 if dataset == "digits" else 128),
+        model=ClassifierConfig(augment=True),
+        training=TrainingConfig(
+            epochs=epochs, schedule="cosine", ema_decay=0.99, checkpoint_every=epochs, sheets=0, fd_every=0
+        ),
+    )

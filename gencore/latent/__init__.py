@@ -1,0 +1,1 @@
+"""A model's latent space: interpolation, principal directions, traversal. Imports `sampling` and below."""

@@ -1,0 +1,42 @@
+"""Classifier-free guidance (Ho & Salimans 2022): labels hidden in training, predictions extrapolated in
+sampling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+
+LabelledNetwork = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""(x_t (B, ...), t (B,), labels (B,) int64 or their weights (B, classes)) → prediction (B, ...)."""
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """Guidance of `scale` with `null_label` for "no class". Scale 1 is none; the paper's weight is scale -
+    1.
+    """
+
+    scale: float
+    null_label: int
+
+    def predict(self, network: LabelledNetwork, x_t: Tensor, t: Tensor, labels: Tensor) -> Tensor:
+        """(1 - scale) unlabelled + scale labelled, (B, ...) (Ho & Salimans 2022, eq. 6)."""
+        labelled = network(x_t, t, labels)
+        if self.scale == 1:
+            return labelled
+        unlabelled = network(x_t, t, torch.full((len(labels),), self.null_label, device=labels.device))
+        return unlabelled + self.scale * (labelled - unlabelled)
+
+    @property
+    def network_evaluations(self) -> int:
+        """Passes of the network that one prediction takes."""
+        return 1 if self.scale == 1 else 2
+
+    def hide(self, labels: Tensor, share: float, rng: Generator) -> Tensor:
+        """Labels (B,) with about `share` of them replaced by the null label, at random."""
+        hidden = torch.rand(len(labels), device=labels.device, generator=rng) < share
+        return labels.masked_fill(hidden, self.null_label)

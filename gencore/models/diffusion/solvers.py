@@ -1,0 +1,116 @@
+"""A sampler with its settings: what a config's `sampler` and `sampling_steps` mean for a chain or a flow.
+
+`ChainSolver` and `FlowSolver` have the same methods; each calls the functions of `samplers`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar, get_args
+
+from torch import Generator, Tensor
+
+from gencore.config.options import Sampler
+from gencore.models.base import NoiseLevel, OnStep
+from gencore.models.diffusion.objective import Denoiser
+from gencore.models.diffusion.samplers import (
+    ddim_invert,
+    ddim_sample,
+    ddpm_sample,
+    dpm_solver_pp_sample,
+    flow_euler_invert,
+    flow_euler_sample,
+)
+from gencore.models.diffusion.schedules import Schedule, spaced_timesteps
+
+
+@dataclass(frozen=True)
+class ChainSolver:
+    """A sampler of a noising chain; denoisers are eps models."""
+
+    schedule: Schedule
+    sampler: Sampler
+    steps: int
+
+    available: ClassVar[tuple[Sampler, ...]] = get_args(Sampler)
+    can_branch: ClassVar[bool] = True
+
+    @property
+    def title(self) -> str:
+        """Its name in reports."""
+        return {"ddpm": "ancestral DDPM", "ddim": "DDIM, eta 0", "dpm-solver++": "DPM-Solver++(2M)"}[
+            self.sampler
+        ]
+
+    @property
+    def network_evaluations(self) -> int:
+        """Predictions that one image of `sample` takes; the ancestral sampler visits every timestep."""
+        return self.schedule.timesteps if self.sampler == "ddpm" else self.steps
+
+    def sample(self, eps_model: Denoiser, x_T: Tensor, rng: Generator) -> Tensor:
+        """Images (B, ...) of the noise x_T; only the ancestral sampler takes more noise, from `rng`."""
+        if self.sampler == "ddpm":
+            return ddpm_sample(eps_model, x_T, self.schedule, rng)
+        return self.decode(eps_model, x_T)
+
+    def decode(self, eps_model: Denoiser, x_T: Tensor, on_step: OnStep | None = None) -> Tensor:
+        """Images (B, ...) of x_T without further noise: by DPM-Solver++ where the sampler is the ancestral
+        one.
+        """
+        solve = ddim_sample if self.sampler == "ddim" else dpm_solver_pp_sample
+        return solve(eps_model, x_T, self.schedule, self.steps, on_step=on_step)
+
+    def invert(self, eps_model: Denoiser, x_0: Tensor, steps: int) -> Tensor:
+        """About the x_T of the images x_0, by DDIM's equation run backwards."""
+        return ddim_invert(eps_model, x_0, self.schedule, steps)
+
+    def branch(self, eps_model: Denoiser, x_t: Tensor, rng: Generator, start: int) -> Tensor:
+        """Images (B, ...) from the x_t before step `start`, by DDIM with eta 1 (Song et al. 2021, eq. 16)."""
+        return ddim_sample(eps_model, x_t, self.schedule, self.steps, eta=1.0, rng=rng, start=start)
+
+    def noise_levels(self) -> list[NoiseLevel]:
+        """The timestep and alpha before each step of `decode`."""
+        timesteps = spaced_timesteps(self.schedule, self.steps)
+        alpha_bars = self.schedule.alpha_bars(timesteps)
+        return [NoiseLevel(t, math.sqrt(a)) for t, a in zip(timesteps, alpha_bars, strict=True)]
+
+
+@dataclass(frozen=True)
+class FlowSolver:
+    """Euler steps along a rectified flow, configured as `ddim`; denoisers are velocity models."""
+
+    steps: int
+
+    available: ClassVar[tuple[Sampler, ...]] = ("ddim",)
+    can_branch: ClassVar[bool] = False
+    title: ClassVar[str] = "Euler along the flow"
+
+    @property
+    def network_evaluations(self) -> int:
+        """Predictions that one image of `sample` takes."""
+        return self.steps
+
+    def sample(self, velocity_model: Denoiser, x_1: Tensor, rng: Generator) -> Tensor:
+        """Images (B, ...) of the noise x_1; takes nothing from `rng`."""
+        return self.decode(velocity_model, x_1)
+
+    def decode(self, velocity_model: Denoiser, x_1: Tensor, on_step: OnStep | None = None) -> Tensor:
+        """Images (B, ...) of x_1."""
+        return flow_euler_sample(velocity_model, x_1, self.steps, on_step=on_step)
+
+    def invert(self, velocity_model: Denoiser, x_0: Tensor, steps: int) -> Tensor:
+        """About the x_1 of the images x_0, by the flow run backwards."""
+        return flow_euler_invert(velocity_model, x_0, steps)
+
+    def branch(self, velocity_model: Denoiser, x_t: Tensor, rng: Generator, start: int) -> Tensor:
+        """Raises ValueError: no sampler of a flow adds noise."""
+        raise ValueError("a flow is sampled along straight lines and adds no noise; it cannot branch")
+
+    def noise_levels(self) -> list[NoiseLevel]:
+        """The time and alpha before each step of `decode`."""
+        times = [1 - i / self.steps for i in range(self.steps)]
+        return [NoiseLevel(t, 1 - t) for t in times]
+
+
+Solver = ChainSolver | FlowSolver
