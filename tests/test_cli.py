@@ -21,6 +21,7 @@ from PIL import Image
 from support import Result, record, tiny_config, wait_until
 
 from gencore.data.sources import ImageData
+from gencore.evaluation import controllability, cost
 from gencore.models.load import newest_states
 from gencore.store import events
 from gencore.store.checkpoints import load_checkpoint
@@ -504,6 +505,14 @@ TINY_FOUR = (
 ).split()
 
 
+@pytest.fixture
+def quick_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cost from fewer repetitions, control from fewer samples: half the time of a test that compares."""
+    monkeypatch.setattr(cost, "_TIMED_REPEATS", 2)
+    monkeypatch.setattr(controllability, "PROBE_SAMPLES", 200)
+
+
+@pytest.mark.usefixtures("quick_measuring")
 def test_compare_trains_and_measures_all_four_on_every_seed_and_says_what_ties(
     gencore: Gencore, with_extractor: Path
 ) -> None:
@@ -549,6 +558,7 @@ def test_compare_trains_and_measures_all_four_on_every_seed_and_says_what_ties(
     ]  # fmt: skip
 
 
+@pytest.mark.usefixtures("quick_measuring")
 def test_a_training_that_diverges_leaves_the_others_to_be_compared(
     gencore: Gencore, with_extractor: Path
 ) -> None:

@@ -58,6 +58,6 @@ def test_filters_are_in_the_address(visitor: Visitor) -> None:
 
 def test_what_vouches_for_the_figures_is_shown_or_its_command_is(visitor: Visitor) -> None:
     visitor.visit("/trust")
-    for told in ("gencore selftest mnist", "What the results say against themselves"):
+    for told in ("gencore selftest mnist", "Warnings"):
         assert visitor.see(f"text={told}").is_visible()
     assert visitor.see("[data-testid=stDataFrame] canvas").bounding_box()["height"] > 100
