@@ -217,7 +217,8 @@ def test_directions_are_found_once_for_the_same_weights_and_anew_where_what_is_k
             finds.append(1)
             return principal_directions(Matrix(torch.diag(torch.tensor([5.0, 3.0]))), identity, rng())
 
-        return directions.cached_directions(place, {"weights": weights, "features": "pixels"}, find)
+        key = {"weights": weights, "features": "pixels"}
+        return directions.cached_directions(place, key, torch.Size([2]), find)
 
     first, again = kept("a"), kept("a")
     assert len(finds) == 1

@@ -261,6 +261,7 @@ def _training_metrics(
         threads=started.threads,
         versions=started.versions,
         unix_time=started.time,
+        tf32=started.tf32,
         data_digests={"train": started.data_digest} if started.data_digest else {},
     )
     in_training = {"measured_in": "training"}

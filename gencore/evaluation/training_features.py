@@ -40,7 +40,9 @@ def training_features(
     }
     path = run.checkpoints / FILE
     with contextlib.suppress(OSError, CheckpointError):  # absent or damaged: computed below
-        kept = load_checkpoint(path)
+        n, network = len(train.images), extractor.network
+        widths = {"features": network.feature.out_features, "logits": network.logit.out_features}
+        kept = load_checkpoint(path, {name: (n, width) for name, width in widths.items()})
         if all(kept.metadata.get(name) == value for name, value in key.items()):
             return Extracted(*(kept.tensors[name].to(train.images.device) for name in ("features", "logits")))
     parts = []

@@ -81,17 +81,22 @@ def run_directions(
     `features_digest` that of the network behind `features`.
     """
     key = {"weights": weights, "features": features_digest, "sampling": model.sampling}
+    assert isinstance(model, HasLatent)
+    shape = model.draw_latent(1, Generator(model.device)).shape[1:]
     path = run.results / "directions.safetensors"
-    return cached_directions(path, key, partial(model_directions, model, features))
+    return cached_directions(path, key, shape, partial(model_directions, model, features))
 
 
-def cached_directions(path: Path, of: Mapping[str, str], find: Callable[[], Directions]) -> Directions:
+def cached_directions(
+    path: Path, of: Mapping[str, str], latent_shape: torch.Size, find: Callable[[], Directions]
+) -> Directions:
     """The directions stored in `path` if their key is `of`; else those of `find`, stored if possible.
 
     `of` has all that directions depend on: weights, features, sampler.
     """
+    most = min(DIRECTIONS, latent_shape.numel())
     with contextlib.suppress(OSError, CheckpointError):
-        kept = load_checkpoint(path)
+        kept = load_checkpoint(path, {"vectors": (most, *latent_shape), "shares": (most,)})
         if all(kept.metadata.get(name) == value for name, value in of.items()):
             return Directions(
                 kept.tensors["vectors"], tuple(kept.tensors["shares"].tolist()), int(kept.metadata["places"])

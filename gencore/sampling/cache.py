@@ -55,7 +55,9 @@ def cached_samples(
     given_labels = torch.empty(0, dtype=torch.int64) if labels is None else labels.cpu()
     if path.exists():
         try:
-            kept = load_checkpoint(path).tensors
+            spec = model.spec
+            shapes = {"images": (n, spec.channels, spec.size, spec.size), "labels": given_labels.shape}
+            kept = load_checkpoint(path, shapes).tensors
         except CheckpointError as error:
             say(f"{error}; generating again")
         else:

@@ -44,6 +44,9 @@ class Started(_Event):
     data_digest: str | None = Field(
         None, description="SHA-256 of the training images and labels as loaded; null in older logs."
     )
+    tf32: bool | None = Field(
+        None, description="Whether a GPU could round float32 to TF32; null in older logs."
+    )
 
 
 class Resumed(_Event):

@@ -99,6 +99,7 @@ def train(
                 name: sum(x.numel() for x in p.module.parameters()) for name, p in state.model.players.items()
             },
             versions=devices.versions(),
+            tf32=devices.uses_tf32(),
             data_digest=batches.data.digest,
         )
         if resume:
@@ -326,7 +327,8 @@ class _Training:
     def _finish(self, reason: str) -> Iterator[Event]:
         if self.settings.patience is not None and self.state.best < math.inf:
             try:
-                best = load_checkpoint(self.run.checkpoints / "best.safetensors")
+                shapes = self.state.shapes
+                best = load_checkpoint(self.run.checkpoints / "best.safetensors", shapes)
                 self.state.model.load_state_dict(best.section("model"))
                 self.state.average.averaged.load_state_dict(best.section("average"))
             except (CheckpointError, FileNotFoundError) as error:

@@ -24,7 +24,7 @@ from gencore.data.batches import Batch
 from gencore.data.sources import ImageData
 from gencore.models import build
 from gencore.models.base import Player, Trainable
-from gencore.store.checkpoints import Checkpoint, MisfitError, load_checkpoint, save_checkpoint
+from gencore.store.checkpoints import Checkpoint, MisfitError, Shapes, load_checkpoint, save_checkpoint
 
 _NORM = "norm."  # in the window, before the player's name
 _NUMBERS = ("seconds", "best", "since_best", "sheet_step", "distance_step")  # saved as metadata
@@ -171,6 +171,11 @@ class State:
         """Whether no loss, gradient or weight has been infinite or NaN. Waits for the device."""
         return not self.diverged and all(x.isfinite().all() for x in self.model.state_dict().values())
 
+    @property
+    def shapes(self) -> Shapes:
+        """Shapes of the weights and averages that a checkpoint of this model holds."""
+        return {name: tuple(tensor.shape) for name, tensor in self._weights().items()}
+
     def _weights(self) -> dict[str, Tensor]:
         return _prefixed("model", self.model.state_dict()) | _prefixed(
             "average", self.average.averaged.state_dict()
@@ -196,8 +201,7 @@ class State:
         Raises CheckpointError, or ValueError for a whole checkpoint that is of another config or model.
         """
         try:
-            shapes = {name: tuple(tensor.shape) for name, tensor in self._weights().items()}
-            return self._take(load_checkpoint(path, shapes), path)
+            return self._take(load_checkpoint(path, self.shapes), path)
         except (MisfitError, KeyError, RuntimeError) as error:  # of another version, or not a state at all
             detail = str(error).partition("\n")[0]
             raise ValueError(
