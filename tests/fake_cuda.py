@@ -16,6 +16,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gencore.models import ddpm
+from gencore.models.clusters import Clusters
 from gencore.models.diffusion.schedules import Schedule, linear_schedule
 
 CUDA = torch.device("cuda:0")
@@ -133,6 +134,7 @@ def fake_cuda() -> Iterator[torch.device]:
             patch.setattr(torch, name, _random(getattr(torch, name)))
         patch.setattr(torch, "bincount", _bincount)
         patch.setattr(ddpm, "linear_schedule", _real_schedule)
+        patch.setattr(Clusters, "fit", lambda *_: None)  # by scikit-learn, on the host, before the first step
         patch.setattr(nn.Module, "_apply", _apply)
         for kind in (Tensor, nn.Parameter):
             patch.setattr(kind, "__deepcopy__", _deepcopy)

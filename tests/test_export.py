@@ -199,8 +199,9 @@ def test_the_graph_computes_what_the_model_does_at_any_batch(
             t = torch.randint(20, (n,), generator=rng)
             inputs, expected = {"x_t": z, "t": t.float(), "labels": labels}, model.network(z, t, labels)
         else:
-            inputs = {"z": z, "condition": model.one_hot(n, labels) if model.conditional else None}
-            expected = model.decode(z, labels)
+            condition = model.draw_condition(n, labels, rng)
+            inputs = {"z": z, "condition": condition if model.condition_dim else None}
+            expected = model.decode(z, condition)
         given = {name: x.numpy() for name, x in inputs.items() if x is not None}
         assert {entry.name for entry in session.get_inputs()} == set(given)
         [got] = session.run(None, given)

@@ -41,7 +41,10 @@ class Matrix:
     def draw_latent(self, n: int, rng: Generator) -> Tensor:
         return torch.nn.functional.normalize(torch.randn(n, len(self.A), generator=rng))
 
-    def decode(self, z: Tensor, labels: Tensor | None) -> Tensor:
+    def draw_condition(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
+        return torch.empty(n, 0)
+
+    def decode(self, z: Tensor, condition: Tensor) -> Tensor:
         return z @ self.A
 
 
@@ -142,12 +145,12 @@ def test_a_model_that_draws_one_image_has_no_directions_and_no_straightness() ->
 
 def test_decoding_in_chunks_changes_nothing_and_hands_each_image_its_label() -> None:
     class Labelled(Matrix):
-        def decode(self, z: Tensor, labels: Tensor | None) -> Tensor:
-            return z @ self.A + labels[:, None]
+        def decode(self, z: Tensor, condition: Tensor) -> Tensor:
+            return z @ self.A + condition
 
-    model, labels = Labelled(torch.randn(3, 2, generator=rng())), torch.arange(1200)
+    model, condition = Labelled(torch.randn(3, 2, generator=rng())), torch.arange(1200)[:, None]
     z = model.draw_latent(1200, rng())
-    torch.testing.assert_close(decoded(model, z, labels, lambda f: 2 * f), 2 * model.decode(z, labels))
+    torch.testing.assert_close(decoded(model, z, condition, lambda f: 2 * f), 2 * model.decode(z, condition))
 
 
 @pytest.mark.parametrize("family", TINY)

@@ -13,7 +13,7 @@ from gencore.data.batches import Batch, dequantise
 from gencore.data.registry import DATASETS, DatasetSpec
 from gencore.data.sources import load
 from gencore.models import build
-from gencore.models.base import GenerativeModel, HasLatent, Inverts, TakesSoftLabels
+from gencore.models.base import GenerativeModel, HasLatent, Inverts
 from gencore.models.classifier import jitter
 from gencore.models.vae import VAE, kl_divergence, reparameterise
 
@@ -23,6 +23,7 @@ VARIANTS: dict[str, ModelConfig] = {
     "gan": GANConfig(latent_dim=16, width=16),
     "gan-mlp": GANConfig(latent_dim=16, network="mlp"),
     "cgan": GANConfig(latent_dim=16, width=16, conditional=True, real_label=0.9),
+    "gan-clusters": GANConfig(latent_dim=16, width=16, clusters=12),
     "cgan-mlp": GANConfig(latent_dim=16, network="mlp", conditional=True),
     "ddpm": DDPMConfig(width=16, sampling_steps=3),
     "cddpm": DDPMConfig(width=16, sampling_steps=3, conditional=True, guidance=2.0),
@@ -33,6 +34,7 @@ VARIANTS: dict[str, ModelConfig] = {
     "ddpm-flow-standardised": DDPMConfig(
         width=16, sampling_steps=3, prediction="flow", standardise=True, sampler="ddim"
     ),
+    "ddpm-clusters": DDPMConfig(width=16, sampling_steps=3, clusters=12, guidance=2.0),
     "classifier": ClassifierConfig(width=8, feature_dim=16),
 }
 DIGITS = DATASETS["digits"]
@@ -113,8 +115,11 @@ def test_a_sample_is_its_latent_decoded(name: str) -> None:
     model = lively(name)
     assert isinstance(model, HasLatent)
     labels = torch.arange(4) if model.conditional else None
-    z = model.draw_latent(4, rng(1))
-    assert torch.equal(model.decode(z, labels), model.sample(4, labels, rng(1)))
+    noise = rng(1)
+    z = model.draw_latent(4, noise)
+    condition = model.draw_condition(4, labels, noise)
+    assert condition.shape == (4, model.condition_dim)
+    assert torch.equal(model.decode(z, condition), model.sample(4, labels, rng(1)))
 
 
 def test_an_ancestral_sampler_decodes_by_dpm_solver() -> None:
@@ -125,14 +130,17 @@ def test_an_ancestral_sampler_decodes_by_dpm_solver() -> None:
     ancestral = build(DDPMConfig(**settings, sampler="ddpm"), DIGITS).eval()
     ancestral.load_state_dict(solved.state_dict())
     x_T = ancestral.draw_latent(2, rng(1))
-    assert torch.equal(ancestral.decode(x_T, None), solved.decode(x_T, None))
-    assert not torch.equal(ancestral.decode(x_T, None), ancestral.sample(2, None, rng(1)))
+    none = torch.empty(2, 0)
+    assert torch.equal(ancestral.decode(x_T, none), solved.decode(x_T, none))
+    assert not torch.equal(ancestral.decode(x_T, none), ancestral.sample(2, None, rng(1)))
 
 
-@pytest.mark.parametrize("name", ["vae", "ddpm", "cddpm", "ddpm-v", "ddpm-flow", "ddpm-standardised"])
+@pytest.mark.parametrize(
+    "name", ["vae", "ddpm", "cddpm", "ddpm-v", "ddpm-flow", "ddpm-standardised", "ddpm-clusters"]
+)
 def test_a_model_that_inverts_finds_a_latent_that_gives_about_the_image_back(name: str) -> None:
     model, data = fresh(name).train(), load("digits", "train")
-    model.fit_to_data(data)
+    model.fit_to_data(data, seed=0)
     batch = Batch(dequantise(data.images[:8]), data.labels[:8])
     (turn,) = model.players
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
@@ -145,8 +153,9 @@ def test_a_model_that_inverts_finds_a_latent_that_gives_about_the_image_back(nam
     if not isinstance(model, VAE):
         model.config = model.config.model_copy(update={"sampling_steps": 20})
     assert isinstance(model, Inverts)
-    z = model.invert(batch.images, batch.labels)
-    back, drawn = (model.decode(latent, batch.labels) for latent in (z, model.draw_latent(8, rng())))
+    condition = model.condition_of(batch.images, batch.labels)
+    z = model.invert(batch.images, condition)
+    back, drawn = (model.decode(latent, condition) for latent in (z, model.draw_latent(8, rng())))
     assert z.shape == model.draw_latent(8, rng()).shape
     assert (back - batch.images).square().mean() < 0.5 * (drawn - batch.images).square().mean()
 
@@ -155,14 +164,13 @@ def test_a_gan_inverts_nothing() -> None:
     assert not isinstance(lively("cgan"), Inverts)
 
 
-@pytest.mark.parametrize("name", [name for name in GENERATIVE if name.startswith("c")])
-def test_a_conditional_model_takes_a_label_between_two(name: str) -> None:
+@pytest.mark.parametrize("name", [n for n in GENERATIVE if n.startswith("c") or n.endswith("clusters")])
+def test_a_condition_may_lie_between_two_classes_or_clusters(name: str) -> None:
     model = lively(name)
-    assert isinstance(model, TakesSoftLabels)
-    z, three, eight = model.draw_latent(1, rng()), *model.one_hot(2, torch.tensor([3, 8])).split(1)
-    assert torch.equal(model.generate(z, three), model.decode(z, torch.tensor([3])))
-    between = model.generate(z, (three + eight) / 2)
-    assert not any(torch.equal(between, model.generate(z, end)) for end in (three, eight))
+    z, three, eight = model.draw_latent(1, rng()), *torch.eye(model.condition_dim)[[3, 8]].split(1)
+    between = model.decode(z, (three + eight) / 2)
+    assert not torch.equal(model.decode(z, three), model.decode(z, eight))
+    assert not any(torch.equal(between, model.decode(z, end)) for end in (three, eight))
 
 
 @pytest.mark.parametrize("name", [name for name in GENERATIVE if name.startswith("c")])
@@ -248,16 +256,14 @@ def test_a_fitted_mixture_has_the_mean_of_the_codes_it_was_fitted_to() -> None:
 def test_pixels_of_mean_0_and_variance_1_are_standardised_already() -> None:
     standardised, plain = lively("ddpm-standardised"), lively("ddpm-v")
     x_t, t = torch.randn(2, 1, 28, 28, generator=rng()), torch.tensor([10, 500])
-    torch.testing.assert_close(
-        standardised.predict(x_t, t, None), plain.predict(x_t, t, None), atol=1e-4, rtol=1e-4
-    )
+    torch.testing.assert_close(standardised.network(x_t, t), plain.network(x_t, t), atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", ["ddpm-standardised", "ddpm-eps-standardised", "ddpm-flow-standardised"])
 def test_a_standardised_ddpm_takes_mean_and_deviation_from_its_training_images(name: str) -> None:
     model, data = lively(name), load("digits", "train")
     before = model.sample(2, None, rng())
-    model.fit_to_data(data)
+    model.fit_to_data(data, seed=0)
     pixels = dequantise(data.images)
     known = torch.stack([model.unet.mean, model.unet.std])
     torch.testing.assert_close(known, torch.stack([pixels.mean(), pixels.std()]), atol=1e-4, rtol=0)
@@ -288,7 +294,7 @@ def test_a_standardised_ddpm_begins_with_the_best_linear_guess(prediction: str) 
 def test_the_averaged_part_is_all_that_sampling_needs(name: str) -> None:
     """A checkpoint that ships holds nothing else."""
     model, again = lively(name), fresh(name).eval()
-    model.fit_to_data(load("digits", "train"))
+    model.fit_to_data(load("digits", "train"), seed=0)
     again.averaged.load_state_dict(model.averaged.state_dict())
     labels = torch.arange(2) if model.conditional else None
     assert torch.equal(again.sample(2, labels, rng()), model.sample(2, labels, rng()))
@@ -301,12 +307,15 @@ def test_guidance_of_one_is_the_labelled_prediction_and_more_extrapolates() -> N
         torch.nn.init.normal_(x, 0, 0.1)
     guided.load_state_dict(plain.state_dict())
     x_t, t, labels = torch.randn(2, 1, 28, 28), torch.tensor([10, 500]), torch.tensor([3, 8])
+    condition = torch.eye(10)[labels]
     with torch.no_grad():
         labelled, unlabelled = (
-            plain.predict(x_t, t, labels),
-            plain.predict(x_t, t, torch.full_like(labels, 10)),
+            plain.network(x_t, t, labels),
+            plain.network(x_t, t, torch.full_like(labels, 10)),
         )
-        torch.testing.assert_close(guided.predict(x_t, t, labels), unlabelled + 3 * (labelled - unlabelled))
+        torch.testing.assert_close(plain.predict(x_t, t, condition), labelled)
+        expected = unlabelled + 3 * (labelled - unlabelled)
+        torch.testing.assert_close(guided.predict(x_t, t, condition), expected)
 
 
 def test_networks_refuse_sides_they_cannot_halve_twice() -> None:

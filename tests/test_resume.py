@@ -78,8 +78,8 @@ def test_a_restored_optimiser_has_the_strides_of_its_parameters(
     assert restored.restore(tmp_path / "state.safetensors") == []
     seen = 0
     for optimizer in restored.optimizers.values():
-        assert all(group["fused"] for group in optimizer.param_groups)
-        for parameter, entries in optimizer.state.items():
+        assert all(group["fused"] for group in optimizer.adam.param_groups)
+        for parameter, entries in optimizer.adam.state.items():
             for entry in ("exp_avg", "exp_avg_sq"):
                 assert entries[entry].stride() == parameter.stride()
                 seen += not parameter.is_contiguous()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
 import torch
 from support import TINY, record, tiny_config
 
-from gencore.config.options import ClassifierConfig, RunConfig
+from gencore.config.options import ClassifierConfig, GANConfig, RunConfig, TrainingConfig
 from gencore.data.batches import Batches
 from gencore.data.sources import ImageData
 from gencore.store.checkpoints import load_checkpoint, save_checkpoint
 from gencore.store.events import Ended, Notice, Resumed
 from gencore.store.runs import run
+from gencore.models.base import Player
+from gencore.training.optimizers import PlayerOptimizer, as_matrix
 from gencore.training.step import State
 
 CPU = torch.device("cpu")
@@ -22,6 +25,13 @@ CONFIGS: dict[str, RunConfig] = {
     "conv vae": tiny_config("vae").model_copy(
         update={"model": TINY["vae"].model_copy(update={"network": "conv", "width": 8})}
     ),
+    "muon ddpm": tiny_config("ddpm", optimizer="muon").model_copy(
+        update={"model": TINY["ddpm"].model_copy(update={"clusters": 5})}
+    ),
+    "muon gan": tiny_config("vae", optimizer="muon").model_copy(
+        update={"model": GANConfig(width=8, latent_dim=8, depth=1, clusters=5)}
+    ),
+    "adamw": tiny_config("ddpm", optimizer="adamw", weight_decay=0.1),
     "classifier": tiny_config("vae").model_copy(update={"model": ClassifierConfig(width=8, feature_dim=8)}),
 }
 CUDA_GENERATOR_BYTES = 16  # torch.Generator("cuda").get_state() holds seed and offset
@@ -39,8 +49,7 @@ def contents(state: State) -> dict[str, torch.Tensor]:
     tensors = {f"model.{name}": x for name, x in state.model.state_dict().items()}
     tensors |= {f"average.{name}": x for name, x in state.average.state_dict().items()}
     for player, optimizer in state.optimizers.items():
-        for index, entries in optimizer.state_dict()["state"].items():
-            tensors |= {f"{player}.{index}.{name}": x for name, x in entries.items()}
+        tensors |= {f"{player}.{name}": x for name, x in optimizer.state_dict().items()}
     return {name: x.clone() for name, x in tensors.items()}
 
 
@@ -60,9 +69,12 @@ def test_restored_moments_lie_in_memory_as_their_parameters_do(
     moments = [
         (parameter, entries[moment])
         for optimizer in restored.optimizers.values()
-        for parameter, entries in optimizer.state.items()
+        for parameter, entries in optimizer.adam.state.items()
         for moment in ("exp_avg", "exp_avg_sq")
     ]
+    for optimizer in restored.optimizers.values():
+        for matrix, entries in optimizer.muon.state.items() if optimizer.muon else ():
+            assert entries["momentum_buffer"].stride() == matrix.stride() and entries["momentum_buffer"].any()
     assert [moment.stride() for _, moment in moments] == [parameter.stride() for parameter, _ in moments]
     if name != "vae":  # an MLP has no convolutions
         assert any(not parameter.is_contiguous() for parameter, _ in moments), "nothing is channels-last"
@@ -77,7 +89,7 @@ def test_fused_adam_goes_on_bit_by_bit_after_a_resume(
     uninterrupted.save(path)
     resumed = State.fresh(CONFIGS[name], few_digits, CPU)
     resumed.restore(path)
-    assert all(group["fused"] for one in resumed.optimizers.values() for group in one.param_groups)
+    assert all(group["fused"] for one in resumed.optimizers.values() for group in one.adam.param_groups)
     before = contents(resumed)
     ours, theirs = (contents(advanced(state, few_digits, 3)) for state in (uninterrupted, resumed))
     assert different(ours, theirs) == []
@@ -100,13 +112,13 @@ def test_a_state_of_another_kind_of_device_goes_on_with_noise_of_seed_and_step(
     for _ in range(2):
         state = State.fresh(config, few_digits, CPU)
         (notice,) = state.restore(path)
-        assert "goes on on cpu" in notice and "seed 42 and step 3" in notice
+        assert "continues on cpu" in notice and "seed 42 and step 3" in notice
         noises.append(torch.randn(4, generator=state.rng))
     assert torch.equal(*noises)
     assert not torch.equal(noises[0], torch.randn(4, generator=torch.Generator().manual_seed(42)))
 
     seen = record(one, few_digits, resume=True)
-    assert isinstance(seen[1], Notice) and "goes on on cpu" in seen[1].text and isinstance(seen[2], Resumed)
+    assert isinstance(seen[1], Notice) and "continues on cpu" in seen[1].text and isinstance(seen[2], Resumed)
     assert isinstance(seen[-1], Ended) and seen[-1].status == "finished"
 
 
@@ -129,3 +141,29 @@ def test_a_step_that_is_not_finite_changes_nothing_and_is_named_when_the_window_
 def test_while_all_is_finite_no_step_is_named(few_digits: ImageData) -> None:
     state = advanced(State.fresh(tiny_config("cgan"), few_digits, CPU), few_digits, 3)
     assert state.read_window().good_steps == 3 and state.is_finite()
+
+
+def test_muon_orthogonalises_the_convolutions_and_adam_steps_the_rest() -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.Flatten(), torch.nn.LazyLinear(2))
+    x = torch.randn(4, 3, 5, 5)
+    network(x)
+    network.to(memory_format=torch.channels_last)
+    alone = copy.deepcopy(network)
+    settings = TrainingConfig(optimizer="muon", muon_learning_rate=0.1)
+    optimizer = PlayerOptimizer(Player(network, 1e-2), settings, CPU)
+    matrix = torch.nn.Parameter(as_matrix(alone[0].weight.detach().clone()))
+    muon = torch.optim.Muon([matrix], 0.1 * 0.5, weight_decay=0)
+    adam = torch.optim.Adam([alone[0].bias, *alone[2].parameters()], 1e-2 * 0.5)
+    for model in (network, alone):
+        model(x).square().sum().backward()
+    optimizer.step(0.5, skip=torch.zeros(()))
+    matrix.grad = as_matrix(alone[0].weight.grad)
+    muon.step()
+    adam.step()
+    torch.testing.assert_close(as_matrix(network[0].weight.detach()), matrix.detach())
+    torch.testing.assert_close(network[0].bias, alone[0].bias)
+    torch.testing.assert_close(network[2].weight, alone[2].weight)
+    moved = as_matrix(network[0].weight.detach()) - as_matrix(alone[0].weight.detach())
+    singular = torch.linalg.svdvals(moved) / (0.1 * 0.5)
+    assert 0.5 < singular.min() and singular.max() < 1.5, "Newton-Schulz brings singular values near 1"

@@ -91,7 +91,7 @@ def test_a_model_that_takes_labels_draws_between_two_digits() -> None:
         three, eight = (walk.random(5, digit) for digit in (3, 8))
         assert torch.equal(three.z, eight.z)
         first, *between, last = walk.draw(traversal.path(LatentPoints.of([three, eight]), 5, "lerp"))
-        expected = walk.model.decode(torch.cat([three.z, eight.z]), torch.tensor([3, 8]))
+        expected = walk.model.decode(torch.cat([three.z, eight.z]), torch.eye(10)[[3, 8]])
         torch.testing.assert_close(torch.stack([first, last]), expected, atol=1e-4, rtol=0)
         assert walk.morphs
         assert not any(

@@ -177,7 +177,9 @@ def _grid(sampling_options: SamplingOptions, version: int, columns: int, seed: i
     z = model.draw_latent(columns, Generator(loaded.model.device).manual_seed(seed))
     labels = torch.arange(classes, device=loaded.model.device).repeat_interleave(columns)
     with devices.autocast(loaded.model.device, loaded.dtype):
-        images = model.decode(z.repeat(classes, *[1] * (z.ndim - 1)), labels)
+        rng = Generator(loaded.model.device).manual_seed(seed)
+        condition = model.draw_condition(len(labels), labels, rng)
+        images = model.decode(z.repeat(classes, *[1] * (z.ndim - 1)), condition)
     return Samples(quantise(images).cpu(), labels.cpu(), loaded.model.sampling, loaded.step)
 
 

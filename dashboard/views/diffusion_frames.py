@@ -31,6 +31,7 @@ class DenoisingFrames:
     x_t: Tensor  # (K + 1, C, H, W) float32, the last one the image
     x_0: Tensor  # (K, C, H, W), the image that each step predicts
     sampling: str
+    condition: Tensor  # (1, condition_dim), under which it was generated
     branches: bool
     """Whether `branch` works from every step; a flow has no sampler that adds noise."""
 
@@ -53,7 +54,9 @@ def _denoising_frames(
     loaded = generation.load(sampling_options)
     model = _in_steps(loaded)
     device = loaded.model.device
-    x_T = model.draw_latent(1, Generator(device).manual_seed(seed))
+    rng = Generator(device).manual_seed(seed)
+    x_T = model.draw_latent(1, rng)
+    condition = model.draw_condition(1, loaded.labels(1, digit), rng)
     x_t, x_0 = [x_T], []
 
     def keep(step: int, x: Tensor, aim: Tensor) -> None:
@@ -61,7 +64,7 @@ def _denoising_frames(
         x_0.append(aim)
 
     with devices.autocast(device, loaded.dtype):
-        model.decode(x_T, loaded.labels(1, digit), keep)
+        model.decode(x_T, condition, keep)
     levels = model.noise_levels()
     return DenoisingFrames(
         tuple(level.time for level in levels),
@@ -69,6 +72,7 @@ def _denoising_frames(
         torch.cat(x_t).cpu(),
         torch.cat(x_0).cpu(),
         loaded.model.sampling,
+        condition.cpu(),
         branches=model.can_branch,
     )
 
@@ -95,10 +99,11 @@ def _branch(
     loaded = generation.load(sampling_options)
     model = _in_steps(loaded)
     device = loaded.model.device
-    x_t = _denoising_frames(sampling_options, version, digit, seed).x_t[place].to(device)
+    frames = _denoising_frames(sampling_options, version, digit, seed)
+    x_t, condition = frames.x_t[place].to(device), frames.condition.to(device)
     rng = Generator(device).manual_seed(seed)
     with torch.no_grad(), devices.autocast(device, loaded.dtype):
-        x_0 = model.branch(x_t.expand(n, *x_t.shape), loaded.labels(n, digit), rng, start=place)
+        x_0 = model.branch(x_t.expand(n, *x_t.shape), condition.expand(n, -1), rng, start=place)
     return quantise(x_0).cpu()
 
 
@@ -123,9 +128,11 @@ def _timed(sampling_options: SamplingOptions, version: int, n: int, digit: int |
     model = loaded.model
     generation.refuse_too_much(model, n)
     labels = loaded.labels(n, digit)
-    noise = _in_steps(loaded).draw_latent(n, Generator(model.device).manual_seed(seed))
+    rng = Generator(model.device).manual_seed(seed)
+    noise = _in_steps(loaded).draw_latent(n, rng)
+    condition = model.draw_condition(n, labels, rng)
     with torch.no_grad(), devices.autocast(model.device, loaded.dtype):  # warm-up
-        _in_steps(loaded).network(noise, torch.zeros(n, dtype=torch.int64, device=model.device), labels)
+        _in_steps(loaded).network(noise, torch.zeros(n, dtype=torch.int64, device=model.device), condition)
     devices.synchronise(model.device)
     start = time.perf_counter()
     images = generate(model, n, labels, seed, loaded.dtype)

@@ -90,6 +90,7 @@ _DDPM_TRAINING = TrainingConfig(  # generating its samples takes longest, so the
 _DDPM = DDPMConfig(  # learns shapes in fewer epochs than predicting eps
     prediction="v", noise_levels="logit-normal", standardise=True, learning_rate=2e-3
 )
+_MUON_TRAINING = _DDPM_TRAINING.model_copy(update={"optimizer": "muon"})
 
 VAE = Family(
     config=VAEConfig,
@@ -169,8 +170,9 @@ DDPM = Family(
         ),
     ),
     presets={
-        "ddpm": Preset(_DDPM, _DDPM_TRAINING, is_headline=True),
-        "cddpm": Preset(_DDPM.model_copy(update={"conditional": True}), _DDPM_TRAINING),
+        "ddpm": Preset(_DDPM.model_copy(update={"clusters": 100}), _MUON_TRAINING, is_headline=True),
+        "cddpm": Preset(_DDPM.model_copy(update={"conditional": True}), _MUON_TRAINING),
+        "ddpm-plain": Preset(_DDPM, _DDPM_TRAINING, note="no clusters"),
         "ddpm-eps": Preset(DDPMConfig(), _DDPM_TRAINING, note="classic ε"),
     },
     sampling_options=(

@@ -7,13 +7,14 @@ validation and `config.json`. Import them from `gencore.config.options`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "emnist-digits", "cifar10", "digits"]
 Sampler = Literal["ddpm", "ddim", "dpm-solver++"]
 Prior = Literal["normal", "mixture"]
+_Model = TypeVar("_Model", bound="ModelConfig")
 
 
 class Config(BaseModel):
@@ -64,6 +65,22 @@ class HasSamplers(Protocol):
         """The samplers that suit this model by id, with their names, the default for few steps first."""
 
 
+CLUSTERS = (
+    "Condition on this many clusters of the training images, found without labels; 0 is none. "
+    "Samples take clusters at random, by their shares."
+)
+
+
+def _with_labels_or_clusters(model: _Model, clusters: int) -> _Model:
+    """`model`. Raises ValueError where it is to be conditioned on labels and on clusters."""
+    if model.is_conditional and clusters:
+        raise ValueError(
+            f"clusters is {clusters}, but a conditional model already takes labels; "
+            "set clusters to 0, or conditional to false"
+        )
+    return model
+
+
 class VAEConfig(ModelConfig):
     """Variational autoencoder (Kingma & Welling 2014), Bernoulli decoder."""
 
@@ -109,6 +126,11 @@ class GANConfig(ModelConfig):
         2e-4, gt=0, description="Adam's learning rate of the discriminator."
     )
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first-moment decay.")
+    clusters: int = Field(0, ge=0, le=1000, description=CLUSTERS)
+
+    @model_validator(mode="after")
+    def _one_condition(self) -> GANConfig:
+        return _with_labels_or_clusters(self, self.clusters)
 
 
 class DDPMConfig(ModelConfig):
@@ -132,8 +154,9 @@ class DDPMConfig(ModelConfig):
         "linear estimate leaves over.",
     )
     conditional: bool = Field(False, description="Condition on the class label.")
+    clusters: int = Field(0, ge=0, le=1000, description=CLUSTERS)
     label_dropout: float = Field(
-        0.1, ge=0, lt=1, description="Share of labels hidden in training, for guidance."
+        0.1, ge=0, lt=1, description="Share of labels (or clusters) hidden in training, for guidance."
     )
     guidance: float = Field(1.0, ge=0, le=20, description="Classifier-free guidance scale; 1 is none.")
     sampler: Sampler = Field(
@@ -165,7 +188,7 @@ class DDPMConfig(ModelConfig):
             raise ValueError(
                 "prediction flow is sampled along straight lines; use sampler ddim (the Euler step)"
             )
-        return self
+        return _with_labels_or_clusters(self, self.clusters)
 
 
 class ClassifierConfig(ModelConfig):
@@ -187,6 +210,11 @@ class TrainingConfig(Config):
         "auto", description="Arithmetic of the networks; auto takes bfloat16 where the hardware has it."
     )
     schedule: Literal["constant", "cosine"] = Field("constant", description="Learning-rate schedule.")
+    optimizer: Literal["adam", "adamw", "muon"] = Field(
+        "adam", description="Optimiser; muon takes the convolutions, and Adam the rest."
+    )
+    weight_decay: float = Field(0.01, ge=0, le=1, description="Weight decay of AdamW; others use none.")
+    muon_learning_rate: float = Field(0.02, gt=0, description="Muon's learning rate of the convolutions.")
     clip_norm: float | None = Field(None, gt=0, description="Clip each player's gradient to this norm.")
     ema_decay: float = Field(
         0.999, ge=0, lt=1, description="Decay of the averaged weights used for sampling; 0 is none."

@@ -1,8 +1,8 @@
 """Controllability: how far a model can be steered to each class in turn.
 
-A model that takes labels is given the label. Any other is steered in its latent by a linear probe that is
-fitted to its own samples. The images must be recognised as the class, lie within the manifold of its real
-images, and vary as these do.
+A model that takes labels is given the label. One with clusters is given clusters whose samples are recognised
+as the class. Any other is steered in its latent by a linear probe that is fitted to its own samples. The
+images must be recognised as the class, lie within the manifold of its real images, and vary as these do.
 """
 
 from __future__ import annotations
@@ -127,12 +127,20 @@ def measure_control(model: GenerativeModel, real: RealClasses, seed: int, dtype:
     elif isinstance(model, HasLatent):
         rng = Generator(model.device).manual_seed(seed)
         z = model.draw_latent(real.probe_samples, rng)
-        probe = Probe.fit(z, real.extractor(_decode(model, z, dtype)).predicted, classes)
-        images = _decode(model, probe.steered(model.draw_latent(len(target), rng), target), dtype)
-        means = (
-            f"a linear probe on z, right for {probe.accuracy:.0%} of held-out samples "
-            f"(fitted on {len(z):,} of its own)"
-        )
+        condition = model.draw_condition(len(z), None, rng)
+        predicted = real.extractor(_decode(model, z, condition, dtype)).predicted
+        z_new = model.draw_latent(len(target), rng)
+        if model.clusters:
+            condition_new = _clusters_of_classes(condition, predicted, target, classes, rng)
+            means = f"its clusters, by the classes seen in {len(z):,} of its own samples"
+        else:
+            probe = Probe.fit(z, predicted, classes)
+            z_new, condition_new = probe.steered(z_new, target), model.draw_condition(len(target), None, rng)
+            means = (
+                f"a linear probe on z, right for {probe.accuracy:.0%} of held-out samples "
+                f"(fitted on {len(z):,} of its own)"
+            )
+        images = _decode(model, z_new, condition_new, dtype)
     else:
         raise ValueError("the model takes no labels and has no latent; there is nothing to steer it by")
     hit_rates, coverage = _hit_rates_and_coverage(real.extractor(images), real.manifolds, real.to_cover)
@@ -187,10 +195,27 @@ class Probe:
         return (end * self.deviation + self.centre).to(z.dtype).view_as(z)
 
 
-def _decode(model: HasLatent, z: Tensor, dtype: torch.dtype) -> Tensor:
+def _clusters_of_classes(
+    condition: Tensor, predicted: Tensor, target: Tensor, classes: int, rng: Generator
+) -> Tensor:
+    """Conditions (M, K) for the classes `target` (M,): clusters drawn in proportion to the samples that were
+    recognised as the class and are of a cluster whose samples mostly are.
+
+    The samples are given by their conditions (N, K), one-hot, and `predicted` classes (N,). Where no cluster
+    is mostly of a class, all its recognised samples count; where there are none, all clusters alike.
+    """
+    counts = F.one_hot(predicted, classes).to(condition).T @ condition  # (classes, K)
+    mostly = counts / counts.sum(dim=0).clamp(min=1) >= CONFIDENCE
+    weights = torch.where((counts * mostly).any(dim=1, keepdim=True), counts * mostly, counts)
+    weights = torch.where(weights.any(dim=1, keepdim=True), weights, torch.ones_like(weights))
+    drawn = torch.multinomial(weights[target], 1, generator=rng)[:, 0]
+    return F.one_hot(drawn, condition.shape[1]).to(condition)
+
+
+def _decode(model: HasLatent, z: Tensor, condition: Tensor, dtype: torch.dtype) -> Tensor:
     """uint8 images (N, C, H, W) of z; networks compute in `dtype` here alone, probe and extractor never."""
     with devices.autocast(z.device, dtype):
-        return decoded(model, z, None, quantise)
+        return decoded(model, z, condition, quantise)
 
 
 def _logistic_regression(x: Tensor, labels: Tensor, classes: int, decay: float) -> tuple[Tensor, Tensor]:

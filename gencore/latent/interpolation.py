@@ -1,7 +1,7 @@
 """Interpolation between latents, and how straight and how long its image paths are.
 
-Distances are in float32 features of images that are not rounded to pixels: small steps need both. Where a
-model takes labels, consecutive paths use consecutive classes.
+Distances are in float32 features of images that are not rounded to pixels: small steps need both. A path
+keeps one condition: consecutive classes for a model that takes labels, random clusters for one that has them.
 """
 
 from __future__ import annotations
@@ -55,12 +55,10 @@ def _mix(a: Tensor, b: Tensor, of_a: Tensor, of_b: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def decoded(model: HasLatent, z: Tensor, labels: Tensor | None, view: Callable[[Tensor], Tensor]) -> Tensor:
-    """`view` of the images of z (N, *latent shape) and labels (N,), computed in chunks: (N, ...)."""
-    chunks = [slice(start, start + _CHUNK) for start in range(0, len(z), _CHUNK)]
-    return torch.cat(
-        [view(model.decode(z[chunk], None if labels is None else labels[chunk])) for chunk in chunks]
-    )
+def decoded(model: HasLatent, z: Tensor, condition: Tensor, view: Callable[[Tensor], Tensor]) -> Tensor:
+    """`view` of the images of z (N, *latent shape) and conditions (N, condition_dim), in chunks: (N, ...)."""
+    chunks = zip(z.split(_CHUNK), condition.split(_CHUNK), strict=True)
+    return torch.cat([view(model.decode(*chunk)) for chunk in chunks])
 
 
 def straightness(paths: Tensor) -> float:
@@ -113,10 +111,8 @@ def perceptual_path_length(
 
 
 def features_along(model: HasLatent, features: Features, z: Tensor) -> Tensor:
-    """Features (P, T, D) of latents (P, T, *latent shape), a class a path where the model takes labels."""
-    labels = None
-    if model.conditional:
-        labels = (torch.arange(len(z), device=z.device) % len(model.spec.class_names)).repeat_interleave(
-            z.shape[1]
-        )
-    return decoded(model, z.flatten(0, 1), labels, features).unflatten(0, z.shape[:2])
+    """Features (P, T, D) of latents (P, T, *latent shape), one condition a path."""
+    labels = torch.arange(len(z), device=z.device) % len(model.spec.class_names)
+    condition = model.draw_condition(len(z), labels, Generator(z.device).manual_seed(0))
+    condition = condition.repeat_interleave(z.shape[1], dim=0)
+    return decoded(model, z.flatten(0, 1), condition, features).unflatten(0, z.shape[:2])

@@ -22,7 +22,7 @@ from gencore.latent.directions import (
     rotate_towards,
 )
 from gencore.latent.interpolation import lerp, slerp
-from gencore.models.base import GenerativeModel, HasLatent, Inverts, TakesSoftLabels
+from gencore.models.base import GenerativeModel, HasLatent, Inverts
 from gencore.models.feature_extractor import FeatureExtractor
 
 BETWEEN: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"slerp": slerp, "lerp": lerp}
@@ -33,7 +33,7 @@ _CANDIDATES = 128
 
 @dataclass(frozen=True, eq=False)
 class LatentPoints:
-    """N latents (N, *latent shape) with conditions (N, classes), or (N, 0) for a model that takes none."""
+    """N latents (N, *latent shape) with conditions (N, condition_dim)."""
 
     z: Tensor
     condition: Tensor
@@ -63,8 +63,8 @@ class LatentSpace:
 
     @property
     def morphs(self) -> bool:
-        """Whether the model takes a label, and conditions between two classes as well."""
-        return isinstance(self.model, TakesSoftLabels) and self.model.conditional
+        """Whether the model takes a label; a condition may then lie between two classes."""
+        return self.model.conditional
 
     def morph(self, extractor: FeatureExtractor, seed: int) -> Tensor:
         """The images (MORPH_FRAMES, C, H, W) uint8 on a path from one class of MORPH to the other.
@@ -72,11 +72,11 @@ class LatentSpace:
         The ends are, of _CANDIDATES random latents, those that `extractor` assigns to these classes with the
         highest probability. A model that takes labels keeps one latent, the best one for both.
         """
-        z = self._sample_latent(_CANDIDATES, seed)
-        by_class = [LatentPoints(z, self._condition(len(z), digit)) for digit in MORPH]
+        by_class = [self._random(_CANDIDATES, seed, digit) for digit in MORPH]
         distinct = by_class if self.model.conditional else by_class[:1]
+        device = self.model.device
         log_p = [
-            extractor(quantise(self.draw(points)).to(z.device)).logits.log_softmax(1) for points in distinct
+            extractor(quantise(self.draw(points)).to(device)).logits.log_softmax(1) for points in distinct
         ]
         confidence = torch.stack([one[:, digit] for one, digit in zip(cycle(log_p), MORPH)])  # (2, N)
         best = confidence.sum(0).argmax().expand(2) if self.model.conditional else confidence.argmax(1)
@@ -89,36 +89,35 @@ class LatentSpace:
         return quantise(self.draw(path(ends, MORPH_FRAMES - 1, "slerp")))
 
     def random(self, seed: int, digit: int | None) -> LatentPoints:
-        """One random latent, with the condition `digit` where the model takes labels."""
-        return LatentPoints(self._sample_latent(1, seed), self._condition(1, digit))
+        """One random latent, under the label `digit` where the model takes labels, in a random cluster where
+        it has clusters.
+        """
+        return self._random(1, seed, digit)
 
     @torch.no_grad()
     def invert(self, images: Tensor, digit: int | None) -> LatentPoints:
         """The latents of images (N, C, H, W) uint8, for a model that `inverts`."""
         assert isinstance(self.model, Inverts)
         x = dequantise(images.to(self.model.device))
-        condition = self._condition(len(x), digit)
-        labels = condition.argmax(1) if self.model.conditional else None
+        condition = self.model.condition_of(x, self._labels(len(x), digit))
         with devices.autocast(self.model.device, self.dtype):
-            return LatentPoints(self.model.invert(x, labels).float(), condition)
+            return LatentPoints(self.model.invert(x, condition).float(), condition)
 
     @torch.no_grad()
     def draw(self, points: LatentPoints) -> Tensor:
         """The images (N, C, H, W) in [-1, 1] at these points, on the CPU."""
-        with devices.autocast(self.model.device, self.dtype):
-            if isinstance(self.model, TakesSoftLabels) and self.model.conditional:
-                return self.model.generate(points.z, points.condition).cpu()
-            assert isinstance(self.model, HasLatent)
-            return self.model.decode(points.z, None).cpu()
-
-    def _sample_latent(self, n: int, seed: int) -> Tensor:
         assert isinstance(self.model, HasLatent)
-        return self.model.draw_latent(n, Generator(self.model.device).manual_seed(seed))
+        with devices.autocast(self.model.device, self.dtype):
+            return self.model.decode(points.z, points.condition).cpu()
 
-    def _condition(self, n: int, digit: int | None) -> Tensor:
-        """The condition (n, classes) or (n, 0); a conditional model needs a digit."""
-        labels = None if digit is None else torch.full((n,), digit, device=self.model.device)
-        return self.model.one_hot(n, labels if self.model.conditional else None)
+    def _random(self, n: int, seed: int, digit: int | None) -> LatentPoints:
+        assert isinstance(self.model, HasLatent)
+        rng = Generator(self.model.device).manual_seed(seed)
+        z = self.model.draw_latent(n, rng)
+        return LatentPoints(z, self.model.draw_condition(n, self._labels(n, digit), rng))
+
+    def _labels(self, n: int, digit: int | None) -> Tensor | None:
+        return None if digit is None else torch.full((n,), digit, device=self.model.device)
 
 
 def edit_latent(

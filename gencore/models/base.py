@@ -19,6 +19,7 @@ from gencore.config.options import Sampler
 from gencore.data.batches import Batch
 from gencore.data.registry import DatasetSpec
 from gencore.data.sources import ImageData
+from gencore.models.clusters import Clusters
 
 Parts = dict[str, Tensor]
 """Named scalars of a loss, for the training curves; detached."""
@@ -43,10 +44,8 @@ class Trainable(nn.Module, ABC):
 
     players: Mapping[str, Player]
 
-    def fit_to_data(self, data: ImageData) -> None:
-        """Take from the training images, before the first step, what the model needs to know of all of
-        them.
-        """
+    def fit_to_data(self, data: ImageData, seed: int) -> None:
+        """Before the first step: take from all training images what the model needs to know of them."""
 
     @property
     @abstractmethod
@@ -85,14 +84,33 @@ class GenerativeModel(Trainable):
         """Where the weights lie."""
         return next(self.parameters()).device
 
-    def one_hot(self, n: int, labels: Tensor | None) -> Tensor:
-        """The condition vectors (n, classes), or (n, 0) where the model takes none.
+    @property
+    def clusters(self) -> Clusters | None:
+        """The clusters that the model is conditioned on; None where it has none. Saved with `averaged`."""
+        found = dict(self.averaged.named_children()).get("clusters")
+        return found if isinstance(found, Clusters) else None
 
-        Raises ValueError where the model is conditional and there are no labels.
-        """
-        if not self.conditional:
+    @property
+    def condition_dim(self) -> int:
+        """Length of a condition: the number of classes or of clusters, or 0 for neither."""
+        return len(self.spec.class_names) if self.conditional else len(self.clusters or ())
+
+    def draw_condition(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
+        """Conditions (n, condition_dim) of n samples: their labels, or clusters drawn by share, one-hot.
+
+        Raises ValueError where the model is conditional and there are no labels."""
+        return self._one_hot(n, self.clusters.draw(n, rng) if self.clusters else labels)
+
+    def condition_of(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """Conditions (B, condition_dim) of images (B, C, H, W) in [-1, 1]: labels or nearest clusters, one-hot.
+
+        Raises as `draw_condition`."""
+        return self._one_hot(len(images), self.clusters.of(images) if self.clusters else labels)
+
+    def _one_hot(self, n: int, indices: Tensor | None) -> Tensor:
+        if not self.condition_dim:
             return torch.empty(n, 0, device=self.device)
-        return nn.functional.one_hot(self.required(labels), len(self.spec.class_names)).float()
+        return nn.functional.one_hot(self.required(indices), self.condition_dim).float()
 
     def required(self, labels: Tensor | None) -> Tensor:
         """The labels that a conditional model was given. Raises ValueError where it was given none."""
@@ -112,16 +130,26 @@ class Reconstructs(Protocol):
 
 @runtime_checkable
 class HasLatent(Protocol):
-    """A model whose images are a function of a latent: the same z and labels, the same image."""
+    """A model whose images are a function of a latent and a condition: the same two, the same image.
+
+    A condition is a row of weights: one-hot for a label or cluster, or a mean of several of these."""
 
     spec: DatasetSpec
     conditional: bool
+    clusters: Clusters | None
+    condition_dim: int
+
+    def draw_condition(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
+        """As in `GenerativeModel`."""
+
+    def condition_of(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        """As in `GenerativeModel`."""
 
     def draw_latent(self, n: int, rng: Generator) -> Tensor:
         """Latents (n, *latent shape), distributed as those of `sample`."""
 
-    def decode(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        """(B, *latent shape), labels (B,) as in `sample` -> (B, C, H, W) in [-1, 1]; deterministic."""
+    def decode(self, z: Tensor, condition: Tensor) -> Tensor:
+        """(B, *latent shape), (B, condition_dim) -> (B, C, H, W) in [-1, 1]; deterministic."""
 
 
 @runtime_checkable
@@ -131,16 +159,8 @@ class Inverts(HasLatent, Protocol):
     inversion_passes: int
     """Passes of a network that the inversion of one image takes."""
 
-    def invert(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        """(B, C, H, W) in [-1, 1], labels (B,) as in `decode` -> latents that `decode` turns into about x."""
-
-
-@runtime_checkable
-class TakesSoftLabels(Protocol):
-    """A model whose condition can lie between classes; with a one-hot condition it equals `decode`."""
-
-    def generate(self, z: Tensor, condition: Tensor) -> Tensor:
-        """(B, *latent shape), (B, classes or 0) -> (B, C, H, W) in [-1, 1]; deterministic."""
+    def invert(self, x: Tensor, condition: Tensor) -> Tensor:
+        """(B, C, H, W) in [-1, 1], (B, condition_dim) -> latents that `decode` turns into about x."""
 
 
 @runtime_checkable
@@ -176,16 +196,16 @@ class SamplesInSteps(HasLatent, Protocol):
 
     def network(self, x_t: Tensor, t: Tensor, labels: Tensor | None = None) -> Tensor:
         """The network's raw prediction (B, C, H, W), without guidance; x_t (B, C, H, W), t (B,), labels (B,)
-        int64.
+        int64: classes or clusters.
         """
 
-    def decode(self, z: Tensor, labels: Tensor | None, on_step: OnStep | None = None) -> Tensor:
+    def decode(self, z: Tensor, condition: Tensor, on_step: OnStep | None = None) -> Tensor:
         """As in `HasLatent`; `on_step` sees every step."""
 
     def noise_levels(self) -> list[NoiseLevel]:
         """The noise level before each step of `decode`."""
 
-    def branch(self, x_t: Tensor, labels: Tensor | None, rng: Generator, start: int) -> Tensor:
+    def branch(self, x_t: Tensor, condition: Tensor, rng: Generator, start: int) -> Tensor:
         """Images (B, C, H, W) in [-1, 1] from the x_t before step `start` (from 0), each with fresh noise.
 
         By DDIM with eta 1 on the timesteps of `decode`. Raises ValueError where `can_branch` is false.

@@ -17,6 +17,7 @@ from gencore.data.batches import Batch
 from gencore.data.registry import DatasetSpec
 from gencore.data.sources import ImageData
 from gencore.models.base import GenerativeModel, NoiseLevel, OnStep, Parts, Player
+from gencore.models.clusters import Clusters
 from gencore.models.diffusion.guidance import Guidance
 from gencore.models.diffusion.objective import (
     ChainObjective,
@@ -40,8 +41,13 @@ class DDPM(GenerativeModel):
         super().__init__()
         self.config, self.spec, self.conditional = config, spec, config.conditional
         self.unet = UNet(
-            spec.channels, spec.size, config.width, classes=len(spec.class_names) if config.conditional else 0
+            spec.channels,
+            spec.size,
+            config.width,
+            classes=len(spec.class_names) if config.conditional else config.clusters,
         )
+        if config.clusters:  # in the U-Net, so that they are saved with its weights
+            self.unet.add_module("clusters", Clusters(config.clusters, spec))
         self.players = {"unet": Player(self.unet, config.learning_rate)}
         if config.standardise:  # buffers of the U-Net, so that they are saved and averaged with its weights
             self.unet.register_buffer("mean", torch.zeros(()))
@@ -73,10 +79,8 @@ class DDPM(GenerativeModel):
 
     @property
     def guidance(self) -> Guidance:
-        """How labelled and unlabelled predictions are combined; its null label is the one after the last
-        class.
-        """
-        return Guidance(self.config.guidance, null_label=len(self.spec.class_names))
+        """How predictions with and without a condition are combined; the null label follows the last one."""
+        return Guidance(self.config.guidance, null_label=self.condition_dim)
 
     @property
     def solver(self) -> Solver:
@@ -91,8 +95,10 @@ class DDPM(GenerativeModel):
         """The U-Net."""
         return self.unet
 
-    def fit_to_data(self, data: ImageData) -> None:
-        """Take mean and deviation of the pixels, where the network is preconditioned by them."""
+    def fit_to_data(self, data: ImageData, seed: int) -> None:
+        """Find the clusters, and mean and deviation of the pixels, where the network needs them."""
+        if self.clusters:
+            self.clusters.fit(data, seed)
         if preconditioning := self.preconditioning:
             preconditioning.fit(data.images)
 
@@ -114,25 +120,25 @@ class DDPM(GenerativeModel):
         """Mean squared error of the prediction at a random time of each image, some of the labels hidden."""
 
         def network(x_t: Tensor, t: Tensor) -> Tensor:
-            if not self.conditional:
+            if not self.condition_dim:
                 return self.network(x_t, t)
-            return self.network(x_t, t, self.guidance.hide(batch.labels, self.config.label_dropout, rng))
+            labels = self.clusters.of(batch.images) if self.clusters else batch.labels
+            return self.network(x_t, t, self.guidance.hide(labels, self.config.label_dropout, rng))
 
         loss = denoising_loss(self.objective, network, batch.images, rng)
         return loss, {"mse": loss.detach()}
 
-    def predict(self, x_t: Tensor, t: Tensor, labels: Tensor | None) -> Tensor:
+    def predict(self, x_t: Tensor, t: Tensor, condition: Tensor) -> Tensor:
         """The network's prediction (B, C, H, W), guided where configured.
 
-        x_t (B, C, H, W), t (B,) in the network's time, labels (B,) int64 or weights of them (B, classes).
-        Raises ValueError where the model is conditional and `labels` is None."""
-        if not self.conditional:
+        x_t (B, C, H, W), t (B,) in the network's time, condition (B, condition_dim)."""
+        if not self.condition_dim:
             return self.network(x_t, t)
-        return self.guidance.predict(self.network, x_t, t, self.required(labels))
+        return self.guidance.predict(self.network, x_t, t, condition)
 
-    def denoiser(self, labels: Tensor | None) -> Denoiser:
-        """The network as samplers take it, conditioned on these labels."""
-        return self.objective.denoiser(lambda x_t, t: self.predict(x_t, t, labels))
+    def denoiser(self, condition: Tensor) -> Denoiser:
+        """The network as samplers take it, under this condition (B, condition_dim)."""
+        return self.objective.denoiser(lambda x_t, t: self.predict(x_t, t, condition))
 
     def draw_latent(self, n: int, rng: Generator) -> Tensor:
         """x_T (n, C, H, W) from N(0, I)."""
@@ -142,26 +148,22 @@ class DDPM(GenerativeModel):
 
     def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
         """n images (n, C, H, W) in [-1, 1] by the configured sampler."""
-        x_T = self.draw_latent(n, rng)
-        return self.solver.sample(self.denoiser(labels), x_T, rng).clamp(-1, 1)
+        x_T, condition = self.draw_latent(n, rng), self.draw_condition(n, labels, rng)
+        return self.solver.sample(self.denoiser(condition), x_T, rng).clamp(-1, 1)
 
-    def decode(self, z: Tensor, labels: Tensor | None, on_step: OnStep | None = None) -> Tensor:
+    def decode(self, z: Tensor, condition: Tensor, on_step: OnStep | None = None) -> Tensor:
         """Images of x_T by the configured sampler, by DPM-Solver++ where that is the ancestral one."""
-        return self.solver.decode(self.denoiser(labels), z, on_step).clamp(-1, 1)
+        return self.solver.decode(self.denoiser(condition), z, on_step).clamp(-1, 1)
 
-    def generate(self, z: Tensor, condition: Tensor) -> Tensor:
-        """`decode` under weights of the labels (B, classes), or (B, 0)."""
-        return self.decode(z, condition if self.conditional else None)
-
-    def invert(self, x: Tensor, labels: Tensor | None) -> Tensor:
+    def invert(self, x: Tensor, condition: Tensor) -> Tensor:
         """x_T (B, C, H, W) of images by the sampler's equation run backwards in at most INVERSION_STEPS
         steps.
         """
-        return self.solver.invert(self.denoiser(labels), x, self._inversion_steps)
+        return self.solver.invert(self.denoiser(condition), x, self._inversion_steps)
 
-    def branch(self, x_t: Tensor, labels: Tensor | None, rng: Generator, start: int) -> Tensor:
+    def branch(self, x_t: Tensor, condition: Tensor, rng: Generator, start: int) -> Tensor:
         """Images from the x_t before step `start`, each with fresh noise; see `SamplesInSteps`."""
-        return self.solver.branch(self.denoiser(labels), x_t, rng, start).clamp(-1, 1)
+        return self.solver.branch(self.denoiser(condition), x_t, rng, start).clamp(-1, 1)
 
     def noise_levels(self) -> list[NoiseLevel]:
         """The noise level before each step of `decode`."""
@@ -195,8 +197,9 @@ class DDPM(GenerativeModel):
                 "timesteps": str(c.timesteps),
                 "betas": f"linear from {c.beta_start} to {c.beta_end}",
             }
-        if self.conditional:
-            labels = f"class 0 to {null - 1}; {null} is no class, for guidance"
+        if null:
+            kind = "class" if self.conditional else "cluster"
+            labels = f"{kind} 0 to {null - 1}; {null} is no {kind}, for guidance"
             meaning |= {"labels": labels, "guidance": str(c.guidance)}
         return meaning
 
@@ -216,11 +219,13 @@ class DDPM(GenerativeModel):
 
     @property
     def _evaluations_per_prediction(self) -> int:
-        return self.guidance.network_evaluations if self.conditional else 1
+        return self.guidance.network_evaluations if self.condition_dim else 1
 
     @property
     def sampling(self) -> str:
         """How `sample` generates its images, in words."""
         scale = self.config.guidance
-        guidance = f", guidance {scale:g}" if self.conditional and scale != 1 else ""
-        return f"{self.solver.title}, {self.network_evaluations} network evaluations an image{guidance}"
+        guidance = f", guidance {scale:g}" if self.condition_dim and scale != 1 else ""
+        clusters = f", one of {len(self.clusters)} clusters by their shares" if self.clusters else ""
+        evaluations = f"{self.network_evaluations} network evaluations an image"
+        return f"{self.solver.title}, {evaluations}{clusters}{guidance}"

@@ -13,7 +13,9 @@ from torch import Generator, Tensor, nn
 from gencore.config.options import GANConfig
 from gencore.data.batches import Batch
 from gencore.data.registry import DatasetSpec
+from gencore.data.sources import ImageData
 from gencore.models.base import GenerativeModel, Parts, Player
+from gencore.models.clusters import Clusters
 from gencore.networks import dcgan, mlp
 
 
@@ -23,12 +25,8 @@ class GAN(GenerativeModel):
     def __init__(self, config: GANConfig, spec: DatasetSpec) -> None:
         super().__init__()
         self.config, self.spec, self.conditional = config, spec, config.conditional
-        d, k, c, size = (
-            config.latent_dim,
-            len(spec.class_names) * config.conditional,
-            spec.channels,
-            spec.size,
-        )
+        d, c, size = config.latent_dim, spec.channels, spec.size
+        k = len(spec.class_names) if config.conditional else config.clusters
         if config.network == "conv":
             self.generator: nn.Module = dcgan.Decoder(d, k, c, size, config.width, config.depth)
             self.discriminator: nn.Module = dcgan.Encoder(
@@ -37,14 +35,21 @@ class GAN(GenerativeModel):
         else:
             self.generator = mlp.Decoder(d, k, c, size, hidden=(256, 512, 1024))
             self.discriminator = mlp.Encoder(c, k, size, 1, hidden=(1024, 512, 256))
+        if config.clusters:
+            self.generator.add_module("clusters", Clusters(config.clusters, spec))
         betas = (config.beta1, 0.999)
         self.players = {
             "discriminator": Player(self.discriminator, config.discriminator_learning_rate, betas),
             "generator": Player(self.generator, config.generator_learning_rate, betas),
         }
 
-    def generate(self, z: Tensor, condition: Tensor) -> Tensor:
-        """G(z|y): (B, latent_dim), (B, classes or 0) -> (B, C, H, W) in [-1, 1]."""
+    def fit_to_data(self, data: ImageData, seed: int) -> None:
+        """Find the clusters, where the model has them."""
+        if self.clusters:
+            self.clusters.fit(data, seed)
+
+    def decode(self, z: Tensor, condition: Tensor) -> Tensor:
+        """G(z|y): (B, latent_dim), (B, condition_dim) -> (B, C, H, W) in [-1, 1]."""
         return torch.tanh(self.generator(z, condition).float())
 
     def discriminate(self, x: Tensor, condition: Tensor) -> Tensor:
@@ -58,8 +63,8 @@ class GAN(GenerativeModel):
 
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
         """The discriminator's cross-entropy (algorithm 1), or the generator's -log D(G(z)) (section 3)."""
-        condition = self.one_hot(len(batch.images), batch.labels)
-        fake = self.generate(self.draw_latent(len(batch.images), rng), condition)
+        condition = self.condition_of(batch.images, batch.labels)
+        fake = self.decode(self.draw_latent(len(batch.images), rng), condition)
         if player == "generator":
             loss = _cross_entropy(self.discriminate(fake, condition), 1.0)
             return loss, {"generator": loss.detach()}
@@ -76,18 +81,15 @@ class GAN(GenerativeModel):
         """z (n, latent_dim) from N(0, I)."""
         return torch.randn(n, self.config.latent_dim, device=self.device, generator=rng)
 
-    def decode(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        """Images (B, C, H, W) in [-1, 1] of z (B, latent_dim) and labels (B,)."""
-        return self.generate(z, self.one_hot(len(z), labels))
-
     def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
         """n images (n, C, H, W) in [-1, 1] of latents from `draw_latent`."""
-        return self.decode(self.draw_latent(n, rng), labels)
+        return self.decode(self.draw_latent(n, rng), self.draw_condition(n, labels, rng))
 
     @property
     def sampling(self) -> str:
         """How `sample` generates its images, in words."""
-        return "z from N(0, I), one pass of the generator"
+        clusters = f", one of {len(self.clusters)} clusters by their shares" if self.clusters else ""
+        return f"z from N(0, I){clusters}, one pass of the generator"
 
 
 def _cross_entropy(logit: Tensor, target: float) -> Tensor:

@@ -74,22 +74,22 @@ class VAE(GenerativeModel):
         mu, logvar = self.autoencoder.encoder(x, _no_condition(x)).float().chunk(2, dim=1)
         return mu, logvar.clamp(-30, 20)
 
-    def decode(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        """The Bernoulli means as images in [-1, 1]: (B, latent_dim) -> (B, C, H, W); labels are ignored."""
-        return torch.sigmoid(self.autoencoder.decoder(z, _no_condition(z)).float()) * 2 - 1
+    def decode(self, z: Tensor, condition: Tensor) -> Tensor:
+        """The Bernoulli means as images in [-1, 1]: (B, latent_dim), (B, 0) -> (B, C, H, W)."""
+        return torch.sigmoid(self.autoencoder.decoder(z, condition).float()) * 2 - 1
 
     @property
     def averaged(self) -> nn.Module:
         """Encoder, decoder and the fitted prior."""
         return self.autoencoder
 
-    def invert(self, x: Tensor, labels: Tensor | None) -> Tensor:
-        """The mean of q(z|x), (B, latent_dim); labels are ignored."""
+    def invert(self, x: Tensor, condition: Tensor) -> Tensor:
+        """The mean of q(z|x), (B, latent_dim)."""
         return self.encode(x)[0]
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Decoded from the mean of q(z|x)."""
-        return self.decode(self.invert(x, None), None)
+        return self.decode(self.encode(x)[0], _no_condition(x))
 
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
         """The negative ELBO in nats an image (eq. 10), its KL term weighted by beta."""
@@ -111,7 +111,7 @@ class VAE(GenerativeModel):
 
     def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
         """n images (n, C, H, W) in [-1, 1] of latents from `draw_latent`."""
-        return self.decode(self.draw_latent(n, rng), labels)
+        return self.decode(self.draw_latent(n, rng), self.draw_condition(n, labels, rng))
 
     @property
     def sampling(self) -> str:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import io
+import json
 import warnings
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
-from gencore.models.base import GenerativeModel, HasLatent, SamplesInSteps, TakesSoftLabels
+from gencore.models.base import FitsPrior, GenerativeModel, HasLatent, SamplesInSteps
 from gencore.models.load import load_model
 from gencore.store.runs import Run
 
@@ -71,23 +72,33 @@ def _graph(model: GenerativeModel) -> tuple[Callable[..., Tensor], dict[str, Ten
     """What generates: a function of tensors, examples of its inputs by name, its output's name, and what they
     mean.
 
-    VAE: z (B, latent_dim) → images (B, C, H, W). GAN: z, and where conditional, condition (B, classes) →
-    images. What samples in steps: x_t (B, C, H, W), t (B,) float32, and where conditional, labels (B,) int64
-    → prediction (B, C, H, W)."""
-    classes, n = len(model.spec.class_names), TRACED_BATCH
+    A model of one pass: z (B, latent_dim), and where it takes one, condition (B, condition_dim) → images
+    (B, C, H, W). What samples in steps: x_t (B, C, H, W), t (B,) float32, and where it takes a condition,
+    labels (B,) int64 → prediction (B, C, H, W)."""
+    n = TRACED_BATCH
     assert isinstance(model, HasLatent), "every family has a latent"
     z = model.draw_latent(n, torch.Generator().manual_seed(0))
     if isinstance(model, SamplesInSteps):
         meaning = {**model.prediction_meaning, "sampling": model.sampling}
         inputs = {"x_t": z, "t": torch.ones(n)}
-        if model.conditional:
+        if model.condition_dim:
             inputs["labels"] = torch.arange(n)
-        return model.network, inputs, "prediction", meaning
+        return model.network, inputs, "prediction", meaning | _clusters(model)
     meaning = {"z": "N(0, I)", "sampling": model.sampling}
-    if not isinstance(model, TakesSoftLabels):
+    if isinstance(model, FitsPrior):
         meaning["z"] += "; a fitted mixture, where sampling names one, is not in this file"
-        return lambda z: model.decode(z, None), {"z": z}, "images", meaning
-    if not model.conditional:
-        return lambda z: model.generate(z, z.new_empty(z.shape[0], 0)), {"z": z}, "images", meaning
-    meaning["condition"] = f"one-hot of the class, 0 to {classes - 1}"
-    return model.generate, {"z": z, "condition": model.one_hot(n, torch.arange(n))}, "images", meaning
+    if not model.condition_dim:
+        return lambda z: model.decode(z, z.new_empty(z.shape[0], 0)), {"z": z}, "images", meaning
+    kind = "class" if model.conditional else "cluster"
+    meaning["condition"] = f"one-hot of the {kind}, 0 to {model.condition_dim - 1}"
+    condition = torch.eye(model.condition_dim)[:n]
+    return model.decode, {"z": z, "condition": condition}, "images", meaning | _clusters(model)
+
+
+def _clusters(model: GenerativeModel) -> dict[str, str]:
+    """The clusters that a model is conditioned on, as JSON: all that finding an image's cluster needs."""
+    if model.clusters is None:
+        return {}
+    fitted = {name: values.tolist() for name, values in model.clusters.state_dict().items()}
+    meaning = "cluster of x: the nearest of centroids (k, d) to axes (d, pixels) @ (x - mean (pixels))"
+    return {"clusters": meaning} | {f"clusters.{name}": json.dumps(values) for name, values in fitted.items()}

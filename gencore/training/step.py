@@ -16,15 +16,15 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
-from torch.optim import Adam
 
 from gencore import __version__, devices
 from gencore.config.options import RunConfig
 from gencore.data.batches import Batch
 from gencore.data.sources import ImageData
 from gencore.models import build
-from gencore.models.base import Player, Trainable
+from gencore.models.base import Trainable
 from gencore.store.checkpoints import Checkpoint, MisfitError, Shapes, load_checkpoint, save_checkpoint
+from gencore.training.optimizers import PlayerOptimizer
 
 _NORM = "norm."  # in the window, before the player's name
 _NUMBERS = ("seconds", "best", "since_best", "sheet_step", "distance_step")  # saved as metadata
@@ -50,7 +50,8 @@ class State:
     model: Trainable
     average: Trainable
     """A copy of the model whose `averaged` part holds the moving average of weights and buffers."""
-    optimizers: dict[str, Adam]
+    optimizers: dict[str, PlayerOptimizer]
+    """By player."""
     rng: Generator
     dtype: torch.dtype
     averaging_weight: Tensor
@@ -77,13 +78,16 @@ class State:
         """The state before the first step; weights and noise are a function of the config's seed."""
         torch.manual_seed(config.training.seed)
         model = build(config.model, data.spec).to(device).to(memory_format=torch.channels_last)
-        model.fit_to_data(data)
+        model.fit_to_data(data, config.training.seed)
         average = copy.deepcopy(model).eval().requires_grad_(False)
         return cls(
             config,
             model,
             average,
-            {name: _adam(player, device) for name, player in model.players.items()},
+            {
+                name: PlayerOptimizer(player, config.training, device)
+                for name, player in model.players.items()
+            },
             Generator(device).manual_seed(config.training.seed),
             devices.precision(config.training.precision, device),
             averaging_weight=torch.zeros((), device=device),
@@ -103,8 +107,6 @@ class State:
             for other in self.model.players.values():
                 other.module.requires_grad_(other is player)
             optimizer = self.optimizers[name]
-            for group in optimizer.param_groups:
-                group["lr"].fill_(player.learning_rate * learning_rate_factor)
             with devices.autocast(self.rng.device, self.dtype):
                 loss, parts = self.model.loss(name, batch, self.rng)
             loss.backward()
@@ -113,14 +115,11 @@ class State:
             if self.config.training.clip_norm is not None:
                 clip_grads_with_norm_(parameters, self.config.training.clip_norm, norm)
             self.diverged.logical_or_((loss.detach() + norm).isfinite().logical_not())
-            _step_unless(self.diverged, optimizer)
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.step(learning_rate_factor, skip=self.diverged)
+            optimizer.zero_grad()
             for key, value in {**parts, f"{_NORM}{name}": norm}.items():
                 self.window.setdefault(key, []).append(value)
-        for (
-            buffer,
-            before,
-        ) in buffers:  # a batch normalisation has already counted the activations of this step
+        for buffer, before in buffers:  # a batch normalisation has already counted this step's activations
             buffer.copy_(torch.where(self.diverged.bool(), before, buffer))
         self.good_steps.add_(1 - self.diverged.long())
         self.step += 1
@@ -186,8 +185,7 @@ class State:
         window = {name: torch.stack(values) for name, values in self.window.items()}
         tensors = self._weights() | _prefixed("window", window) | {"rng": self.rng.get_state()}
         for name, optimizer in self.optimizers.items():
-            for index, entries in optimizer.state_dict()["state"].items():
-                tensors |= _prefixed(f"optimizer.{name}.{index}", entries)
+            tensors |= _prefixed(f"optimizer.{name}", optimizer.state_dict())
         numbers = {name: repr(getattr(self, name)) for name in _NUMBERS}
         save_checkpoint(path, tensors, self._metadata() | {"device": self.rng.device.type} | numbers)
 
@@ -218,7 +216,7 @@ class State:
         self.model.load_state_dict(checkpoint.section("model"))
         self.average.averaged.load_state_dict(checkpoint.section("average"))
         for name, optimizer in self.optimizers.items():
-            _restore_moments(optimizer, checkpoint.section(f"optimizer.{name}"))
+            optimizer.load_state_dict(checkpoint.section(f"optimizer.{name}"))
         window = checkpoint.section("window")
         self.window = {name: list(values.to(self.rng.device).unbind()) for name, values in window.items()}
         numbers = checkpoint.metadata
@@ -246,45 +244,10 @@ class State:
         seeds = np.random.SeedSequence(self.config.training.seed, spawn_key=(self.step,))
         self.rng.manual_seed(int(seeds.generate_state(1)[0]))
         return [
-            f"the checkpoint was saved on {device or 'another device'} and training goes on on "
-            f"{here}: noise is seeded "
-            f"anew from seed {self.config.training.seed} and step {self.step}, so figures differ "
-            f"slightly from those "
-            f"of an uninterrupted run"
+            f"the checkpoint was saved on {device or 'another device'} and training continues on {here}: "
+            f"noise is seeded anew from seed {self.config.training.seed} and step {self.step}, "
+            "so figures differ slightly from those of an uninterrupted run"
         ]
-
-
-def _adam(player: Player, device: torch.device) -> Adam:
-    """The optimiser of one player: fused, with its learning rate on the device."""
-    optimizer = Adam(player.module.parameters(), player.learning_rate, player.betas, fused=True)
-    for group in optimizer.param_groups:
-        group["lr"] = torch.tensor(player.learning_rate, device=device)  # the constructor would read a tensor
-    return optimizer
-
-
-def _step_unless(skip: Tensor, optimizer: Adam) -> None:
-    """`optimizer.step()`, or nothing where the device scalar `skip` is 1.0; the host does not read it.
-
-    A fused optimiser takes the flag as the attribute `found_inf`, which torch's GradScaler uses in the same
-    way."""
-    optimizer.found_inf = skip  # type: ignore[attr-defined]  # no attribute of the class, but read by its step
-    optimizer.step()
-
-
-def _restore_moments(optimizer: Adam, saved: dict[str, Tensor]) -> None:
-    """Restore Adam's state from `saved`, whose keys are "<index of the parameter>.<entry>".
-
-    A checkpoint is contiguous and parameters are channels-last. A fused Adam needs moments in the memory
-    format of their parameter: on CUDA it refuses others, on a CPU it reads them in the wrong order."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in saved.items():
-        index, entry = key.split(".", 1)
-        state.setdefault(int(index), {})[entry] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    for parameter, entries in optimizer.state.items():
-        for entry, tensor in entries.items():
-            if tensor.shape == parameter.shape:
-                entries[entry] = torch.empty_like(parameter, requires_grad=False).copy_(tensor)
 
 
 def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

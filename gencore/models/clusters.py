@@ -1,0 +1,86 @@
+"""Clusters of the training images, found without labels, that a model is conditioned on in place of labels.
+
+One network that has to generate every kind of image learns faster when it is told the kind, and the kind need
+not be a label: k-means clusters serve nearly as well (Bao et al. 2022, "Why Are Conditional Generative Models
+Better Than Unconditional Ones?"; Hu et al. 2023, "Self-Guided Diffusion Models"; for GANs, Liu et al. 2020,
+"Diverse Image Generation via Self-Conditioned GANs"). Samples take their clusters at random, by the clusters'
+shares of the training images, so that nothing is asked of whoever samples.
+"""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Generator, Tensor, nn
+
+from gencore.data.batches import dequantise
+from gencore.data.registry import DatasetSpec
+from gencore.data.sources import ImageData
+
+PRINCIPAL_COMPONENTS = 40
+FITTED_IMAGES = 60_000
+
+
+class Clusters(nn.Module):
+    """k-means clusters of images on their PRINCIPAL_COMPONENTS; all zeros until they are fitted.
+
+    Everything is a buffer, so a network that holds this module saves it with its weights."""
+
+    mean: Tensor
+    axes: Tensor
+    centroids: Tensor
+    shares: Tensor
+
+    def __init__(self, k: int, spec: DatasetSpec) -> None:
+        super().__init__()
+        pixels = spec.channels * spec.size**2
+        self.register_buffer("mean", torch.zeros(pixels))
+        self.register_buffer("axes", torch.zeros(PRINCIPAL_COMPONENTS, pixels))
+        self.register_buffer("centroids", torch.zeros(k, PRINCIPAL_COMPONENTS))
+        self.register_buffer("shares", torch.full((k,), 1 / k))
+
+    def __len__(self) -> int:
+        return len(self.shares)
+
+    @torch.no_grad()
+    def fit(self, data: ImageData, seed: int) -> None:
+        """Find the clusters of up to FITTED_IMAGES training images; the same seed, the same clusters.
+
+        Raises ValueError where there are fewer images than clusters."""
+        from sklearn.cluster import KMeans  # these take a second to import
+        from sklearn.decomposition import PCA
+        from sklearn.exceptions import ConvergenceWarning
+
+        k, images = len(self), data.images[:FITTED_IMAGES]
+        if k > len(images):
+            raise ValueError(f"clusters is {k}, but {data.spec.title} has {len(images)} images; use fewer")
+        x = dequantise(images.cpu()).flatten(1).numpy()
+        pca = PCA(min(PRINCIPAL_COMPONENTS, *x.shape), svd_solver="covariance_eigh").fit(x)
+        with warnings.catch_warnings():  # fewer distinct images than clusters: the others stay empty
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            found = KMeans(k, n_init=1, random_state=seed).fit(pca.transform(x))
+        n = len(pca.components_)
+        self.mean.copy_(torch.from_numpy(pca.mean_))
+        self.axes.zero_()[:n] = torch.from_numpy(pca.components_)
+        self.centroids.zero_()[:, :n] = torch.from_numpy(found.cluster_centers_)
+        self.shares.copy_(torch.from_numpy(found.labels_).bincount(minlength=k) / len(x))
+
+    def of(self, images: Tensor) -> Tensor:
+        """The nearest cluster (B,) int64 of each image (B, C, H, W) in [-1, 1]."""
+        with torch.autocast(images.device.type, enabled=False):
+            projected = (images.float().flatten(1) - self.mean) @ self.axes.T
+            distances = self.centroids.square().sum(dim=1) - 2 * projected @ self.centroids.T
+        return distances.argmin(dim=1)
+
+    def draw(self, n: int, rng: Generator) -> Tensor:
+        """n clusters (n,) int64 at random, by their shares."""
+        return torch.multinomial(self.shares, n, replacement=True, generator=rng)
+
+    def images(self, spec: DatasetSpec) -> Tensor:
+        """The image (k, C, H, W) in [-1, 1] that each centroid stands for: what its members have in common."""
+        return (
+            (self.mean + self.centroids @ self.axes)
+            .clamp(-1, 1)
+            .view(-1, spec.channels, spec.size, spec.size)
+        )
