@@ -55,7 +55,8 @@ def real(splits: dict[str, tuple[Extracted, Tensor]]) -> RealClasses:
 class Archive(GenerativeModel):
     """Returns real training images of the given label, from `pictures` of each class."""
 
-    spec, conditional, averaged, loss, sampling, players = DATASETS["digits"], True, None, None, "", {}
+    spec, conditional, loss, sampling, players = DATASETS["digits"], True, None, "", {}
+    averaged = torch.nn.Identity()
     device = torch.device("cpu")
 
     def __init__(self, pictures: int = 100) -> None:
@@ -86,7 +87,7 @@ class Latent(Archive):
     def draw_latent(self, n: int, rng: Generator) -> Tensor:
         return torch.randn(n, CLASSES + self.images.shape[1], generator=rng)
 
-    def decode(self, z: Tensor, labels: Tensor | None) -> Tensor:
+    def decode(self, z: Tensor, condition: Tensor) -> Tensor:
         return self.images[self.class_of(z), z[:, CLASSES:].argmax(1)]
 
     def class_of(self, z: Tensor) -> Tensor:
