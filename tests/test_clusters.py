@@ -72,7 +72,7 @@ def test_a_centroid_stands_for_an_image_of_its_own_cluster(clusters: Clusters, d
 
 
 def test_more_clusters_than_images_are_refused(digits: ImageData) -> None:
-    few = replace(digits, images=digits.images[:K - 1], labels=digits.labels[:K - 1])
+    few = replace(digits, images=digits.images[: K - 1], labels=digits.labels[: K - 1])
     with pytest.raises(ValueError, match=f"clusters is {K}, but .* has {K - 1} images; use fewer"):
         Clusters(K, digits.spec).fit(few, seed=0)
 

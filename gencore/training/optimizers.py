@@ -85,7 +85,7 @@ class PlayerOptimizer:
 
 
 def as_matrix(weights: Tensor) -> Tensor:
-    """A convolution's weights (out, in, k, k) as a matrix (out, k k in): a view, for channels-last weights."""
+    """A convolution's weights (out, in, k, k) as a matrix (out, k k in); a view if they are channels-last."""
     return weights.permute(0, 2, 3, 1).flatten(1)
 
 
