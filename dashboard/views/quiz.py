@@ -125,10 +125,7 @@ def _previous_answer(game: Game, by_name: Mapping[str, Entry]) -> None:
             sheets.draw([game.previous.image], 1, SMALL_SCALE), alt=f"The previous image, which was {origin}"
         )
         icon = ":material/check:" if is_correct else ":material/close:"
-        st.markdown(
-            f"{icon} {'Correct' if is_correct else 'Wrong'}: the previous image was **{origin}**.",
-            width="stretch",
-        )
+        st.markdown(f"{icon} {'Correct' if is_correct else 'Wrong'}: **{origin}**", width="stretch")
 
 
 def _score(game: Game, session_key: str, players: Sequence[Entry]) -> None:

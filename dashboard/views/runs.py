@@ -33,7 +33,7 @@ COLUMNS = {
         format="%.3g", help=f"{FD.title} (fd) divided by its floor; 1 is as good as real images"
     ),
     "training curve": st.column_config.LineChartColumn(
-        width=80, help=f"Quick {FD.title} (fd) during training"
+        width=105, help=f"Quick {FD.title} (fd) during training"
     ),
     "minutes": st.column_config.NumberColumn(format="%.1f", help="Training time without evaluation"),
     "MiB": st.column_config.NumberColumn(format="%.1f", help="Size on disk with checkpoints"),
