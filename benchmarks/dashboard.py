@@ -49,7 +49,7 @@ PAGES = {
 SHOWN = ", ".join(
     f"[data-testid=stMain] {part}" for part in ("img", "[data-testid=stVegaLiteChart] svg", "canvas", "table")
 )
-PICTURE = "[data-testid=stMain] img[alt^=Picture]"
+IMAGE = "[data-testid=stMain] img[alt^=Image]"
 WATCH = """
     (picture) => {
         const old = picture.src;
@@ -73,7 +73,7 @@ import streamlit as st
 @st.fragment
 def show():
     amount = st.slider("amount", -1.0, 1.0, 0.0, 0.05)
-    st.image(np.full((28, 28), int(127 * (1 + amount)), np.uint8), width=336, alt="Picture")
+    st.image(np.full((28, 28), int(127 * (1 + amount)), np.uint8), width=336, alt="Image")
 
 show()
 """
@@ -144,7 +144,7 @@ def _moves(context: BrowserContext, server: Server, path: str, slider: str, repe
     """
     visitor = Visitor(context, server)
     visitor.visit(path)
-    picture = visitor.see(PICTURE)
+    picture = visitor.see(IMAGE)
     visitor.tab.get_by_role("slider", name=slider).focus()
     waited = []
     for i in range(repeats + 1):

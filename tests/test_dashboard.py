@@ -92,7 +92,7 @@ def test_a_log_is_read_from_where_it_was_left_and_anew_when_it_is_shorter(tmp_pa
     assert frames.follow(path, second).events == []
 
 
-def test_the_course_knows_progress_time_left_and_end(tmp_path: Path) -> None:
+def test_training_progress_has_the_share_the_time_left_and_the_end(tmp_path: Path) -> None:
     made = trained(tmp_path, "half", config("gan", epochs=4), until=0.5, end=None)
     training_progress = frames.training_progress(events.tail(made.events_path).events)
     assert training_progress.share == pytest.approx(0.5) and training_progress.ended is None
@@ -518,7 +518,7 @@ def test_live_shows_a_finished_run_with_curves_and_samples(page: Callable[..., A
     trained(home, "digits-gan", config("gan"))
     app = page("live")
     assert "finished" in text_of(app)
-    assert len(app.get("vega_lite_chart")) == 6  # two losses, two gradient norms, fd, images a second
+    assert len(app.get("vega_lite_chart")) == 6  # two losses, two gradient norms, quick fd, images per second
     assert len(app.get("image")) == 1
     assert not [button for button in app.main.button if button.label in {"Stop", "Resume"}]
 
@@ -530,18 +530,18 @@ def test_live_follows_the_newest_samples_until_the_slider_is_touched(
     with made.claim():
         app = page("live")
         assert app.main.select_slider(key="sheet.step").value == 24
-        _draw_another(made, 36)
+        _add_sheet(made, 36)
         app.run()
         assert app.main.select_slider(key="sheet.step").value == 36
         app.main.select_slider(key="sheet.step").set_value(12).run()
-        _draw_another(made, 48)
+        _add_sheet(made, 48)
         app.run()
         assert app.main.select_slider(key="sheet.step").value == 12
         app.main.button(key="sheet.follow").click().run()
         assert app.main.select_slider(key="sheet.step").value == 48
 
 
-def _draw_another(made: Run, step: int) -> None:
+def _add_sheet(made: Run, step: int) -> None:
     (made.results / f"sheets/step-{step:08d}.png").write_bytes(
         (made.results / "sheets/step-00000012.png").read_bytes()
     )
@@ -559,14 +559,15 @@ def test_live_shows_a_running_run_with_stop_and_time_left(page: Callable[..., Ap
         assert [button.label for button in app.main.button] == ["Stop", "Duplicate"]
 
 
-def test_live_shows_a_died_run_with_its_last_words_and_resume(
+def test_live_shows_a_died_run_with_the_end_of_its_log_and_resume(
     page: Callable[..., AppTest], home: Path
 ) -> None:
     trained(home, "digits-vae", config("vae"), until=0.5, end=None).log_path.write_text(
         "step 7\n<b>Killed</b>\n"
     )
     app = page("live")
-    assert "died" in text_of(app) and "<b>Killed</b>" in app.main.code[0].value
+    assert "died" in text_of(app) and "without a final event" in text_of(app)
+    assert "<b>Killed</b>" in app.main.code[0].value
     assert "Resume" in [button.label for button in app.main.button]
 
 

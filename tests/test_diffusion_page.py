@@ -1,6 +1,4 @@
-"""The diffusion page: its film is the model's own way, branches leave it where they should, every state has
-its words.
-"""
+"""The diffusion page: denoising steps, branches, samplers, and the message of every state."""
 
 from __future__ import annotations
 
@@ -50,55 +48,49 @@ def denoisers(home: Path, denoisers_home: Path) -> Path:
     return home
 
 
-# ---------------------------------------------------------------- the way from noise to image
-
-
 @pytest.mark.parametrize(
     ("name", "changes"), [("ddpm", DDIM), ("cddpm", DDIM), ("flow", (("sampling_steps", 6),))]
 )
 def test_each_frame_follows_from_the_one_before(denoisers: Path, name: str, changes: tuple) -> None:
-    film = diffusion_frames.denoising_frames(
+    frames = diffusion_frames.denoising_frames(
         SamplingOptions(run(name), changes=changes), 3 if name == "cddpm" else None, 1
     )
     flow = name == "flow"
-    alpha = torch.tensor([*film.alpha, 1.0]).view(-1, 1, 1, 1)
+    alpha = torch.tensor([*frames.alpha, 1.0]).view(-1, 1, 1, 1)
     sigma = 1 - alpha if flow else (1 - alpha**2).sqrt()
-    eps = film.noise / sigma[:-1]
+    eps = frames.noise / sigma[:-1]
     torch.testing.assert_close(
-        film.x_t[1:], alpha[1:] * film.x_0 + sigma[1:] * eps, atol=1e-4, rtol=1e-4
+        frames.x_t[1:], alpha[1:] * frames.x_0 + sigma[1:] * eps, atol=1e-4, rtol=1e-4
     )  # eq. 12
-    assert list(film.times) == sorted(film.times, reverse=True) and film.branches != flow
+    assert list(frames.times) == sorted(frames.times, reverse=True) and frames.branches != flow
 
 
 @pytest.mark.parametrize("sampler", ["ddim", "dpm-solver++"])
-def test_the_film_ends_in_what_the_model_draws(denoisers: Path, sampler: str) -> None:
+def test_the_last_step_is_the_image_that_the_model_generates(denoisers: Path, sampler: str) -> None:
     sampling_options = SamplingOptions(run("ddpm"), changes=(("sampler", sampler), ("sampling_steps", 5)))
-    film = diffusion_frames.denoising_frames(sampling_options, None, 7)
-    assert film.x_t.shape == (6, 1, 28, 28) and film.x_0.shape == (5, 1, 28, 28)
-    assert torch.equal(quantise(film.x_t[-1:]), generation.draw(sampling_options, 1, None, 7).images)
+    frames = diffusion_frames.denoising_frames(sampling_options, None, 7)
+    assert frames.x_t.shape == (6, 1, 28, 28) and frames.x_0.shape == (5, 1, 28, 28)
+    assert torch.equal(quantise(frames.x_t[-1:]), generation.draw(sampling_options, 1, None, 7).images)
 
 
-def test_branches_share_the_way_until_they_leave_it(denoisers: Path) -> None:
+def test_branches_from_the_first_step_differ_and_from_the_last_are_equal(denoisers: Path) -> None:
     sampling_options = SamplingOptions(run("ddpm"), changes=DDIM)
-    early, late = (diffusion_frames.branch(sampling_options, None, 2, place, 4) for place in (0, 5))
+    early, late = (diffusion_frames.branch(sampling_options, None, 2, start, 4) for start in (0, 5))
     assert len({image.numpy().tobytes() for image in early}) == 4
     ending = quantise(diffusion_frames.denoising_frames(sampling_options, None, 2).x_t[-1:])
     assert (late.int() - ending.int()).abs().max() <= 1  # no noise comes after the last step
 
 
-def test_a_timed_drawing_is_the_models_own_and_counts_its_passes(denoisers: Path) -> None:
+def test_timed_samples_are_the_models_own_and_count_its_passes(denoisers: Path) -> None:
     sampling_options = SamplingOptions(run("cddpm"), changes=(*DDIM, ("guidance", 2.0)))
-    drawn = diffusion_frames.timed(sampling_options, 3, 4, 0)
-    assert torch.equal(drawn.images, generation.draw(sampling_options, 3, 4, 0).images)
-    assert drawn.evaluations == 12 and drawn.seconds > 0
+    samples = diffusion_frames.timed(sampling_options, 3, 4, 0)
+    assert torch.equal(samples.images, generation.draw(sampling_options, 3, 4, 0).images)
+    assert samples.network_evaluations == 12 and samples.seconds > 0
 
 
 def test_only_a_ddpm_has_steps(denoisers: Path) -> None:
-    with pytest.raises(ValueError, match="choose a run of one"):
+    with pytest.raises(ValueError, match="choose a run of a diffusion model"):
         diffusion_frames.denoising_frames(SamplingOptions(run("vae")), None, 0)
-
-
-# ---------------------------------------------------------------- the page
 
 
 def test_without_a_ddpm_it_says_what_to_do(home: Path) -> None:
@@ -106,31 +98,30 @@ def test_without_a_ddpm_it_says_what_to_do(home: Path) -> None:
     assert "Choose **DDPM** on the left" in text_of(visit("diffusion"))
 
 
-def test_it_shows_the_film_the_branches_and_the_samplers_side_by_side(denoisers: Path) -> None:
+def test_it_shows_the_steps_the_branches_and_the_samplers_side_by_side(denoisers: Path) -> None:
     app = visit("diffusion", ["ddpm"])
     shown = pictures(app)
     assert sum(alt.startswith("Steps ") for alt in shown) == 1
-    assert "10 pictures that share x_t at t = 9, each with noise of its own from there" in shown
-    compared = [alt for alt in shown if alt.startswith("5 pictures by")]
+    assert "10 images from the same x_t at t = 9, each with fresh noise after it" in shown
+    compared = [alt for alt in shown if alt.startswith("5 images by")]
     assert compared == [
-        f"5 pictures by {by} in {n} steps" for by in ("dpm-solver++", "ddim") for n in (2, 5, 10, 20)
+        f"5 images by {by} in {n} steps" for by in ("dpm-solver++", "ddim") for n in (2, 5, 10, 20)
     ]
     assert "gencore steps ddpm" in text_of(app)
 
 
-def test_scrubbing_moves_along_the_same_way(denoisers: Path) -> None:
+def test_the_timestep_slider_shows_other_steps_of_the_same_image(denoisers: Path) -> None:
     app = visit("diffusion", ["ddpm"], film="20")
     before = pictures(app)
     assert [alt for alt in before if alt.startswith("Steps ")] == [
-        f"Steps {first} to {first + 9} of a picture by ddpm: the noisy picture, the picture that the "
-        f"network expects, "
-        "and the noise it sees, one above the other"
+        f"Steps {first} to {first + 9} of an image by ddpm: the noisy image, the predicted image and the "
+        "predicted noise, one below the other"
         for first in (1, 11)
     ]
     after = pictures(checked(app.select_slider(key="t").set_value("0").run()))
-    ending = "The finished picture of ddpm"
+    ending = "The final image of ddpm"
     assert before[ending] == after[ending]
-    assert "x_t, the picture so far, at t = 9" in before and "x_t, the picture so far, at t = 0" in after
+    assert "x_t, the noisy image, at t = 9" in before and "x_t, the noisy image, at t = 0" in after
 
 
 def test_a_link_restores_run_seed_digit_sampler_steps_and_timestep(denoisers: Path) -> None:
@@ -140,17 +131,15 @@ def test_a_link_restores_run_seed_digit_sampler_steps_and_timestep(denoisers: Pa
     assert "DDIM, eta 0, 12 network evaluations" in text_of(app)
 
 
-def test_a_flow_has_one_way_only(denoisers: Path) -> None:
+def test_a_flow_has_no_branches(denoisers: Path) -> None:
     app = visit("diffusion", ["flow"])
-    assert "from any x_t there is one way on" in text_of(app)
-    assert "5 pictures by ddim in 20 steps" in pictures(app) and "by dpm-solver++" not in "".join(
-        pictures(app)
-    )
+    assert "each x_t leads to exactly one image" in text_of(app)
+    assert "5 images by ddim in 20 steps" in pictures(app) and "by dpm-solver++" not in "".join(pictures(app))
 
 
-def test_the_ancestral_sampler_is_drawn_on_request(denoisers: Path) -> None:
+def test_the_ancestral_sampler_is_shown_on_request(denoisers: Path) -> None:
     app = visit("diffusion", ["ddpm"], all="true")
-    assert "5 pictures by ddpm in 20 steps" in pictures(app)
+    assert "5 images by ddpm in 20 steps" in pictures(app)
 
 
 def test_measured_steps_are_a_chart_with_its_floor_and_a_table(denoisers: Path, gencore) -> None:
@@ -158,10 +147,10 @@ def test_measured_steps_are_a_chart_with_its_floor_and_a_table(denoisers: Path, 
     app = visit("diffusion", ["ddpm"])
     assert len(app.main.get("vega_lite_chart")) == 2
     assert app.main.dataframe[0].value["steps"].tolist() == [2, 3, 2, 3]
-    assert "fd of 64 pictures of seed 0" in text_of(app) and "other weights" not in text_of(app)
+    assert "Fréchet distance of 64 images with seed 0" in text_of(app) and "other weights" not in text_of(app)
     path = run("ddpm").results / "steps.json"
     path.write_text(path.read_text().replace('"checkpoint_digest": "', '"checkpoint_digest": "0'))
-    assert "Measured on other weights" in text_of(visit("diffusion", ["ddpm"]))
+    assert "Measured with other weights" in text_of(visit("diffusion", ["ddpm"]))
     path.write_text("{}")
     app = visit("diffusion", ["ddpm"])
     assert "steps.json is not readable" in text_of(app) and not app.main.get("vega_lite_chart")

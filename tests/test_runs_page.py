@@ -38,7 +38,7 @@ def test_without_runs_the_page_says_what_to_do(home: Path) -> None:
     assert "press **Start**" in text_of(app) and not app.main.dataframe
 
 
-def test_every_run_is_a_row_with_what_is_known_of_it(home: Path) -> None:
+def test_every_run_is_a_row_with_its_known_values(home: Path) -> None:
     measured(home, "digits-vae", config("vae"), 0.5)
     trained(home, "digits-gan", config("gan", epochs=2), until=0.5, end=None)
     trained(home, "bad", config("vae")).config_path.write_text("{")
@@ -46,10 +46,10 @@ def test_every_run_is_a_row_with_what_is_known_of_it(home: Path) -> None:
     assert rows["state"].to_dict() == {"digits-vae": "finished", "digits-gan": "died", "bad": "unreadable"}
     vae = rows.loc["digits-vae"]
     assert (vae["model"], vae["data"], vae["epochs"], vae["seed"]) == ("VAE", "digits", 4, 42)
-    assert vae["÷ floor"] == pytest.approx(vae["fd"] / 2.0) and len(vae["course"]) == 5
+    assert vae["÷ floor"] == pytest.approx(vae["fd"] / 2.0) and len(vae["training curve"]) == 5
     assert vae["MiB"] == run_catalog.bytes_on_disk(run("digits-vae")) / 2**20 > 0
     assert rows["fd"].isna().to_dict() == {"digits-vae": False, "digits-gan": True, "bad": True}
-    assert vae["picture"].startswith("data:image/png;base64,")
+    assert vae["samples"].startswith("data:image/png;base64,")
 
 
 def test_filters_narrow_the_list_and_come_from_the_address(home: Path) -> None:
@@ -60,7 +60,7 @@ def test_filters_narrow_the_list_and_come_from_the_address(home: Path) -> None:
     app.main.multiselect(key="model").set_value(["cGAN"]).run()
     assert table(checked(app)) == ["mnist-cgan"]
     app.main.multiselect(key="data").set_value(["digits"]).run()
-    assert "Take a filter back" in text_of(checked(app))
+    assert "Remove a filter" in text_of(checked(app))
 
 
 def test_runs_in_the_address_are_compared_line_by_line_what_differs_first(home: Path) -> None:
@@ -75,10 +75,10 @@ def test_runs_in_the_address_are_compared_line_by_line_what_differs_first(home: 
     assert every <= set(differ.index) | set(agree.index)
 
 
-def test_runs_asked_for_the_same_are_said_to_be_the_same(home: Path) -> None:
+def test_runs_with_the_same_options_are_reported_as_the_same(home: Path) -> None:
     for name in ("one", "two"):
         trained(home, name, config("vae"))
-    assert "asked for the same" in text_of(visit("runs", run=["one", "two"]))
+    assert "all options are the same" in text_of(visit("runs", run=["one", "two"]))
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_report_needs_measured_runs_of_one_data_set(home: Path) -> None:
 
 
 @pytest.mark.parametrize("ending", [".html", ".zip"])
-def test_a_report_of_the_runs_that_are_ticked_can_be_downloaded(home: Path, ending: str) -> None:
+def test_a_report_of_the_selected_runs_can_be_downloaded(home: Path, ending: str) -> None:
     measured(home, "digits-vae", config("vae"), 0.5)
     app = visit("runs", run=["digits-vae"])
     assert not app.main.get("download_button")
@@ -141,7 +141,7 @@ def test_a_report_of_the_runs_that_are_ticked_can_be_downloaded(home: Path, endi
     assert offered.proto.label.startswith(f"Download digits-vae{ending}")
 
 
-def test_a_model_card_and_a_network_are_of_one_run(home: Path) -> None:
+def test_a_model_card_and_an_onnx_file_need_a_single_run(home: Path) -> None:
     for name in ("one", "two"):
         trained(home, name, config("vae"))
     keys = ("runs.export.md", "runs.export.onnx")
@@ -194,6 +194,26 @@ def test_a_running_run_is_not_offered_for_deletion(home: Path) -> None:
     with mine.claim():
         app = asked_to_delete("mine")
     assert "Stop it first" in whole_text(app) and app.button(key="runs.delete.yes").disabled
+
+
+def delete_mine() -> None:
+    from dashboard.data import run_catalog
+    from dashboard.views import runs_delete
+    from gencore.store.runs import run
+
+    runs_delete.delete([run_catalog.entry(run("mine"))])
+
+
+def test_a_folder_that_is_no_longer_a_run_is_not_deleted_and_the_page_says_why(
+    home: Path, jobs: Jobs
+) -> None:
+    mine = trained(home, "mine", config("vae"))
+    mine.config_path.unlink()
+    (mine.results / "notes.txt").write_text("mine")
+    app = checked(AppTest.from_function(delete_mine, default_timeout=30).run())
+    [error] = app.error
+    assert "is not of a run" in error.value.replace("\\", "")
+    assert (mine.results / "notes.txt").exists()
 
 
 def test_a_deleted_run_leaves_nothing_and_its_name_is_free(home: Path, jobs: Jobs) -> None:
@@ -269,7 +289,7 @@ def test_five_hundred_runs_are_listed_and_no_file_is_read_twice(
     many: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frame = _listing()
-    assert len(frame) == 500 and frame["fd"].notna().all() and (frame["course"].map(len) == 5).all()
+    assert len(frame) == 500 and frame["fd"].notna().all() and (frame["training curve"].map(len) == 5).all()
     read = run_catalog._load.cache_info().misses
     monkeypatch.setattr(run_catalog, "_of_traced_kinds", lambda _: pytest.fail("a log was read again"))
     assert _listing().equals(frame) and run_catalog._load.cache_info().misses == read

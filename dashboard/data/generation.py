@@ -70,8 +70,10 @@ class Loaded:
     digest: str
 
     def labels(self, n: int, digit: int | None) -> Tensor | None:
-        """(n,): `digit`, or all classes in turn; None where the model takes no label."""
-        if not self.model.conditional:
+        """(n,): the class or cluster `digit`, or all classes in turn; None where the model takes no condition,
+        and where its clusters are to be random.
+        """
+        if not self.model.conditional and (digit is None or not self.model.clusters):
             return None
         every = torch.arange(n, device=self.model.device) % len(self.model.spec.class_names)
         return every if digit is None else torch.full_like(every, digit)
@@ -181,6 +183,18 @@ def _grid(sampling_options: SamplingOptions, version: int, columns: int, seed: i
         condition = model.draw_condition(len(labels), labels, rng)
         images = model.decode(z.repeat(classes, *[1] * (z.ndim - 1)), condition)
     return Samples(quantise(images).cpu(), labels.cpu(), loaded.model.sampling, loaded.step)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _cluster_images(sampling_options: SamplingOptions, version: int) -> np.ndarray:
+    model = _load(sampling_options, version).model
+    assert model.clusters, "asked of models with clusters only"
+    return pictures(model.clusters.images(model.spec).cpu())
+
+
+def cluster_images(sampling_options: SamplingOptions) -> np.ndarray:
+    """The centre of each cluster of a model that has clusters, (k, H, W, 3) uint8. Raises what FAULTS names."""
+    return _cluster_images(sampling_options, written(sampling_options.run))
 
 
 def grid(sampling_options: SamplingOptions, columns: int, seed: int) -> Samples:

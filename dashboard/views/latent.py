@@ -1,4 +1,4 @@
-"""Latent space: sliders along the directions that change a model's pictures most, walks, morphs and maps."""
+"""Latent space: sliders along principal directions, interpolation between images, class morphs and maps."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from dashboard.components import latent_sliders
 from dashboard.components.latent_sliders import Slider
 from dashboard.data import generation, run_catalog, sheets
 from dashboard.data.run_catalog import Entry
-from dashboard.views import latent_interpolation, latent_maps
+from dashboard.views import condition, latent_interpolation, latent_maps
 from dashboard.views.latent_model import (
     LARGE,
     REACH,
     SLIDER,
     SelectedModel,
-    digit,
-    directions,
-    drawn_by,
-    named,
+    direction_name,
+    generated_by,
+    principal_directions,
     select_model,
 )
 from dashboard.widgets import address, run_controls
@@ -30,24 +29,23 @@ from gencore.latent import traversal
 from gencore.latent.directions import COARSE, Directions
 from gencore.latent.traversal import LatentPoints
 
-DEVIATIONS = 4.0
-"""How far a raw coordinate is moved at most; drawn ones have a deviation of about 1."""
+MAX_OFFSET = 4.0
+"""Largest offset of a raw coordinate; coordinates of random latents have a standard deviation of about 1."""
 MAX_COORDINATES = 6
 
 
 def main() -> None:
-    """Draw the page."""
+    """Show the page."""
     st.title("Latent space", anchor=False)
     entries = run_catalog.generative_runs()
     if not entries:
         st.info(
-            "No model to walk through yet. Choose one on the left and press **Start**; its latent "
-            "space opens as soon "
-            "as its first weights are saved.",
+            "No model to explore yet. Choose a model on the left and press **Start**; its latent space is "
+            "shown here after its first checkpoint.",
             icon=":material/rocket_launch:",
         )
         return
-    by_name = {one.run.name: one for one in entries}
+    by_name = {entry.run.name: entry for entry in entries}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         view = st.segmented_control(
             "View",
@@ -60,76 +58,80 @@ def main() -> None:
             width="content",
         )
         with st.container(width=LARGE):
-            one = by_name[address.run("latent", [*by_name], _default(entries))]
-    run_controls.faults(one)
-    if one.config:
-        _walk(one, view)
+            entry = by_name[address.run("latent", [*by_name], _default(entries))]
+    run_controls.faults(entry)
+    if entry.config:
+        _show_view(entry, view)
 
 
 def _default(entries: list[Entry]) -> str:
-    """The first headline model of the data set that most is measured on, else the newest run."""
+    """The first model on the data set with the most evaluated runs, else the newest run."""
     for dataset in run_catalog.datasets(entries):
         return run_catalog.one_a_label(entries, dataset)[0].run.name
     return entries[0].run.name
 
 
 @st.fragment
-def _walk(one: Entry, view: str) -> None:
-    with generation.explained_errors(one):
-        of = select_model(one)
-        VIEWS[view](of)
+def _show_view(entry: Entry, view: str) -> None:
+    with generation.explained_errors(entry):
+        selected = select_model(entry)
+        VIEWS[view](selected)
         st.caption(
-            f"{mark(colour(one.label))} {plain(one.label)} · {plain(one.run.name)} · weights of step "
-            f"{of.step:,} · "
-            f"{plain(of.latent_space.model.sampling)}"
+            f"{mark(colour(entry.label))} {plain(entry.label)} · {plain(entry.run.name)} · weights of step "
+            f"{selected.step:,} · {plain(selected.latent_space.model.sampling)}"
         )
 
 
-def _sliders(of: SelectedModel) -> None:
-    found = directions(of)
+def _sliders(selected: SelectedModel) -> None:
+    """An image and sliders for the principal directions and the chosen raw coordinates of its latent."""
+    found = principal_directions(selected)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        asked = digit(of, "Digit", "ask")
-        base = of.latent_space.random(address.seed(), asked)
+        label = condition.choose(selected.entry, "Digit", "ask")
+        condition.show_clusters(selected.entry, selected.sampling_options)
+        base = selected.latent_space.random(address.seed(), label)
         chosen = st.multiselect(
             "Raw coordinates",
             [str(i) for i in range(base.z.numel())],
             key="coordinates",
             bind="query-params",
             max_selections=MAX_COORDINATES,
-            placeholder=f"Choose among {base.z.numel()}",
+            placeholder=f"Choose from {base.z.numel()}",
             width=SLIDER,
         )
-    _moved(of, base, found, [int(i) for i in chosen])
-    among = f"its {COARSE}×{COARSE} slowest waves" if found.vectors.ndim == 4 else "its coordinates"
+    _edited_image(selected, base, found, [int(i) for i in chosen])
+    searched = f"the {COARSE}×{COARSE} lowest frequencies" if found.vectors.ndim == 4 else "all coordinates"
     st.caption(
-        "A slider turns the latent towards a direction, by 45° at its end, and keeps its length; one "
-        "of a raw coordinate is "
-        f"added to it. Shares are of the squared change of features along all of {among}, around "
-        f"{found.places} drawn latents."
+        "A direction slider rotates the latent towards that direction, by 45° at its end, and keeps its "
+        "length. A coordinate slider adds to that coordinate. Percentages are shares of the squared change "
+        f"of features along {searched}, measured at {found.places} random latents."
     )
 
 
 @st.fragment
-def _moved(of: SelectedModel, base: LatentPoints, found: Directions, coordinates: list[int]) -> None:
-    """The picture and its sliders; all that a move runs."""
-    turns = [
-        Slider(f"d{k}", f"direction {k} · {named(share)}", REACH, 0.05)
+def _edited_image(
+    selected: SelectedModel, base: LatentPoints, found: Directions, coordinates: list[int]
+) -> None:
+    """The image and its sliders: the only part of the page that a slider move reruns."""
+    direction_sliders = [
+        Slider(f"d{k}", direction_name(k, share), REACH, 0.05)
         for k, share in enumerate(found.shares, start=1)
     ]
-    shifts = [Slider(f"z{i}", f"add to coordinate {i}", DEVIATIONS, 0.1) for i in coordinates]
-    stand = latent_sliders.places([*turns, *shifts])
-    amounts, added = [stand[one.name] for one in turns], {i: stand[f"z{i}"] for i in coordinates}
-    with generation.explained_errors(of.one):
-        images = of.latent_space.draw(traversal.edit_latent(base, found.vectors, amounts, added))
-        told = [f"direction {k} at {a:g}" for k, a in enumerate(amounts, start=1) if a]
-        told += [f"coordinate {i} by {c:g}" for i, c in added.items() if c]
-        words = f"Picture with {', '.join(told) or 'all sliders at 0'}, {drawn_by(of)}"
+    coordinate_sliders = [Slider(f"z{i}", f"add to coordinate {i}", MAX_OFFSET, 0.1) for i in coordinates]
+    sliders = [*direction_sliders, *coordinate_sliders]
+    values = latent_sliders.places(sliders)
+    amounts = [values[slider.name] for slider in direction_sliders]
+    offsets = {i: values[f"z{i}"] for i in coordinates}
+    with generation.explained_errors(selected.entry):
+        point = traversal.edit_latent(base, found.vectors, amounts, offsets)
+        pixels = generation.pictures(selected.latent_space.draw(point))
+        edits = [f"direction {k} at {amount:g}" for k, amount in enumerate(amounts, start=1) if amount]
+        edits += [f"coordinate {i} by {offset:g}" for i, offset in offsets.items() if offset]
         latent_sliders.show(
-            [*turns, *shifts],
-            stand,
-            sheets.draw(generation.pictures(images), 1, 1),
-            words,
-            of.scale(LARGE) * of.size,
+            sliders,
+            values,
+            sheets.draw(pixels, 1, 1),
+            f"Image with {', '.join(edits) or 'all sliders at 0'}, {generated_by(selected)}",
+            selected.scale(LARGE) * selected.size,
         )
 
 

@@ -1,4 +1,4 @@
-"""Views of the latent page that go from one place to another: interpolation, and the morph of a label."""
+"""Views of the latent page with paths: interpolation between images, and the morph between two classes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,16 @@ from streamlit.delta_generator import DeltaGenerator
 from dashboard.components import canvas, frame_slider
 from dashboard.data import generation, sheets
 from dashboard.data.generation import SamplingOptions
-from dashboard.views.latent_model import LARGE, SIDE, SLIDER, SMALL, SelectedModel, digit, drawn_by, picture
+from dashboard.views import condition
+from dashboard.views.latent_model import (
+    LARGE,
+    SIDE,
+    SLIDER,
+    SMALL,
+    SelectedModel,
+    generated_by,
+    show_images,
+)
 from dashboard.widgets import address
 from dashboard.widgets.text import plain
 from gencore.config.options import DatasetName
@@ -22,27 +31,27 @@ from gencore.latent.traversal import LatentPoints, LatentSpace
 
 MAX_ENDS = 4
 FRAMES = 12
-"""Pictures from one end to the next."""
+"""Images from one end to the next."""
 RANDOM, TEST, DRAWN = "random", "test picture", "drawn"
+"""Kinds of ends; the names are in addresses, so links depend on them."""
 
 
 class Endpoint(NamedTuple):
-    """One end of a walk: a seed, a test picture's number or a drawing; asked for `digit` where the model
-    takes labels.
-    """
+    """One end of a path: a seed, the number of a test image, or a drawing."""
 
     kind: str
     number: int
-    digit: int | None
+    label: int | None
+    """The class of the image, or its cluster where that is not random."""
     pixels: bytes = b""
     """Of a drawing: grey, row by row."""
 
 
-def interpolation(of: SelectedModel) -> None:
-    """From one picture to the next, of two to four."""
+def interpolation(selected: SelectedModel) -> None:
+    """The path from end to end, for two to four ends; with four also a grid between them."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         count = st.segmented_control(
-            "Ends",
+            "Number of ends",
             range(2, MAX_ENDS + 1),
             default=2,
             required=True,
@@ -50,98 +59,108 @@ def interpolation(of: SelectedModel) -> None:
             bind="query-params",
             width="content",
         )
-        how = st.segmented_control(
-            "Between them",
+        method = st.segmented_control(
+            "Interpolation",
             [*traversal.BETWEEN],
             default="slerp",
             required=True,
             key="between",
             bind="query-params",
-            help="slerp follows the great circle and keeps the latent's length; lerp is the straight line.",
+            help="slerp follows a great circle and keeps the length of the latent; lerp is a straight line.",
             width="content",
         )
     with st.container(horizontal=True, gap="medium"):
-        asked = [_end(of, i) for i in range(1, count + 1)]
-    if not of.latent_space.inverts:
-        st.caption(f"A {plain(of.one.label)} cannot find the latent of a picture, so none can be an end.")
-    ends = tuple(end for end, _ in asked)
-    with st.spinner("Drawing …", show_time=True):
-        frames = _path_images(of.sampling_options, of.version, of.dataset, ends, how, of.latent_space)
-    for i, (end, place) in enumerate(asked):
-        pair = [frames[i * FRAMES]]
-        words = f"End {i + 1}"
-        if end.kind != RANDOM:
-            pair.insert(0, generation.pictures(_image(of.dataset, end))[0])
-            words += (
-                f": the {'drawing' if end.kind == DRAWN else end.kind} and what the model gives back of it"
-            )
-        with place:
-            picture(of, np.stack(pair), words, len(pair), SMALL)
-    _along(of, frames, "end 1", f"end {count}", "along")
+        chosen = [_choose_end(selected, i) for i in range(1, count + 1)]
+    if not selected.latent_space.inverts:
+        st.caption(
+            f"A {plain(selected.entry.label)} cannot find the latent of an image, so test images and "
+            "drawings are not available as ends."
+        )
+    ends = tuple(end for end, _ in chosen)
+    cached = selected.sampling_options, selected.version, selected.dataset, ends, method
+    with st.spinner("Generating …", show_time=True):
+        frames = _path_images(*cached, selected.latent_space)
+    for i, (end, container) in enumerate(chosen):
+        with container:
+            _show_end(selected, f"End {i + 1}", end, frames[i * FRAMES])
+    _path(selected, frames, "end 1", f"end {count}", "along")
     if count == MAX_ENDS:
-        with st.spinner("Drawing …", show_time=True):
-            square = _square(of.sampling_options, of.version, of.dataset, ends, how, of.latent_space)
-        st.caption("The same four ends as corners of a square.")
-        picture(of, square, f"Square of {SIDE} by {SIDE} pictures between the four ends", SIDE, SMALL)
+        with st.spinner("Generating …", show_time=True):
+            grid = _grid_images(*cached, selected.latent_space)
+        st.caption("The same four ends as corners of a grid.")
+        show_images(selected, grid, f"Grid of {SIDE} by {SIDE} images between the four ends", SIDE, SMALL)
 
 
-def _end(of: SelectedModel, i: int) -> tuple[Endpoint, DeltaGenerator]:
-    """What the visitor asks of end `i`, and the place above for its picture."""
+def _choose_end(selected: SelectedModel, i: int) -> tuple[Endpoint, DeltaGenerator]:
+    """The inputs of end `i`; gives the end and the container above the inputs for its image."""
     with st.container(width=SLIDER - 24, gap="xsmall"):
-        place = st.container(height=of.scale(SMALL) * of.size + 8, border=False)
-        kinds = [RANDOM, TEST] if of.latent_space.inverts else [RANDOM]
-        if of.latent_space.inverts and DATASETS[of.dataset].channels == 1:
+        container = st.container(height=selected.scale(SMALL) * selected.size + 8, border=False)
+        kinds = [RANDOM, TEST] if selected.latent_space.inverts else [RANDOM]
+        if selected.latent_space.inverts and DATASETS[selected.dataset].channels == 1:
             kinds.append(DRAWN)
         kind = (
             st.selectbox(f"End {i}", kinds, key=f"end{i}", bind="query-params") if len(kinds) > 1 else RANDOM
         )
         if kind == DRAWN:
-            return _drawn(of, i), place
+            return _drawn_end(selected, i), container
         with st.container(horizontal=True):
             if kind == TEST:
-                labels = generation.real_labels(of.dataset, "test")
-                number = st.number_input(
-                    "Number",
-                    0,
-                    len(labels) - 1,
-                    i - 1,
-                    key=f"test{i}",
-                    bind="query-params",
-                    width=SLIDER // 2,
-                )
-                return Endpoint(TEST, number, int(labels[number])), place
-            asked = digit(of, "Digit", f"digit{i}", 2 * i + 1)
-            number = st.number_input(
+                return _test_end(selected, i), container
+            label = condition.choose(selected.entry, "Digit", f"digit{i}", 2 * i + 1)
+            seed = st.number_input(
                 "Seed", 0, address.MAX_SEED, i - 1, key=f"seed{i}", bind="query-params", width=SLIDER // 2
             )
-            return Endpoint(RANDOM, number, asked), place
+            return Endpoint(RANDOM, seed, label), container
 
 
-def _drawn(of: SelectedModel, i: int) -> Endpoint:
-    """What the visitor draws of end `i`; before that, the random one it would be."""
-    pixels, box = canvas.drawn(f"canvas{i}", of.size), canvas.BOXES.get(of.dataset)
-    asked = digit(of, "Digit", f"digit{i}", 2 * i + 1)
+def _test_end(selected: SelectedModel, i: int) -> Endpoint:
+    labels = generation.real_labels(selected.dataset, "test")
+    number = st.number_input(
+        "Number", 0, len(labels) - 1, i - 1, key=f"test{i}", bind="query-params", width=SLIDER // 2
+    )
+    return Endpoint(TEST, number, int(labels[number]))
+
+
+def _drawn_end(selected: SelectedModel, i: int) -> Endpoint:
+    """The visitor's drawing; a random end while the canvas is empty."""
+    pixels, box = canvas.drawn(f"canvas{i}", selected.size), canvas.BOXES.get(selected.dataset)
+    label = None
+    if selected.entry.is_conditional:  # a model with clusters takes the one nearest to the drawing
+        label = condition.choose(selected.entry, "Digit", f"digit{i}", 2 * i + 1)
     if pixels is None:
-        st.caption(f"Draw a {'digit' if box else 'picture'}; until then this end is random.")
-        return Endpoint(RANDOM, i - 1, asked)
-    return Endpoint(DRAWN, 0, asked, (canvas.fitted(pixels, box) if box else pixels).tobytes())
+        st.caption(f"Draw {'a digit' if box else 'an image'}; until then this end is random.")
+        return Endpoint(RANDOM, i - 1, label)
+    return Endpoint(DRAWN, 0, label, (canvas.fitted(pixels, box) if box else pixels).tobytes())
 
 
-def _image(dataset: DatasetName, end: Endpoint) -> generation.Tensor:
-    """The picture (1, C, H, W) uint8 whose latent is looked for: a test picture, or the drawing."""
+def _show_end(selected: SelectedModel, title: str, end: Endpoint, generated: np.ndarray) -> None:
+    """The image that the model generates at an end, beside the test image or drawing that was given."""
+    if end.kind == RANDOM:
+        show_images(selected, generated[None], title, 1, SMALL)
+        return
+    given = generation.pictures(_given_image(selected.dataset, end))[0]
+    source = "drawing" if end.kind == DRAWN else "test image"
+    show_images(
+        selected, np.stack([given, generated]), f"{title}: the {source} and its reconstruction", 2, SMALL
+    )
+
+
+def _given_image(dataset: DatasetName, end: Endpoint) -> generation.Tensor:
+    """The test image or drawing of an end that is not random, (1, C, H, W) uint8."""
     if end.kind == TEST:
         return generation.real(dataset, "test")[end.number][None]
     return generation.grey(end.pixels, DATASETS[dataset].size)
 
 
-def _places(latent_space: LatentSpace, dataset: DatasetName, ends: tuple[Endpoint, ...]) -> LatentPoints:
-    found = [
-        latent_space.random(end.number, end.digit)
-        if end.kind == RANDOM
-        else latent_space.invert(_image(dataset, end), end.digit)
-        for end in ends
-    ]
-    return LatentPoints.of(found)
+def _latents(latent_space: LatentSpace, dataset: DatasetName, ends: tuple[Endpoint, ...]) -> LatentPoints:
+    return LatentPoints.of(
+        [
+            latent_space.random(end.number, end.label)
+            if end.kind == RANDOM
+            else latent_space.invert(_given_image(dataset, end), end.label)
+            for end in ends
+        ]
+    )
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
@@ -150,76 +169,78 @@ def _path_images(
     version: int,
     dataset: DatasetName,
     ends: tuple[Endpoint, ...],
-    how: str,
+    method: str,
     _latent_space: LatentSpace,
 ) -> np.ndarray:
-    return generation.pictures(
-        _latent_space.draw(traversal.path(_places(_latent_space, dataset, ends), FRAMES, how))
-    )
+    points = traversal.path(_latents(_latent_space, dataset, ends), FRAMES, method)
+    return generation.pictures(_latent_space.draw(points))
 
 
 @st.cache_data(max_entries=32, show_spinner=False)
-def _square(
+def _grid_images(
     sampling_options: SamplingOptions,
     version: int,
     dataset: DatasetName,
     ends: tuple[Endpoint, ...],
-    how: str,
+    method: str,
     _latent_space: LatentSpace,
 ) -> np.ndarray:
-    return generation.pictures(
-        _latent_space.draw(traversal.square(_places(_latent_space, dataset, ends), SIDE, how))
-    )
+    points = traversal.square(_latents(_latent_space, dataset, ends), SIDE, method)
+    return generation.pictures(_latent_space.draw(points))
 
 
-def _along(of: SelectedModel, pictures: np.ndarray, first: str, last: str, address: str) -> None:
-    """The film under a slider; its pictures side by side and as a GIF."""
+def _path(selected: SelectedModel, frames: np.ndarray, first: str, last: str, address_key: str) -> None:
+    """The frames of a path under a slider, side by side, and as a GIF."""
     with st.container(horizontal=True, gap="medium"):
-        with st.container(width=of.scale(LARGE) * of.size):
-            name = f"Picture {drawn_by(of)}"
+        with st.container(width=selected.scale(LARGE) * selected.size):
+            name = f"Image {generated_by(selected)}"
             frame_slider.show(
-                [frame_slider.Tile(name, None, sheets.strip(pictures))],
+                [frame_slider.Tile(name, None, sheets.strip(frames))],
                 first,
                 last,
-                of.scale(LARGE) * of.size,
-                address,
+                selected.scale(LARGE) * selected.size,
+                address_key,
             )
         with st.container(width=2 * SLIDER + 32):
-            some = pictures[:: max(1, (len(pictures) - 1) // FRAMES)]
-            picture(of, some, f"{len(some)} pictures along the walk", -(-len(some) // 2), 2 * LARGE // FRAMES)
+            some = frames[:: max(1, (len(frames) - 1) // FRAMES)]
+            columns = -(-len(some) // 2)
+            show_images(selected, some, f"{len(some)} images along the path", columns, 2 * LARGE // FRAMES)
             st.download_button(
                 "GIF",
-                partial(traversal.gif, pictures, of.scale(LARGE // 2)),
-                f"{of.one.run.name}.gif",
+                partial(traversal.gif, frames, selected.scale(LARGE // 2)),
+                f"{selected.entry.run.name}.gif",
                 "image/gif",
                 icon=":material/gif_box:",
                 on_click="ignore",
-                help="There and back.",
+                help="Plays forwards, then backwards.",
             )
 
 
-def morph(of: SelectedModel) -> None:
-    """From one class to another, the latent kept."""
-    if not of.latent_space.morphs:
+def morph(selected: SelectedModel) -> None:
+    """The path from one class to another with a fixed latent."""
+    if not selected.latent_space.morphs:
         st.info(
-            f"A {plain(of.one.label)} takes no labels, so nothing lies between two digits for it. "
-            f"Choose a run of a cGAN, "
-            "whose label is a vector; or walk from one picture to another under **interpolation**.",
+            f"A {plain(selected.entry.label)} has no label vector to interpolate. Choose a run of a cGAN, or "
+            "use **interpolation** between two images.",
             icon=":material/tag:",
         )
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        first, last = digit(of, "From", "from", 3), digit(of, "To", "to", 8)
+        first = condition.choose(selected.entry, "From", "from", 3, may_be_random=False)
+        last = condition.choose(selected.entry, "To", "to", 8, may_be_random=False)
+        condition.show_clusters(selected.entry, selected.sampling_options)
         seed = address.seed()
-    pictures = _path_images(
-        of.sampling_options,
-        of.version,
-        of.dataset,
+    assert first is not None and last is not None, "a model that morphs takes labels"
+    frames = _path_images(
+        selected.sampling_options,
+        selected.version,
+        selected.dataset,
         (Endpoint(RANDOM, seed, first), Endpoint(RANDOM, seed, last)),
         "lerp",
-        of.latent_space,
+        selected.latent_space,
     )
-    assert first is not None and last is not None, "a model that morphs takes labels"
-    names = DATASETS[of.dataset].class_names
-    _along(of, pictures, names[first], names[last], "morph")
-    st.caption("The latent stays where it is; only the label's vector moves, from one class to the other.")
+    names = DATASETS[selected.dataset].class_names
+    if not selected.entry.is_conditional:
+        names = tuple(f"cluster {k}" for k in range(selected.latent_space.model.condition_dim))
+    _path(selected, frames, names[first], names[last], "morph")
+    st.caption("The latent is fixed; only the condition changes, from one end to the other.")

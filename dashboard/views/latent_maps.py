@@ -1,6 +1,4 @@
-"""Views of the latent page from above: test pictures by their codes, and pictures over a plane of latent
-space.
-"""
+"""Maps of a latent space: encoded test images, and images generated on a plane."""
 
 from __future__ import annotations
 
@@ -11,6 +9,7 @@ import streamlit as st
 
 from dashboard.data import generation
 from dashboard.data.generation import SamplingOptions
+from dashboard.views import condition
 from dashboard.views.latent_model import (
     LARGE,
     REACH,
@@ -18,10 +17,9 @@ from dashboard.views.latent_model import (
     SLIDER,
     SMALL,
     SelectedModel,
-    digit,
-    directions,
-    named,
-    picture,
+    direction_name,
+    principal_directions,
+    show_images,
 )
 from dashboard.widgets import address
 from gencore.config.options import DatasetName
@@ -30,39 +28,49 @@ from gencore.latent import traversal
 from gencore.latent.traversal import LatentSpace, Plane
 
 MAPPED = 1000
-PLANES = ("test pictures", "principal directions")
+"""Test images on the map."""
+TEST_IMAGES, DIRECTIONS = "test images", "principal directions"
 
 
-def show(of: SelectedModel) -> None:
-    """The map of the latent space, with its controls."""
-    plane = PLANES[-1]
-    if of.latent_space.encodes:
+def show(selected: SelectedModel) -> None:
+    """The map of the latent space, with its inputs."""
+    plane = DIRECTIONS
+    if selected.latent_space.encodes:
         plane = st.segmented_control(
-            "Plane", PLANES, default=PLANES[0], required=True, key="plane", bind="query-params",
-            label_visibility="collapsed", width="content",
-        )  # fmt: skip
-    if plane == PLANES[0]:
-        _codes_map(of)
-    else:
-        _directions_map(of)
-
-
-def _directions_map(of: SelectedModel) -> None:
-    found = directions(of)
-    names = [f"direction {k} · {named(share)}" for k, share in enumerate(found.shares, start=1)]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        across = names.index(
-            st.selectbox("Across", names, 0, key="across", bind="query-params", width=SLIDER)
+            "Plane",
+            [TEST_IMAGES, DIRECTIONS],
+            default=TEST_IMAGES,
+            required=True,
+            key="plane",
+            bind="query-params",
+            label_visibility="collapsed",
+            width="content",
         )
-        down = names.index(st.selectbox("Down", names, 1, key="down", bind="query-params", width=SLIDER))
-        asked = digit(of, "Digit", "ask")
-        base = of.latent_space.random(address.seed(), asked)
-    with st.spinner("Drawing …", show_time=True):
-        places = traversal.rotation_grid(base, found.vectors[[across, down]], SIDE, REACH)
-        pictures = generation.pictures(of.latent_space.draw(places))
-    words = f"{SIDE} by {SIDE} pictures over directions {across + 1} and {down + 1}"
-    picture(of, pictures, words, SIDE, SMALL)
-    st.caption("In the middle the seed's own picture; towards each edge its latent turns by 45°.")
+    if plane == TEST_IMAGES:
+        _map_of_test_images(selected)
+    else:
+        _map_of_directions(selected)
+
+
+def _map_of_directions(selected: SelectedModel) -> None:
+    """Images on the plane of two principal directions."""
+    found = principal_directions(selected)
+    names = [direction_name(k, share) for k, share in enumerate(found.shares, start=1)]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        across, down = (
+            names.index(st.selectbox(label, names, i, key=key, bind="query-params", width=SLIDER))
+            for i, (label, key) in enumerate([("Horizontal", "across"), ("Vertical", "down")])
+        )
+        label = condition.choose(selected.entry, "Digit", "ask")
+        base = selected.latent_space.random(address.seed(), label)
+    with st.spinner("Generating …", show_time=True):
+        points = traversal.rotation_grid(base, found.vectors[[across, down]], SIDE, REACH)
+        pixels = generation.pictures(selected.latent_space.draw(points))
+    title = f"{SIDE} by {SIDE} images over directions {across + 1} and {down + 1}"
+    show_images(selected, pixels, title, SIDE, SMALL)
+    st.caption(
+        "In the centre is the image of the seed. Towards each edge its latent is rotated by up to 45°."
+    )
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)
@@ -72,42 +80,39 @@ def _plane(
     return Plane.of(_latent_space.invert(generation.real(dataset, "test")[:MAPPED], None).z)
 
 
-def _codes_map(of: SelectedModel) -> None:
-    dataset = of.dataset
+def _map_of_test_images(selected: SelectedModel) -> None:
+    """Encoded test images on their first two principal components, and generated images on that plane."""
+    dataset, latent_space = selected.dataset, selected.latent_space
     test = generation.real(dataset, "test")[:MAPPED]
-    plane = _plane(of.sampling_options, of.version, dataset, of.latent_space)
     labels = generation.real_labels(dataset, "test")[:MAPPED]
+    plane = _plane(selected.sampling_options, selected.version, dataset, latent_space)
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=500):
             st.altair_chart(
                 _scatter(plane, [DATASETS[dataset].class_names[label] for label in labels]),
-                key="codes", on_select=_choose, selection_mode="chosen",
-            )  # fmt: skip
+                key="codes",
+                on_select=_keep_chosen_point,
+                selection_mode="chosen",
+            )
         with st.container(width=SLIDER):
-            number = st.number_input("Test picture", 0, len(test) - 1, 0, key="point", bind="query-params")
-            real = test[number][None]
-            given_back = of.latent_space.draw(of.latent_space.invert(real, None))
-            both = np.concatenate([generation.pictures(real), generation.pictures(given_back)])
-            picture(of, both, f"Test picture {number} and what the model gives back of it", 2, LARGE // 3)
-            st.caption("Click a digit on the map: the test picture, and what the model gives back of it.")
+            number = st.number_input("Test image", 0, len(test) - 1, 0, key="point", bind="query-params")
+            original = test[number][None]
+            reconstruction = latent_space.draw(latent_space.invert(original, None))
+            both = np.concatenate([generation.pictures(original), generation.pictures(reconstruction)])
+            show_images(selected, both, f"Test image {number} and its reconstruction", 2, LARGE // 3)
+            st.caption("Click a digit on the map to see the test image and its reconstruction.")
     st.caption(
-        f"The codes of {len(test):,} test pictures on the two axes along which they vary most, "
-        f"{plane.share:.0%} of their "
-        "variance. Below, what the model draws on that plane."
+        f"The codes of {len(test):,} test images on their first two principal components, which hold "
+        f"{plane.share:.0%} of the variance. Below: images that the model generates on this plane."
     )
-    picture(
-        of,
-        generation.pictures(of.latent_space.draw(plane.grid(SIDE))),
-        f"{SIDE} by {SIDE} pictures over the plane",
-        SIDE,
-        SMALL,
-    )
+    pixels = generation.pictures(latent_space.draw(plane.grid(SIDE)))
+    show_images(selected, pixels, f"{SIDE} by {SIDE} images over the plane", SIDE, SMALL)
 
 
-def _scatter(plane: Plane, names: list[str]) -> alt.Chart:
+def _scatter(plane: Plane, digits: list[str]) -> alt.Chart:
     points = pd.DataFrame(plane.coordinates, columns=["x", "y"])
-    points["digit"], points["picture"] = names, range(len(points))
-    chosen = alt.selection_point(name="chosen", fields=["picture"])
+    points["digit"], points["image"] = digits, range(len(points))
+    chosen = alt.selection_point(name="chosen", fields=["image"])
     axis = alt.Axis(title=None, labels=False, ticks=False, domain=False, grid=False)
     return (
         alt.Chart(points)
@@ -118,13 +123,13 @@ def _scatter(plane: Plane, names: list[str]) -> alt.Chart:
             text="digit:N",
             size=alt.condition(chosen, alt.value(22), alt.value(11), empty=False),
             color=alt.Color("digit:N", legend=None, scale=alt.Scale(scheme="tableau10")),
-            tooltip=["digit:N", "picture:Q"],
+            tooltip=["digit:N", "image:Q"],
         )
         .add_params(chosen)
         .properties(height=480)
     )
 
 
-def _choose() -> None:
+def _keep_chosen_point() -> None:
     for point in st.session_state["codes"]["selection"]["chosen"][:1]:
-        st.session_state["point"] = point["picture"]
+        st.session_state["point"] = point["image"]

@@ -1,8 +1,8 @@
-"""Quiz: real or drawn by a model? How often a model's pictures are taken for real is its score."""
+"""Quiz: is an image real or generated? A model's score is how often its images are judged to be real."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import streamlit as st
@@ -10,7 +10,7 @@ import streamlit as st
 from dashboard.data import generation, run_catalog, sheets
 from dashboard.data.generation import SamplingOptions
 from dashboard.data.run_catalog import Entry
-from dashboard.views.quiz_game import DECK, REAL, Count, Game
+from dashboard.views.quiz_game import BATCH_SIZE, REAL, AnswerCount, Game
 from dashboard.widgets import address
 from dashboard.widgets.altair_charts import mark
 from dashboard.widgets.text import plain
@@ -18,27 +18,27 @@ from gencore.analysis.colours import colour
 from gencore.data.registry import DATASETS
 
 MAX_MODELS = 6
-LARGE, SMALL = 10, 3
+LARGE_SCALE, SMALL_SCALE = 10, 3
 
 
 def main() -> None:
-    """Draw the page."""
-    st.title("Real or drawn?", anchor=False)
-    entries = [one for one in run_catalog.generative_runs() if one.config]
+    """Show the page."""
+    st.title("Real or generated?", anchor=False)
+    entries = [entry for entry in run_catalog.generative_runs() if entry.config]
     if not entries:
         st.info(
-            "No model to guess yet. Choose one on the left and press **Start**.",
+            "No model for the quiz yet. Choose a model on the left and press **Start**.",
             icon=":material/rocket_launch:",
         )
         return
-    by_name = {one.run.name: one for one in entries}
+    by_name = {entry.run.name: entry for entry in entries}
     chosen = [by_name[name] for name in address.runs("quiz", [*by_name], _default(entries), MAX_MODELS)]
     dataset = chosen[0].readable_config.data.dataset
-    players = [one for one in chosen if one.dataset == dataset]
+    players = [entry for entry in chosen if entry.dataset == dataset]
     if len(players) < len(chosen):
         st.caption(
-            f"Only models of {DATASETS[dataset].title} play together; the first run chosen says "
-            f"which data set."
+            f"Only models trained on {DATASETS[dataset].title} take part; the first selected run sets the "
+            "data set."
         )
     try:
         real = generation.real(dataset, "test")
@@ -47,103 +47,113 @@ def main() -> None:
         return
     key = f"quiz.{dataset}"
     game = st.session_state.setdefault(key, Game())
-    with st.spinner("Shuffling …", show_time=True):
-        drawn = _decks(players, game.deck)
-    if not drawn:
+    with st.spinner("Generating …", show_time=True):
+        generated = _generate(players, game.batch_seed)
+    if not generated:
         return
-    if game.question is None or game.question.source not in {REAL, *drawn}:
-        game = st.session_state[key] = game.asking(drawn, generation.pictures(real))
+    if game.question is None or game.question.source not in {REAL, *generated}:
+        game = st.session_state[key] = game.with_question(generated, generation.pictures(real))
     left, right = st.columns([5, 6], gap="large")
     with left:
         _question(game, key)
     with right:
-        _before(game, by_name)
-        _score(game, key, [one for one in players if one.run.name in drawn])
+        _previous_answer(game, by_name)
+        _score(game, key, [entry for entry in players if entry.run.name in generated])
 
 
 def _default(entries: Sequence[Entry]) -> list[str]:
-    """The models of a data set that is at hand, the most measured first, else of the newest run's."""
+    """The models on a data set that needs no download: the one with the most evaluated runs, else the data
+    set of the newest run.
+    """
     at_hand = [name for name in run_catalog.datasets(entries) if generation.is_at_hand(name)]
     models = run_catalog.one_a_label(entries, (at_hand or [entries[0].readable_config.data.dataset])[0])
-    return [one.run.name for one in models[:MAX_MODELS]]
+    return [entry.run.name for entry in models[:MAX_MODELS]]
 
 
-def _decks(players: Sequence[Entry], seed: int) -> dict[str, np.ndarray]:
-    """DECK pictures of every run that can draw, in an order that follows no label."""
-    decks = {}
-    for one in players:
-        with generation.explained_errors(one):
-            pictures = generation.pictures(generation.draw(SamplingOptions(one.run), DECK, None, seed).images)
-            decks[one.run.name] = np.random.default_rng(seed).permutation(pictures)
-    return decks
+def _generate(players: Sequence[Entry], seed: int) -> dict[str, np.ndarray]:
+    """BATCH_SIZE images by run, in an order independent of their labels; without runs that cannot sample."""
+    images = {}
+    for entry in players:
+        with generation.explained_errors(entry):
+            samples = generation.draw(SamplingOptions(entry.run), BATCH_SIZE, None, seed)
+            pixels = generation.pictures(samples.images)
+            images[entry.run.name] = np.random.default_rng(seed).permutation(pixels)
+    return images
 
 
-def _question(game: Game, kept: str) -> None:
-    assert game.question is not None, "the page asks before it shows"
-    side = game.question.picture.shape[1] * LARGE
-    st.image(
-        sheets.draw([game.question.picture], 1, LARGE),
-        alt="A picture: is it real, or was it drawn by a model?",
-    )
-    with st.container(horizontal=True, width=side):
-        for words, real, key in (("Real", True, "Left"), ("Drawn", False, "Right")):
+def _question(game: Game, session_key: str) -> None:
+    assert game.question is not None, "main sets a question first"
+    width = game.question.image.shape[1] * LARGE_SCALE
+    st.image(sheets.draw([game.question.image], 1, LARGE_SCALE), alt="An image: is it real or generated?")
+    with st.container(horizontal=True, width=width):
+        for label, key, is_real, shortcut in (
+            ("Real", "quiz.Real", True, "Left"),
+            ("Generated", "quiz.Drawn", False, "Right"),
+        ):
             st.button(
-                words,
-                key=f"quiz.{words}",
+                label,
+                key=key,
                 on_click=_answer,
-                args=(kept, game.asked, real),
-                shortcut=key,
+                args=(session_key, game.answered, is_real),
+                shortcut=shortcut,
                 width="stretch",
                 type="primary",
             )
 
 
-def _answer(kept: str, asked: int, real: bool) -> None:
-    game = st.session_state[kept]
-    if game.asked == asked and game.question:  # a second click would answer a picture not yet seen
-        st.session_state[kept] = game.answered(real)
+def _answer(session_key: str, answered: int, judged_real: bool) -> None:
+    game = st.session_state[session_key]
+    if game.answered == answered and game.question:  # a second click would answer an image not yet shown
+        st.session_state[session_key] = game.with_answer(judged_real)
 
 
-def _before(game: Game, by_name: dict[str, Entry]) -> None:
-    if game.before is None:
-        st.markdown("Half of the pictures are real ones that no model was trained on. Which?")
+def _previous_answer(game: Game, by_name: Mapping[str, Entry]) -> None:
+    """Whether the last answer was correct, and where its image came from."""
+    if game.previous is None:
+        st.markdown("Half of the images are real images that no model was trained on.")
         return
-    source = game.before.source
-    label = by_name[source].label if source in by_name else "model"  # a run may be deleted meanwhile
-    truth = "real" if source is REAL else f"drawn by the {plain(label)} of {plain(source)}"
+    source = game.previous.source
+    if source is REAL:
+        origin = "real"
+    elif source in by_name:
+        origin = f"generated by the {plain(by_name[source].label)} of run {plain(source)}"
+    else:  # the run may be deleted meanwhile
+        origin = f"generated by run {plain(source)}"
+    is_correct = game.previous_judged_real == (source is REAL)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.image(sheets.draw([game.before.picture], 1, SMALL), alt=f"The picture before, which was {truth}")
-        right = game.took_for_real == (source is REAL)
-        icon = ":material/check:" if right else ":material/close:"
-        st.markdown(f"{icon} {'Yes' if right else 'No'}, that one was **{truth}**.", width="stretch")
+        st.image(
+            sheets.draw([game.previous.image], 1, SMALL_SCALE), alt=f"The previous image, which was {origin}"
+        )
+        icon = ":material/check:" if is_correct else ":material/close:"
+        st.markdown(f"{icon} {'Correct' if is_correct else 'Wrong'}: **{origin}**", width="stretch")
 
 
-def _score(game: Game, kept: str, players: Sequence[Entry]) -> None:
+def _score(game: Game, session_key: str, players: Sequence[Entry]) -> None:
     rows = [
-        f"| {mark(colour(one.label))} **{plain(one.label)}** :gray[{plain(one.run.name)}] "
-        f"| {game.counts.get(one.run.name, Count())} |"
-        for one in players
+        f"| {mark(colour(entry.label))} **{plain(entry.label)}** :gray[{plain(entry.run.name)}] "
+        f"| {game.counts.get(entry.run.name, AnswerCount())} |"
+        for entry in players
     ]
-    rows.append(f"| real pictures | {game.counts.get(REAL, Count())} |")
-    st.markdown("\n".join(["| by | taken for real (95 % interval) |", "| :-- | :-- |", *rows]))
+    rows.append(f"| real images | {game.counts.get(REAL, AnswerCount())} |")
+    st.markdown("\n".join(["| source | judged real (95 % interval) |", "| :-- | :-- |", *rows]))
     st.caption(
-        "A model whose pictures are taken for real as often as real ones are cannot be told from "
-        "them, by you, so far."
+        "If a model's images are judged real as often as real images are, you could not tell them apart so "
+        "far."
     )
-    if game.asked:
+    if game.answered:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"You were right in {game.right} of {game.asked}.", width="content")
+            st.markdown(f"Correct answers: {game.correct} of {game.answered}", width="content")
             st.button(
                 "Start again",
                 icon=":material/restart_alt:",
                 type="tertiary",
-                on_click=_begin_anew,
-                args=(kept,),
+                on_click=_start_again,
+                args=(session_key,),
             )
 
 
-def _begin_anew(kept: str) -> None:
-    st.session_state.pop(kept, None)
+def _start_again(session_key: str) -> None:
+    st.session_state.pop(session_key, None)
 
 
 main()

@@ -1,4 +1,4 @@
-"""The table of all runs, and configs line by line."""
+"""The table of all runs, and the comparison of their configs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,6 @@ from gencore.store.events import Ended
 from gencore.store.runs import Status
 
 MIB = 2**20
-
-
-def listing(entries: Sequence[Entry], states: Mapping[str, Status]) -> pd.DataFrame:
-    """A row a run, in the order given; what is not known of a run is missing in its row."""
-    frame = pd.DataFrame([_row(one, states[one.run.name]) for one in entries], columns=list(_COLUMNS))
-    return frame.astype(_COLUMNS)
-
-
 _COLUMNS = {
     "run": "string",
     "model": "string",
@@ -31,21 +23,28 @@ _COLUMNS = {
     "seed": "Int64",
     "fd": "float64",
     "÷ floor": "float64",
-    "course": "object",
+    "training curve": "object",
     "minutes": "float64",
     "MiB": "float64",
-    "heard of": "datetime64[s, UTC]",
+    "last event": "datetime64[s, UTC]",
 }
 
 
-def _row(one: Entry, state: Status) -> tuple[object, ...]:
-    trace, config = run_catalog.trace(one.run), one.config
-    fd = one.results.metrics.get("fd") if one.results else None
+def listing(entries: Sequence[Entry], states: Mapping[str, Status]) -> pd.DataFrame:
+    """One row per run, in the given order; values that are not known are missing."""
+    rows = [_row(entry, states[entry.run.name]) for entry in entries]
+    return pd.DataFrame(rows, columns=list(_COLUMNS)).astype(_COLUMNS)
+
+
+def _row(entry: Entry, state: Status) -> tuple[object, ...]:
+    trace, config = run_catalog.trace(entry.run), entry.config
+    fd = entry.results.metrics.get("fd") if entry.results else None
     seconds = trace.newest.seconds if isinstance(trace.newest, Ended) else None
+    last_event = trace.newest.time if trace.newest else entry.run.config_path.stat().st_mtime
     return (
-        one.run.name,
-        one.label,
-        one.dataset,
+        entry.run.name,
+        entry.label,
+        entry.dataset,
         state,
         config.training.epochs if config else None,
         config.training.seed if config else None,
@@ -53,25 +52,24 @@ def _row(one: Entry, state: Status) -> tuple[object, ...]:
         fd.over_floor if fd else None,
         list(trace.distances),
         None if seconds is None else seconds / 60,
-        run_catalog.bytes_on_disk(one.run) / MIB,
-        datetime.fromtimestamp(
-            trace.newest.time if trace.newest else one.run.config_path.stat().st_mtime, UTC
-        ),
+        run_catalog.bytes_on_disk(entry.run) / MIB,
+        datetime.fromtimestamp(last_event, UTC),
     )
 
 
 def configs(entries: Sequence[Entry]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Options by run, a line an option: those in which the runs differ, and those in which they agree.
+    """The options that differ between the runs and those that are the same: one row each, one column per run.
 
-    An option that a run's family does not have is left empty.
+    An option that the family of a run does not have is empty.
     """
-    by_run = {one.run.name: _options(one) for one in entries if one.config}
+    by_run = {entry.run.name: _options(entry) for entry in entries if entry.config}
     frame = pd.DataFrame(by_run, dtype="string").fillna("")
-    differ = frame.nunique(axis="columns") > 1
-    return frame[differ], frame[~differ]
+    differs = frame.nunique(axis="columns") > 1
+    return frame[differs], frame[~differs]
 
 
-def _options(one: Entry) -> dict[str, str]:
-    every = {f"{option.part}.{option.name}": option.value for option in commands.options(one.readable_config)}
-    shown = {name: "none" if value is None else str(value) for name, value in every.items()}
-    return {"model.family": one.readable_config.model.family} | shown
+def _options(entry: Entry) -> dict[str, str]:
+    config = entry.readable_config
+    values = {f"{option.part}.{option.name}": option.value for option in commands.options(config)}
+    shown = {name: "none" if value is None else str(value) for name, value in values.items()}
+    return {"model.family": config.model.family} | shown

@@ -63,8 +63,8 @@ class LatentSpace:
 
     @property
     def morphs(self) -> bool:
-        """Whether the model takes a label; a condition may then lie between two classes."""
-        return self.model.conditional
+        """Whether the model takes a condition, which may then lie between two classes or clusters."""
+        return self.model.condition_dim > 0
 
     def morph(self, extractor: FeatureExtractor, seed: int) -> Tensor:
         """The images (MORPH_FRAMES, C, H, W) uint8 on a path from one class of MORPH to the other.
@@ -72,7 +72,8 @@ class LatentSpace:
         The ends are, of _CANDIDATES random latents, those that `extractor` assigns to these classes with the
         highest probability. A model that takes labels keeps one latent, the best one for both.
         """
-        by_class = [self._random(_CANDIDATES, seed, digit) for digit in MORPH]
+        labels = MORPH if self.model.conditional else (None, None)
+        by_class = [self._random(_CANDIDATES, seed, label) for label in labels]
         distinct = by_class if self.model.conditional else by_class[:1]
         device = self.model.device
         log_p = [
@@ -88,18 +89,18 @@ class LatentSpace:
         )
         return quantise(self.draw(path(ends, MORPH_FRAMES - 1, "slerp")))
 
-    def random(self, seed: int, digit: int | None) -> LatentPoints:
-        """One random latent, under the label `digit` where the model takes labels, in a random cluster where
-        it has clusters.
-        """
-        return self._random(1, seed, digit)
+    def random(self, seed: int, label: int | None) -> LatentPoints:
+        """One random latent, under `label`: a class, or a cluster, which is random where it is None."""
+        return self._random(1, seed, label)
 
     @torch.no_grad()
-    def invert(self, images: Tensor, digit: int | None) -> LatentPoints:
-        """The latents of images (N, C, H, W) uint8, for a model that `inverts`."""
+    def invert(self, images: Tensor, label: int | None) -> LatentPoints:
+        """The latents of images (N, C, H, W) uint8 of class `label`, for a model that `inverts`.
+
+        A model with clusters takes the nearest ones instead."""
         assert isinstance(self.model, Inverts)
         x = dequantise(images.to(self.model.device))
-        condition = self.model.condition_of(x, self._labels(len(x), digit))
+        condition = self.model.condition_of(x, self._labels(len(x), label))
         with devices.autocast(self.model.device, self.dtype):
             return LatentPoints(self.model.invert(x, condition).float(), condition)
 
@@ -110,14 +111,14 @@ class LatentSpace:
         with devices.autocast(self.model.device, self.dtype):
             return self.model.decode(points.z, points.condition).cpu()
 
-    def _random(self, n: int, seed: int, digit: int | None) -> LatentPoints:
+    def _random(self, n: int, seed: int, label: int | None) -> LatentPoints:
         assert isinstance(self.model, HasLatent)
         rng = Generator(self.model.device).manual_seed(seed)
         z = self.model.draw_latent(n, rng)
-        return LatentPoints(z, self.model.draw_condition(n, self._labels(n, digit), rng))
+        return LatentPoints(z, self.model.draw_condition(n, self._labels(n, label), rng))
 
-    def _labels(self, n: int, digit: int | None) -> Tensor | None:
-        return None if digit is None else torch.full((n,), digit, device=self.model.device)
+    def _labels(self, n: int, label: int | None) -> Tensor | None:
+        return None if label is None else torch.full((n,), label, device=self.model.device)
 
 
 def edit_latent(

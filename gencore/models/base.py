@@ -96,10 +96,11 @@ class GenerativeModel(Trainable):
         return len(self.spec.class_names) if self.conditional else len(self.clusters or ())
 
     def draw_condition(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
-        """Conditions (n, condition_dim) of n samples: their labels, or clusters drawn by share, one-hot.
+        """One-hot conditions (n, condition_dim) of n samples with `labels` (n,): classes or clusters.
 
-        Raises ValueError where the model is conditional and there are no labels."""
-        return self._one_hot(n, self.clusters.draw(n, rng) if self.clusters else labels)
+        Where a model with clusters is given none, they are drawn by their shares. Raises ValueError where the
+        model is conditional and there are no labels."""
+        return self._one_hot(n, self.clusters.draw(n, rng) if self.clusters and labels is None else labels)
 
     def condition_of(self, images: Tensor, labels: Tensor | None) -> Tensor:
         """Conditions (B, condition_dim) of images (B, C, H, W) in [-1, 1]: one-hot labels or nearest clusters.
@@ -165,7 +166,10 @@ class Inverts(HasLatent, Protocol):
 
 @runtime_checkable
 class FitsPrior(Protocol):
-    """A model whose sampling is completed after training, from the training images."""
+    """A model whose sampling is completed by a distribution of latents, fitted to the training images' codes."""
+
+    prior_buffers: tuple[str, ...]
+    """Names of the buffers of `averaged` that hold it."""
 
     def fit_prior(self, data: ImageData, seed: int) -> None:
         """Fit the distribution of latents to the codes of `data`; the same seed, the same fit."""

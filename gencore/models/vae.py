@@ -62,6 +62,7 @@ class VAE(GenerativeModel):
 
     conditional = False
     inversion_passes = 1
+    prior_buffers = ("mixture_weight", "mixture_mean", "mixture_cholesky")
 
     def __init__(self, config: VAEConfig, spec: DatasetSpec) -> None:
         super().__init__()
@@ -118,7 +119,7 @@ class VAE(GenerativeModel):
         """How `sample` generates its images, in words."""
         if self._has_mixture:
             return f"z from a Gaussian mixture of {MIXTURE_COMPONENTS} components fitted to training codes"
-        unfinished = ", the mixture is fitted when training ends" if self.config.prior == "mixture" else ""
+        unfinished = ", the mixture is not fitted yet" if self.config.prior == "mixture" else ""
         return f"z from N(0, I){unfinished}"
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -19,7 +20,7 @@ from gencore.data.batches import Batches
 from gencore.data.sources import ImageData
 from gencore.data.sources import load as load_data
 from gencore.metrics.frechet import Moments, frechet_distance, moments
-from gencore.models.base import FitsPrior, GenerativeModel
+from gencore.models.base import GenerativeModel
 from gencore.models.feature_extractor import FeatureExtractor, MissingFeaturesError, load_extractor
 from gencore.models.load import newest_states
 from gencore.sampling.generate import generate_batches
@@ -222,11 +223,13 @@ class _Training:
         """A sample sheet and a quick distance, where they are due; a stop leaves them to the resumed run."""
         state = self.state
         if state.step in self.sheet_steps and state.sheet_step < state.step:
-            yield from self._draw_sheet()
+            with self._untimed():
+                yield from self._draw_sheet()
         epoch, every = state.step // self.batches.steps_per_epoch, self.settings.fd_every
         due = self._epoch_ends and every and epoch % every == 0 and state.distance_step < state.step
         if due and self.quick_fd_reference and not self._is_stopping():
-            yield from self._measure(*self.quick_fd_reference)
+            with self._untimed():
+                yield from self._measure(*self.quick_fd_reference)
 
     def _learning_rate_factor(self) -> float:
         if self.settings.schedule == "constant":
@@ -261,6 +264,15 @@ class _Training:
         self.state.seconds += now - self.clock
         self.clock = now
 
+    @contextmanager
+    def _untimed(self) -> Iterator[None]:
+        """What happens inside is no training time."""
+        self._pause()
+        try:
+            yield
+        finally:
+            self.clock = time.perf_counter()
+
     def _load_extractor(self) -> Iterator[Event]:
         """Load the feature classifier for quick distances, if the data set has one."""
         if not self.settings.fd_every or not isinstance(self.state.model, GenerativeModel):
@@ -280,6 +292,7 @@ class _Training:
     def _measure(self, extractor: FeatureExtractor, reference: Moments) -> Iterator[Event]:
         """A quick Fréchet distance of the averaged weights on fixed noise; keeps the best weights."""
         assert isinstance(self.state.average, GenerativeModel)
+        self.state.fit_prior(self.data)
         n, seed = self.settings.fd_samples, self.settings.seed
         labels = self.data.labels[torch.arange(n, device=self.device) % len(self.data.labels)]
         parts = []
@@ -302,27 +315,24 @@ class _Training:
         if distance < self.state.best:
             self.state.best, self.state.since_best = distance, 0
             self.state.save_weights(self.run.checkpoints / "best.safetensors")
-        self.clock = time.perf_counter()
 
     def _draw_sheet(self) -> Iterator[Event]:
         assert isinstance(self.state.average, GenerativeModel)
-        self._pause()
+        self.state.fit_prior(self.data)
         name = f"sheets/step-{self.state.step:08d}.png"
         write_atomically(
             self.run.results / name, draw_sheet(self.state.average, self.settings.seed, self.state.dtype)
         )
         self.state.sheet_step = self.state.step
         yield Sheet(step=self.state.step, epoch=self.state.step / self.batches.steps_per_epoch, file=name)
-        self.clock = time.perf_counter()
 
     def _save_state(self) -> Iterator[Event]:
-        self._pause()
-        path = self.run.checkpoints / f"step-{self.state.step:08d}.safetensors"
-        self.state.save(path)
-        for old in newest_states(self.run)[_STATES_KEPT:]:
-            old.unlink()
-        yield Saved(step=self.state.step, file=path.name)
-        self.clock = time.perf_counter()
+        with self._untimed():
+            path = self.run.checkpoints / f"step-{self.state.step:08d}.safetensors"
+            self.state.save(path)
+            for old in newest_states(self.run)[_STATES_KEPT:]:
+                old.unlink()
+            yield Saved(step=self.state.step, file=path.name)
 
     def _finish(self, reason: str) -> Iterator[Event]:
         if self.settings.patience is not None and self.state.best < math.inf:
@@ -333,10 +343,9 @@ class _Training:
                 self.state.average.averaged.load_state_dict(best.section("average"))
             except (CheckpointError, FileNotFoundError) as error:
                 yield Notice(text=f"{error}; keeping the last weights instead of the best")
-        if isinstance(self.state.average, FitsPrior):
-            self.clock = time.perf_counter()
-            self.state.average.fit_prior(self.data, self.settings.seed)
-            self._pause()
+        self.clock = time.perf_counter()
+        self.state.fit_prior(self.data)
+        self._pause()
         self.state.save_weights(self.run.checkpoints / "final.safetensors")
         yield Saved(step=self.state.step, file="final.safetensors")
         yield self._ended("finished", reason)

@@ -22,7 +22,7 @@ from gencore.config.options import RunConfig
 from gencore.data.batches import Batch
 from gencore.data.sources import ImageData
 from gencore.models import build
-from gencore.models.base import Trainable
+from gencore.models.base import FitsPrior, Trainable
 from gencore.store.checkpoints import Checkpoint, MisfitError, Shapes, load_checkpoint, save_checkpoint
 from gencore.training.optimizers import PlayerOptimizer
 
@@ -144,6 +144,16 @@ class State:
         for mean, current in pairs:
             if not mean.is_floating_point():
                 mean.copy_(current)
+
+    def fit_prior(self, data: ImageData) -> None:
+        """Fit the distribution of latents of the averaged model, where it has one.
+
+        The model takes it over, or averaging would mix it with what the model had."""
+        if not isinstance(self.average, FitsPrior):
+            return
+        self.average.fit_prior(data, self.config.training.seed)
+        for name in self.average.prior_buffers:
+            self.model.averaged.get_buffer(name).copy_(self.average.averaged.get_buffer(name))
 
     def read_window(self) -> Window:
         """The figures since the last call. Waits for the device."""

@@ -1,6 +1,4 @@
-"""The latent page in a real browser, on the shipped runs: sliders change pictures, walks are downloaded,
-links restore.
-"""
+"""The latent page in a real browser, on the shipped runs: sliders, downloads, links."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ from PIL import Image
 from support import at_rest, wait_until
 from visiting import REPOSITORY, Server, Visitor, serving
 
-LARGE = "[data-testid=stMain] :is(img[alt^='Picture'], [aria-label^='Picture drawn'])"
+LARGE = "[data-testid=stMain] :is(img[alt^='Image'], [aria-label^='Image generated'])"
 
 
 @pytest.fixture(scope="module")
@@ -30,49 +28,47 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 def pixels(visitor: Visitor) -> bytes:
-    """Of the large picture, as it is on the screen."""
+    """Of the large image, as it is on the screen."""
     visitor.tab.wait_for_selector("[data-test-script-state=notRunning]")
-    picture = visitor.see(LARGE)
-    picture.evaluate("picture => picture.decode?.()")
-    return Image.open(io.BytesIO(picture.screenshot())).convert("L").tobytes()
+    image = visitor.see(LARGE)
+    image.evaluate("image => image.decode?.()")
+    return Image.open(io.BytesIO(image.screenshot())).convert("L").tobytes()
 
 
 def looks(visitor: Visitor, like: bytes) -> None:
-    """Returns once the large picture is this one: those on their way out fade, and a walk is painted when it
-    has come.
-    """
+    """Returns once the large image is this one: old images fade out, and paths take time to load."""
     wait_until(lambda: pixels(visitor) == like)
 
 
 @pytest.mark.parametrize("name", ["mnist-vae", "mnist-cgan", "mnist-ddpm"])
-def test_a_key_on_a_slider_changes_the_picture_and_the_link_restores_it(visitor: Visitor, name: str) -> None:
+def test_a_key_on_a_slider_changes_the_image_and_the_link_restores_it(visitor: Visitor, name: str) -> None:
     visitor.visit(f"/latent?run={name}")
-    visitor.see("img[alt^='Picture with all sliders at 0']")
+    visitor.see("img[alt^='Image with all sliders at 0']")
     before = at_rest(lambda: pixels(visitor))
     visitor.tab.get_by_role("slider", name="direction 1 ·").press("End")
-    visitor.see("img[alt^='Picture with direction 1 at 1,']")
+    visitor.see("img[alt^='Image with direction 1 at 1,']")
     after = at_rest(lambda: pixels(visitor))
     assert after != before and "d1=1" in visitor.tab.url
     visitor.visit(visitor.tab.url.removeprefix(visitor.url))
     looks(visitor, after)
 
 
-def test_however_fast_the_sliders_move_the_last_picture_is_of_where_they_stand_and_back_to_0_undoes_all(
+def test_after_fast_slider_moves_the_image_has_their_last_values_and_back_to_0_undoes_all(
     visitor: Visitor,
 ) -> None:
     visitor.visit("/latent?run=mnist-ddpm")
-    visitor.see("img[alt^='Picture with all sliders at 0']")
+    visitor.see("img[alt^='Image with all sliders at 0']")
     still = at_rest(lambda: pixels(visitor))
     for direction in (1, 2):
         for _ in range(15):
             visitor.tab.get_by_role("slider", name=f"direction {direction} ·").press("ArrowRight")
-    visitor.see("img[alt^='Picture with direction 1 at 0.75, direction 2 at 0.75,']")
+    visitor.see("img[alt^='Image with direction 1 at 0.75, direction 2 at 0.75,']")
     far = at_rest(lambda: pixels(visitor))
     assert far != still
     visitor.visit(visitor.tab.url.removeprefix(visitor.url))
     looks(visitor, far)
     visitor.tab.get_by_role("button", name="Back to 0").click()
-    visitor.see("img[alt^='Picture with all sliders at 0']")
+    visitor.see("img[alt^='Image with all sliders at 0']")
     looks(visitor, still)
     assert "d1" not in visitor.tab.url
 
@@ -80,7 +76,7 @@ def test_however_fast_the_sliders_move_the_last_picture_is_of_where_they_stand_a
 def test_a_raw_coordinate_gets_a_slider_and_the_others_stay_where_they_are(visitor: Visitor) -> None:
     visitor.visit("/latent?run=mnist-vae&d1=0.5&coordinates=3")
     visitor.tab.get_by_role("slider", name="add to coordinate 3").press("End")
-    visitor.see("img[alt^='Picture with direction 1 at 0.5, coordinate 3 by 4,']")
+    visitor.see("img[alt^='Image with direction 1 at 0.5, coordinate 3 by 4,']")
     assert "d1=0.5" in visitor.tab.url and "z3=4" in visitor.tab.url
 
 
@@ -89,20 +85,20 @@ def test_a_coordinate_chosen_on_the_page_moves_and_the_address_outlives_another_
 ) -> None:
     visitor.visit("/latent?run=mnist-vae")
     visitor.tab.get_by_role("slider", name="direction 1 ·").press("End")
-    visitor.see("img[alt^='Picture with direction 1 at 1,']")
+    visitor.see("img[alt^='Image with direction 1 at 1,']")
     visitor.tab.get_by_role("combobox", name="Raw coordinates").fill("3")
     visitor.tab.get_by_role("option", name="3", exact=True).click()
     visitor.tab.keyboard.press("Escape")  # the open menu hides what is around it from those who hear the page
     visitor.tab.get_by_role("slider", name="add to coordinate 3").press("End")
-    visitor.see("img[alt^='Picture with direction 1 at 1, coordinate 3 by 4,']")
+    visitor.see("img[alt^='Image with direction 1 at 1, coordinate 3 by 4,']")
     visitor.tab.get_by_role("button", name="Another").click()
     visitor.tab.wait_for_url(re.compile("seed=1"))
     visitor.tab.wait_for_url(lambda url: "d1=1" in url and "z3=4" in url)
 
 
-def test_a_walk_is_watched_and_downloaded_and_its_link_restores_it(visitor: Visitor, tmp_path: Path) -> None:
+def test_a_path_is_shown_and_downloaded_and_its_link_restores_it(visitor: Visitor, tmp_path: Path) -> None:
     visitor.visit("/latent?run=mnist-vae&walk=interpolation&ends=4&end2=test+picture")
-    visitor.see("img[alt^='Square of 9 by 9']")
+    visitor.see("img[alt^='Grid of 9 by 9']")
     before = at_rest(lambda: pixels(visitor))
     visitor.tab.get_by_role("slider", name="From end 1 to end 4").press("End")
     visitor.see("[aria-label$=', 100 % of the way from end 1 to end 4']")
@@ -119,7 +115,7 @@ def test_a_walk_is_watched_and_downloaded_and_its_link_restores_it(visitor: Visi
 
 def test_a_stroke_on_the_canvas_makes_an_end_and_clear_takes_it_back(visitor: Visitor) -> None:
     visitor.visit("/latent?run=mnist-vae&walk=interpolation&end1=drawn")
-    visitor.see("img[alt^='End 1, drawn by']")
+    visitor.see("img[alt^='End 1, generated by']")
     before = at_rest(lambda: pixels(visitor))
     board = visitor.see("canvas[aria-label^='Canvas']").bounding_box()
     mouse = visitor.tab.mouse
@@ -128,20 +124,20 @@ def test_a_stroke_on_the_canvas_makes_an_end_and_clear_takes_it_back(visitor: Vi
         if i == 0:
             mouse.down()
     mouse.up()
-    visitor.see("img[alt^='End 1: the drawing and what the model gives back']")
+    visitor.see("img[alt^='End 1: the drawing and its reconstruction']")
     wait_until(lambda: pixels(visitor) != before)
     visitor.tab.get_by_role("button", name="Clear").press("Enter")
-    visitor.see("img[alt^='End 1, drawn by']")
+    visitor.see("img[alt^='End 1, generated by']")
     looks(visitor, before)
     assert "end1=drawn" in visitor.tab.url
 
 
-def test_a_click_on_the_map_gives_that_picture_and_at_800_pixels_nothing_is_cut_off(visitor: Visitor) -> None:
+def test_a_click_on_the_map_shows_that_image_and_at_800_pixels_nothing_is_cut_off(visitor: Visitor) -> None:
     visitor.tab.set_viewport_size({"width": 800, "height": 1000})
     visitor.visit("/latent?run=mnist-vae&walk=map")
-    visitor.see("img[alt^='Test picture 0 and']")
+    visitor.see("img[alt^='Test image 0 and']")
     marks = visitor.tab.locator("[data-testid=stVegaLiteChart] svg .mark-text.role-mark text")
     marks.nth(17).click(force=True)
-    visitor.tab.wait_for_selector("img[alt^='Test picture 0 and']", state="detached")
+    visitor.tab.wait_for_selector("img[alt^='Test image 0 and']", state="detached")
     visitor.tab.wait_for_url("**point=**")
     assert visitor.tab.evaluate("document.documentElement.scrollWidth") <= 800

@@ -1,6 +1,4 @@
-"""A visitor among many runs: compares, takes a report away, copies options, deletes; then asks what to
-believe.
-"""
+"""The Runs page in a real browser: compare, export, duplicate, delete; and the Trust page."""
 
 from __future__ import annotations
 
@@ -15,9 +13,9 @@ from visiting import Server, Visitor
 from gencore.store import runs
 
 
-def test_runs_are_compared_and_taken_away_as_a_report(visitor: Visitor, tmp_path: Path) -> None:
+def test_runs_are_compared_and_exported_as_a_report(visitor: Visitor, tmp_path: Path) -> None:
     visitor.visit("/runs?run=mnist-vae&run=mnist-gan")
-    visitor.see("text=Where their options differ")
+    visitor.see("text=Options that differ")
     visitor.tab.get_by_role("button", name="Report", exact=True).click()
     with visitor.tab.expect_download() as download:
         visitor.tab.get_by_role("button", name="Download 2-runs.html").click()
@@ -34,10 +32,10 @@ def test_options_are_copied_into_the_form(visitor: Visitor) -> None:
     wait_until(lambda: model.input_value() == "cGAN")
 
 
-def test_a_run_is_deleted_after_the_question_and_only_then(visitor: Visitor, server: Server) -> None:
+def test_a_run_is_deleted_only_after_confirmation(visitor: Visitor, server: Server) -> None:
     trained(server.home, "digits-doomed", config("gan"))
     visitor.visit("/runs?run=digits-doomed")
-    for answer, stays in (("Keep", True), ("Delete 1", False)):
+    for answer, stays in (("Cancel", True), ("Delete 1 run", False)):
         visitor.tab.get_by_role("button", name="Delete …").click()
         visitor.see("[role=dialog] >> text=digits-doomed")
         visitor.tab.get_by_role("button", name=answer).click()
@@ -50,7 +48,7 @@ def test_filters_are_in_the_address(visitor: Visitor) -> None:
     visitor.visit("/runs?model=GAN&text=mnist")
     visitor.see("text=/^1 of [0-9]+ runs/")
     visitor.tab.get_by_role("textbox", name="Name contains").fill("nothing like it")
-    visitor.see("text=Take a filter back")
+    visitor.see("text=Remove a filter")
     visitor.tab.wait_for_url(re.compile("text=nothing"))
     asked = parse_qs(urlparse(visitor.tab.url).query)
     assert asked["model"] == ["GAN"] and asked["text"] == ["nothing like it"]

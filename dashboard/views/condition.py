@@ -1,0 +1,56 @@
+"""The input for the condition of a model: its class, or its cluster with images of all clusters."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from dashboard.data import generation, sheets
+from dashboard.data.generation import SamplingOptions
+from dashboard.data.run_catalog import Entry
+from gencore.config.options import ModelConfig
+from gencore.data.registry import DATASETS
+
+WIDTH = 110
+COLUMNS, SCALE = 10, 2
+RANDOM = "random"
+
+
+def choose(
+    entry: Entry, title: str, key: str, default: int | None = 0, *, may_be_random: bool = True
+) -> int | None:
+    """The class chosen, or the cluster, which is None where it is random; None for other models.
+
+    `title` is that of the input where classes are chosen. `default` is a class; it is a cluster as well where
+    clusters may not be random."""
+    model = entry.readable_config.model
+    if model.is_conditional:
+        names = DATASETS[entry.readable_config.data.dataset].class_names
+        return names.index(st.selectbox(title, names, default, key=key, bind="query-params", width=WIDTH))
+    if not (count := clusters(model)):
+        return None
+    numbers = [str(k) for k in range(count)]
+    title = title.replace("Digit", "Cluster")
+    if not may_be_random:
+        return int(st.selectbox(title, numbers, default, key=key, bind="query-params", width=WIDTH))
+    chosen = st.selectbox(title, [RANDOM, *numbers], key=key, bind="query-params", width=WIDTH)
+    return None if chosen == RANDOM else int(chosen)
+
+
+def clusters(model: ModelConfig) -> int:
+    """The number of clusters that a model is conditioned on; 0 for none."""
+    return int(getattr(model, "clusters", 0))
+
+
+def show_clusters(entry: Entry, sampling_options: SamplingOptions) -> None:
+    """A button that opens the mean image of each cluster, for a model that has clusters."""
+    if not clusters(entry.readable_config.model):
+        return
+    with st.popover("Clusters", icon=":material/grid_view:"), generation.explained_errors(entry):
+        images = generation.cluster_images(sampling_options)
+        st.image(
+            sheets.draw(images, COLUMNS, SCALE), alt=f"The mean image of each of {len(images)} clusters"
+        )
+        st.caption(
+            f"The model was trained with {len(images)} k-means clusters of the training images in place of "
+            f"labels. Each image is the centre of one, numbered row by row from 0, {COLUMNS} in a row."
+        )
