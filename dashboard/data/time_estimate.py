@@ -62,8 +62,7 @@ class _RecordedRun:
         return (self.started.device, self.started.threads) == (device, threads)
 
     def estimate(self, wanted: RunConfig, evaluation: float | None) -> TimeEstimate:
-        spec, batch = DATASETS[wanted.data.dataset], wanted.data.batch_size
-        images = wanted.training.epochs * max(1, spec.train_count // batch) * batch
+        images = wanted.total_steps(_steps_per_epoch(wanted)) * wanted.data.batch_size
         return TimeEstimate(
             training=images / self.images_per_second,
             measuring=_measured_images(wanted) * self.measuring_seconds_per_image,
@@ -214,9 +213,13 @@ def _recorded(entry: Entry) -> _RecordedRun | None:
 
 def _measured_images(config: RunConfig) -> int:
     """Images that a training draws for its quick distances and sheets."""
-    training = config.training
-    distances = training.epochs // training.fd_every if training.fd_every else 0
+    training, every = config.training, _steps_per_epoch(config) * config.training.fd_every
+    distances = config.total_steps(_steps_per_epoch(config)) // every if every else 0
     return distances * training.fd_samples + training.sheets * SHEET_IMAGES
+
+
+def _steps_per_epoch(config: RunConfig) -> int:
+    return max(1, DATASETS[config.data.dataset].train_count // config.data.batch_size)
 
 
 @dataclass(frozen=True)

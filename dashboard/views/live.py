@@ -90,7 +90,12 @@ def _summary(followed: FollowedRun) -> str:
     progress = followed.training_progress
     if progress is None or followed.entry.config is None:
         return ""
-    parts = [f"epoch {progress.epoch:.1f} of {followed.entry.config.training.epochs}"]
+    training = followed.entry.config.training
+    parts = [
+        f"step {progress.step:,} of {progress.total_steps:,}"
+        if training.steps
+        else f"epoch {progress.epoch:.1f} of {training.epochs}"
+    ]
     if followed.state in {"running", "evaluating"}:
         parts.append(run_controls.time_left(followed.entry, progress))
         if followed.state == "running":

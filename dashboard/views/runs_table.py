@@ -46,7 +46,7 @@ def _row(entry: Entry, state: Status) -> tuple[object, ...]:
         entry.label,
         entry.dataset,
         state,
-        config.training.epochs if config else None,
+        config.training.epochs if config and not config.training.steps else None,
         config.training.seed if config else None,
         fd.value if fd else None,
         fd.over_floor if fd else None,

@@ -76,6 +76,10 @@ class RunConfig(Config):
         """The model's name as people write it: VAE, GAN, cGAN, DDPM, cDDPM."""
         return self.variant.label
 
+    def total_steps(self, steps_per_epoch: int) -> int:
+        """Optimisation steps of the whole training."""
+        return self.training.steps or self.training.epochs * steps_per_epoch
+
     def difference(self, other: RunConfig) -> list[str]:
         """One line for each field that differs, as `training.seed: 42 here, 7 there`."""
         ours, theirs = _flatten(self.model_dump(mode="json")), _flatten(other.model_dump(mode="json"))

@@ -205,6 +205,9 @@ class TrainingConfig(Config):
     """How long and how a model is trained, and what is recorded on the way."""
 
     epochs: int = Field(30, ge=1, le=100_000, description="Passes over the training split.")
+    steps: int | None = Field(
+        None, ge=1, le=100_000_000, description="Optimisation steps of the training, in place of epochs."
+    )
     seed: int = Field(42, ge=0, lt=2**31, description="Seed of weights, batches and noise.")
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="Arithmetic of the networks; auto takes bfloat16 where the hardware has it."

@@ -86,7 +86,7 @@ def train(
     """
     config = run.config()
     batches = prepare(config, device, run.home, data_folder, data)
-    total = config.training.epochs * batches.steps_per_epoch
+    total = config.total_steps(batches.steps_per_epoch)
     state = None
     try:
         state = State.fresh(config, batches.data, device)
@@ -185,7 +185,8 @@ class _Training:
         elif self._patience_is_over:
             yield from self._finish(f"no better quick distance in {self.settings.patience} measurements")
         else:
-            yield from self._finish(f"{self.settings.epochs} epochs done")
+            done = f"{self.settings.steps} steps" if self.settings.steps else f"{self.settings.epochs} epochs"
+            yield from self._finish(f"{done} done")
 
     def _is_stopping(self) -> bool:
         """Whether the run is asked to stop: after each step, and between the parts of longer work."""
