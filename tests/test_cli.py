@@ -388,9 +388,11 @@ def test_want_of_memory_is_one_line_with_what_to_lower_and_code_1(start: Start, 
 
 TWENTY_STARTS = """
 import os, sys
-import sklearn.datasets, sklearn.model_selection, tqdm
+import tqdm
 import gencore.training.loop
 from gencore.cli.main import main
+from gencore.data.sources import load
+load("digits", "train")  # with all imports, so that the children start at once
 reading, writing = os.pipe()
 children = []
 for seed in range(20):
@@ -501,7 +503,7 @@ def test_measuring_is_seen_by_others_keeps_them_out_and_can_be_stopped(
 TINY_FOUR = (
     "--dataset digits --epochs 1 --batch-size 500 --samples 300 --threads 1 --vae.network mlp "
     "--vae.latent-dim 4 "
-    "--gan.network mlp --cgan.network mlp --ddpm.width 16 --ddpm.timesteps 20 --ddpm.sampling-steps 2"
+    "--gan.network mlp --cgan.network mlp --ddpm.width 16 --ddpm.timesteps 20 --ddpm.sampling-steps 1"
 ).split()
 
 

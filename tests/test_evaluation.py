@@ -12,6 +12,7 @@ from support import made_results
 from gencore.config.options import PRESETS, DDPMConfig, RunConfig
 from gencore.data.registry import DATASETS
 from gencore.data.sources import load
+from gencore.evaluation import controllability
 from gencore.evaluation.cost import flops_per_sample, network_evaluations
 from gencore.evaluation.evaluate import evaluate, with_what_still_stands
 from gencore.evaluation.floors import load_reference_figures
@@ -51,9 +52,12 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def found(home: Path) -> dict[str, results.Results]:
-    return {
-        name: evaluate(runs.run(name, home), CPU, samples=300) for name in ("short-vae-mlp", "short-cgan-mlp")
-    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(controllability, "PROBE_SAMPLES", 300)
+        return {
+            name: evaluate(runs.run(name, home), CPU, samples=300)
+            for name in ("short-vae-mlp", "short-cgan-mlp")
+        }
 
 
 def test_every_metric_has_a_value_or_the_reason_why_not(found: dict[str, results.Results]) -> None:
