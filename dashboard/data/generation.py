@@ -70,7 +70,7 @@ class Loaded:
     digest: str
 
     def labels(self, n: int, digit: int | None) -> Tensor | None:
-        """(n,): the class or cluster `digit`, or all classes in turn; None where the model takes no condition,
+        """(n,): the class or cluster `digit`, or all classes in turn; None for a model that takes neither,
         and where its clusters are to be random.
         """
         if not self.model.conditional and (digit is None or not self.model.clusters):
@@ -193,7 +193,7 @@ def _cluster_images(sampling_options: SamplingOptions, version: int) -> np.ndarr
 
 
 def cluster_images(sampling_options: SamplingOptions) -> np.ndarray:
-    """The centre of each cluster of a model that has clusters, (k, H, W, 3) uint8. Raises what FAULTS names."""
+    """The centre of each cluster of a model with clusters, (k, H, W, 3) uint8. Raises what FAULTS names."""
     return _cluster_images(sampling_options, written(sampling_options.run))
 
 

@@ -15,9 +15,7 @@ COLUMNS, SCALE = 10, 2
 RANDOM = "random"
 
 
-def choose(
-    entry: Entry, title: str, key: str, default: int | None = 0, *, may_be_random: bool = True
-) -> int | None:
+def choose(entry: Entry, title: str, key: str, default: int = 0, *, may_be_random: bool = True) -> int | None:
     """The class chosen, or the cluster, which is None where it is random; None for other models.
 
     `title` is that of the input where classes are chosen. `default` is a class; it is a cluster as well where
@@ -31,7 +29,7 @@ def choose(
     numbers = [str(k) for k in range(count)]
     title = title.replace("Digit", "Cluster")
     if not may_be_random:
-        return int(st.selectbox(title, numbers, default, key=key, bind="query-params", width=WIDTH))
+        return numbers.index(st.selectbox(title, numbers, default, key=key, bind="query-params", width=WIDTH))
     chosen = st.selectbox(title, [RANDOM, *numbers], key=key, bind="query-params", width=WIDTH)
     return None if chosen == RANDOM else int(chosen)
 
@@ -47,9 +45,7 @@ def show_clusters(entry: Entry, sampling_options: SamplingOptions) -> None:
         return
     with st.popover("Clusters", icon=":material/grid_view:"), generation.explained_errors(entry):
         images = generation.cluster_images(sampling_options)
-        st.image(
-            sheets.draw(images, COLUMNS, SCALE), alt=f"The mean image of each of {len(images)} clusters"
-        )
+        st.image(sheets.draw(images, COLUMNS, SCALE), alt=f"The mean image of each of {len(images)} clusters")
         st.caption(
             f"The model was trained with {len(images)} k-means clusters of the training images in place of "
             f"labels. Each image is the centre of one, numbered row by row from 0, {COLUMNS} in a row."

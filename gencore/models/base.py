@@ -103,7 +103,7 @@ class GenerativeModel(Trainable):
         return self._one_hot(n, self.clusters.draw(n, rng) if self.clusters and labels is None else labels)
 
     def condition_of(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        """Conditions (B, condition_dim) of images (B, C, H, W) in [-1, 1]: one-hot labels or nearest clusters.
+        """Conditions (B, condition_dim), one-hot, of images (B, C, H, W) in [-1, 1]: labels or nearest clusters.
 
         Raises as `draw_condition`."""
         return self._one_hot(len(images), self.clusters.of(images) if self.clusters else labels)
@@ -166,7 +166,7 @@ class Inverts(HasLatent, Protocol):
 
 @runtime_checkable
 class FitsPrior(Protocol):
-    """A model whose sampling is completed by a distribution of latents, fitted to the training images' codes."""
+    """A model that samples latents from a distribution fitted to the training images' codes."""
 
     prior_buffers: tuple[str, ...]
     """Names of the buffers of `averaged` that hold it."""

@@ -78,7 +78,7 @@ class Clusters(nn.Module):
         return torch.multinomial(self.shares, n, replacement=True, generator=rng)
 
     def images(self, spec: DatasetSpec) -> Tensor:
-        """The image (k, C, H, W) in [-1, 1] at each centroid: what the images of the cluster have in common."""
+        """The image (k, C, H, W) in [-1, 1] at each centroid: the mean of the cluster's images."""
         return (
             (self.mean + self.centroids @ self.axes)
             .clamp(-1, 1)
