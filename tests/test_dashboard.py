@@ -211,9 +211,9 @@ def test_the_engine_reads_the_command_as_the_config_it_was_made_from() -> None:
     from gencore.cli.parsing import parse
 
     plan = train_form.configured(
-        "ddpm", {("model", "timesteps"): 50, ("training", "clip_norm"): None, ("model", "conditional"): True}
+        "cddpm", {("model", "timesteps"): 50, ("training", "clip_norm"): None, ("model", "clusters"): 0}
     )
-    assert parse(commands.train("ddpm", "x", plan)).config == plan
+    assert parse(commands.train("cddpm", "x", plan)).config == plan
 
 
 # ---------------------------------------------------------------- jobs

@@ -21,15 +21,13 @@ class PlayerOptimizer:
         self.learning_rate, self.muon_learning_rate = player.learning_rate, training.muon_learning_rate
         self.convolutions = [p for p in parameters if p.ndim == 4] if training.optimizer == "muon" else []
         rest = [p for p in parameters if not any(p is one for one in self.convolutions)]
-        # a tensor, so that the host can change it without the device waiting; the constructor would read it
-        self.device_learning_rate = torch.tensor(player.learning_rate, device=device)
         self.adam: Adam = (
             AdamW(rest, player.learning_rate, player.betas, weight_decay=training.weight_decay, fused=True)
             if training.optimizer == "adamw"
             else Adam(rest, player.learning_rate, player.betas, fused=True)
         )
-        for group in self.adam.param_groups:
-            group["lr"] = self.device_learning_rate
+        for group in self.adam.param_groups:  # a tensor on the device; the constructor would read its value
+            group["lr"] = torch.tensor(player.learning_rate, device=device)
         self.matrices = [nn.Parameter(as_matrix(p.detach())) for p in self.convolutions]
         self.muon = (
             Muon(self.matrices, training.muon_learning_rate, weight_decay=0) if self.matrices else None
@@ -40,7 +38,8 @@ class PlayerOptimizer:
 
         A fused Adam takes the flag as the attribute `found_inf`, as torch's GradScaler does; Muon has no such
         thing, so what it changed is put back."""
-        self.device_learning_rate.fill_(self.learning_rate * factor)
+        for group in self.adam.param_groups:  # looked up anew: a restored state has tensors of its own
+            group["lr"].fill_(self.learning_rate * factor)
         self.adam.found_inf = skip  # type: ignore[attr-defined]  # no attribute of the class, but read by it
         self.adam.step()
         if self.muon is None:
