@@ -103,7 +103,7 @@ class GenerativeModel(Trainable):
         return self._one_hot(n, self.clusters.draw(n, rng) if self.clusters and labels is None else labels)
 
     def condition_of(self, images: Tensor, labels: Tensor | None) -> Tensor:
-        """One-hot conditions (B, condition_dim) of images (B, C, H, W) in [-1, 1]: labels or nearest clusters.
+        """One-hot conditions (B, condition_dim) of images (B, C, H, W) in [-1, 1]: labels or nearest cluster.
 
         Raises as `draw_condition`."""
         return self._one_hot(len(images), self.clusters.of(images) if self.clusters else labels)
