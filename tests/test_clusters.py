@@ -13,8 +13,12 @@ from torch import Generator
 from gencore.config.options import DDPMConfig, GANConfig, RunConfig
 from gencore.data.batches import dequantise
 from gencore.data.sources import ImageData, load
+from gencore.metrics.frechet import frechet_distance, moments
 from gencore.models.clusters import Clusters
+from gencore.models.feature_extractor import load_extractor
 from gencore.models.load import load_model
+from gencore.sampling.generate import generate
+from gencore.store.events import QuickDistance
 from gencore.store.runs import run
 
 CPU = torch.device("cpu")
@@ -106,3 +110,20 @@ def test_a_checkpoint_from_before_there_were_clusters_still_loads(home: Path, fe
     one.create(RunConfig.model_validate(config))
     record(one, few_digits)
     assert load_model(one, CPU)[0].clusters is None
+
+
+@pytest.mark.parametrize("family", ["gan", "ddpm"])
+def test_a_quick_distance_is_of_samples_from_all_clusters(
+    with_extractor: Path, few_digits: ImageData, family: str
+) -> None:
+    config = tiny_config("ddpm", epochs=1, fd_every=1, fd_samples=256)
+    model = GANConfig(width=8, latent_dim=8, clusters=30) if family == "gan" else config.model
+    one = run("clustered")
+    one.create(config.model_copy(update={"model": model.model_copy(update={"clusters": 30})}))
+    [quick] = [event for event in record(one, few_digits) if isinstance(event, QuickDistance)]
+    loaded, _ = load_model(one, CPU)
+    extractor = load_extractor("digits", CPU, with_extractor)
+    images = generate(loaded, 256, None, config.training.seed, torch.float32, batch_size=100)
+    reference = extractor(few_digits.images).features
+    expected = frechet_distance(moments(extractor(images).features), moments(reference))
+    assert quick.fd == pytest.approx(expected, rel=1e-3)

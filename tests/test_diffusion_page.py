@@ -32,6 +32,7 @@ def denoisers_home(
     trained(folder, "ddpm", few_digits)
     for name, changes in {
         "cddpm": {"conditional": True},
+        "clustered": {"clusters": 5},
         "flow": {"prediction": "flow", "sampler": "ddim"},
     }.items():
         plan = tiny_config("ddpm", epochs=1)
@@ -49,7 +50,8 @@ def denoisers(home: Path, denoisers_home: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("name", "changes"), [("ddpm", DDIM), ("cddpm", DDIM), ("flow", (("sampling_steps", 6),))]
+    ("name", "changes"),
+    [("ddpm", DDIM), ("cddpm", DDIM), ("clustered", DDIM), ("flow", (("sampling_steps", 6),))],
 )
 def test_each_frame_follows_from_the_one_before(denoisers: Path, name: str, changes: tuple) -> None:
     frames = diffusion_frames.denoising_frames(
@@ -65,16 +67,20 @@ def test_each_frame_follows_from_the_one_before(denoisers: Path, name: str, chan
     assert list(frames.times) == sorted(frames.times, reverse=True) and frames.branches != flow
 
 
+@pytest.mark.parametrize("name", ["ddpm", "clustered"])
 @pytest.mark.parametrize("sampler", ["ddim", "dpm-solver++"])
-def test_the_last_step_is_the_image_that_the_model_generates(denoisers: Path, sampler: str) -> None:
-    sampling_options = SamplingOptions(run("ddpm"), changes=(("sampler", sampler), ("sampling_steps", 5)))
+def test_the_last_step_is_the_image_that_the_model_generates(
+    denoisers: Path, sampler: str, name: str
+) -> None:
+    sampling_options = SamplingOptions(run(name), changes=(("sampler", sampler), ("sampling_steps", 5)))
     frames = diffusion_frames.denoising_frames(sampling_options, None, 7)
     assert frames.x_t.shape == (6, 1, 28, 28) and frames.x_0.shape == (5, 1, 28, 28)
     assert torch.equal(quantise(frames.x_t[-1:]), generation.draw(sampling_options, 1, None, 7).images)
 
 
-def test_branches_from_the_first_step_differ_and_from_the_last_are_equal(denoisers: Path) -> None:
-    sampling_options = SamplingOptions(run("ddpm"), changes=DDIM)
+@pytest.mark.parametrize("name", ["ddpm", "clustered"])
+def test_branches_from_the_first_step_differ_and_from_the_last_are_equal(denoisers: Path, name: str) -> None:
+    sampling_options = SamplingOptions(run(name), changes=DDIM)
     early, late = (diffusion_frames.branch(sampling_options, None, 2, start, 4) for start in (0, 5))
     assert len({image.numpy().tobytes() for image in early}) == 4
     ending = quantise(diffusion_frames.denoising_frames(sampling_options, None, 2).x_t[-1:])

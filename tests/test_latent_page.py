@@ -180,7 +180,26 @@ def test_a_label_vector_is_interpolated_and_a_model_without_one_says_so(
     row = Image.open(io.BytesIO(b64decode(tile["strip"].partition(",")[2])))
     frames = np.split(np.asarray(row), tile["frames"], axis=1)
     assert len({frame.tobytes() for frame in frames}) > FRAMES // 2
-    assert "has no label vector" in text_of(visit("latent", ["vae"], walk="class morph"))
+    assert "takes neither labels nor clusters" in text_of(visit("latent", ["vae"], walk="class morph"))
+
+
+def test_a_model_with_clusters_is_asked_for_one_and_morphs_between_two(
+    home: Path, few_digits: ImageData
+) -> None:
+    plan = tiny_config("ddpm", epochs=1)
+    made = run("clustered")
+    made.create(plan.model_copy(update={"model": plan.model.model_copy(update={"clusters": 9})}))
+    record(made, few_digits)
+    at_random, third = (visit("latent", ["clustered"], **ask) for ask in ({}, {"ask": "3"}))
+    assert at_random.selectbox(key="ask").label == "Cluster" and third.selectbox(key="ask").value == "3"
+    assert list(pictures(at_random).values())[-1] != list(pictures(third).values())[-1]
+    assert "The mean image of each of 9 clusters" in pictures(third)
+    tile, first, last, _ = path_slider(visit("latent", ["clustered"], walk="class morph", to="5"))
+    assert (first, last) == ("cluster 3", "cluster 5")
+    row = Image.open(io.BytesIO(b64decode(tile["strip"].partition(",")[2])))
+    assert len({frame.tobytes() for frame in np.split(np.asarray(row), tile["frames"], axis=1)}) > FRAMES // 2
+    ends = visit("latent", ["clustered"], walk="interpolation", end1="test image")
+    assert ends.selectbox(key="digit2").label == "Cluster"
 
 
 def test_the_map_shows_test_images_for_models_that_encode_and_directions_for_all(models: Path) -> None:

@@ -217,10 +217,10 @@ def _path(selected: SelectedModel, frames: np.ndarray, first: str, last: str, ad
 
 
 def morph(selected: SelectedModel) -> None:
-    """The path from one class to another with a fixed latent."""
+    """The path from one class or cluster to another with a fixed latent."""
     if not selected.latent_space.morphs:
         st.info(
-            f"A {plain(selected.entry.label)} has no label vector to interpolate. Choose a run of a cGAN, or "
+            f"This {plain(selected.entry.label)} takes neither labels nor clusters. Choose a run of a cGAN, or "
             "use **interpolation** between two images.",
             icon=":material/tag:",
         )

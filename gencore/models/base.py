@@ -65,9 +65,10 @@ class GenerativeModel(Trainable):
 
     @abstractmethod
     def sample(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
-        """n images (n, C, H, W) float32 in [-1, 1]; `labels` (n,) int64 where the model is conditional, else
-        ignored.
-        """
+        """n images (n, C, H, W) float32 in [-1, 1].
+
+        `labels` (n,) int64 are the classes of a conditional model, or the clusters of one that has clusters,
+        which are random where it is None. Other models ignore it."""
 
     @property
     @abstractmethod

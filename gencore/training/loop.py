@@ -292,12 +292,14 @@ class _Training:
 
     def _measure(self, extractor: FeatureExtractor, reference: Moments) -> Iterator[Event]:
         """A quick Fréchet distance of the averaged weights on fixed noise; keeps the best weights."""
-        assert isinstance(self.state.average, GenerativeModel)
+        model = self.state.average
+        assert isinstance(model, GenerativeModel)
         self.state.fit_prior(self.data)
         n, seed = self.settings.fd_samples, self.settings.seed
-        labels = self.data.labels[torch.arange(n, device=self.device) % len(self.data.labels)]
+        every = torch.arange(n, device=self.device) % len(self.data.labels)
+        labels = self.data.labels[every] if model.conditional else None
         parts = []
-        for images in generate_batches(self.state.average, n, labels, seed, self.state.dtype, _CHUNK):
+        for images in generate_batches(model, n, labels, seed, self.state.dtype, _CHUNK):
             parts.append(extractor(images).features)
             if self._is_stopping():
                 return
