@@ -252,7 +252,7 @@ def _nothing_measured(entries: list[Entry]) -> None:
         f"{len(HEADLINE)} models at once:",
         icon=":material/rocket_launch:",
     )
-    st.code("gencore compare --dataset digits --epochs 3", language="bash")
+    st.code("gencore compare --dataset digits --quick", language="bash")
 
 
 main()

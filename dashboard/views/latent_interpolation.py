@@ -220,8 +220,8 @@ def morph(selected: SelectedModel) -> None:
     """The path from one class or cluster to another with a fixed latent."""
     if not selected.latent_space.morphs:
         st.info(
-            f"This {plain(selected.entry.label)} takes neither labels nor clusters. Choose a run of a cGAN, or "
-            "use **interpolation** between two images.",
+            f"This {plain(selected.entry.label)} takes neither labels nor clusters. Choose a run of a cGAN, "
+            "or use **interpolation** between two images.",
             icon=":material/tag:",
         )
         return

@@ -53,7 +53,7 @@ def _nothing_measured(entries: list[Entry]) -> None:
     st.info("Nothing is measured yet, so there is nothing to compare.", icon=":material/straighten:")
     trained = [one.run.name for one in entries if one.config]
     commands = [f"gencore evaluate {name}" for name in trained] or [
-        "gencore compare --dataset digits --epochs 3"
+        "gencore compare --dataset digits --quick"
     ]
     st.code("\n".join(commands), language="bash")
 

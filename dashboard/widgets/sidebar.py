@@ -15,7 +15,7 @@ from dashboard.widgets.altair_charts import mark
 from dashboard.widgets.text import duration, figure, plain
 from gencore.analysis.colours import colour
 from gencore.config import commands
-from gencore.config.options import RunConfig
+from gencore.config.options import PRESETS, QUICK, RunConfig
 from gencore.store import runs
 from gencore.store.runs import Run
 
@@ -70,6 +70,7 @@ def _train(machine: Machine | str | None) -> None:
         disabled=starting,
     ):
         _start(name, words)
+    _quick_training(order.config, has_extractor, starting)
     match st.session_state.get(REFUSED):
         case (refused, reason) if refused == words:
             st.error(plain(reason), icon=":material/block:")
@@ -82,6 +83,25 @@ def _train(machine: Machine | str | None) -> None:
         )
     with st.expander("The same on the command line", icon=":material/terminal:"):
         st.code(commands.shown(words), language="bash", wrap_lines=True)
+
+
+def _quick_training(config: RunConfig, evaluates: bool, starting: bool) -> None:
+    """A button that trains the quick preset of the chosen kind of model on the chosen data set."""
+    preset = next((name for name in QUICK.values() if PRESETS[name].label == config.label), None)
+    if preset is None:
+        return
+    quick = PRESETS[preset].model_copy(update={"data": config.data})
+    name = _free_name(f"{config.data.dataset}-{preset}")
+    words = [*commands.train(preset, name, quick), *(["--evaluate"] if evaluates else [])]
+    if st.button(
+        "Quick training",
+        icon=":material/bolt:",
+        width="stretch",
+        disabled=starting,
+        help=f"A smaller {plain(config.label)} trained for {quick.training.steps} steps: a first look in less "
+        "than a minute. It does not use the options above, apart from the data set.",
+    ):
+        _start(name, words)
 
 
 def _time_it_takes(config: RunConfig, machine: Machine | str | None, evaluates: bool) -> None:

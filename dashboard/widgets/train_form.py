@@ -18,7 +18,6 @@ from gencore.config.families import variants
 from gencore.config.options import PRESETS, RunConfig, preset_title
 from gencore.store.results import explain
 
-FIRST = commands.ALWAYS_SHOWN
 PARTS = {"model": "Model", "training": "Training", "data": "Data"}
 
 
@@ -42,16 +41,16 @@ def train_form(availability: Mapping[str, str]) -> TrainingRequest | None:
         help=_about_presets(),
         persist_state="session",
     )
-    options = commands.options(PRESETS[preset])
+    options, first = commands.options(PRESETS[preset]), commands.always_shown(PRESETS[preset])
     answers: dict[tuple[str, str], object] = {}
     for option in options:
-        if option.name in FIRST:
+        if option.name in first:
             answers[option.part, option.name] = _ask(option, preset, availability)
     with st.expander("All options", icon=":material/tune:"):
         for part, title in PARTS.items():
             st.caption(f"**{title}**")
             for option in options:
-                if option.part == part and option.name not in FIRST:
+                if option.part == part and option.name not in first:
                     answers[option.part, option.name] = _ask(option, preset, availability)
     try:
         return TrainingRequest(preset, configured(preset, answers))
@@ -116,7 +115,8 @@ def fill(config: RunConfig) -> None:
 
 def _key(name: str, preset: str) -> str:
     """Each preset keeps its defaults and its user's changes; what is always asked is asked once for all."""
-    return f"train.{name}" if name in FIRST else f"train.{preset}.{name}"
+    is_shared = name != "steps" and name in commands.always_shown(PRESETS[preset])
+    return f"train.{name}" if is_shared else f"train.{preset}.{name}"
 
 
 def _ask(option: Option, preset: str, availability: Mapping[str, str]) -> object:

@@ -26,6 +26,7 @@ from gencore.config import commands
 from gencore.config.options import (
     HEADLINE,
     PRESETS,
+    QUICK,
     DatasetName,
     ModelConfig,
     RunConfig,
@@ -84,6 +85,8 @@ class Compare(CommonOptions):
     """Generated images to measure on [10000, or ten for each test image if that is fewer]."""
     name: str | None = None
     """Prefix of the runs' names [DATASET]."""
+    quick: bool = False
+    """Take the quick preset of each model, a training of seconds, instead of --epochs and model options."""
     models: Annotated[dict[str, ModelConfig], tyro.conf.arg(name="")] = field(
         default_factory=lambda: {preset: PRESETS[preset].model for preset in HEADLINE}
     )
@@ -99,6 +102,8 @@ class Compare(CommonOptions):
         check_samples(self.samples)
         if not 1 <= self.seeds <= 100:
             raise ValueError(f"--seeds is {self.seeds}; use 1 to 100 (5 for a table to publish)")
+        if self.quick and self.models != {preset: PRESETS[preset].model for preset in HEADLINE}:
+            raise ValueError("--quick has recipes of its own; leave out the options of models, or --quick")
         planned = [(preset, seed) for seed in range(self.seed, self.seed + self.seeds) for preset in HEADLINE]
         members = [(self._run(preset, seed), self._config(preset, seed)) for preset, seed in planned]
         for run, config in members:  # all refusals come before the first training
@@ -143,7 +148,9 @@ class Compare(CommonOptions):
         words = ["compare"]
         for name in ("dataset", "epochs", "seed", "seeds", "batch_size", "patience", "samples", "name"):
             value, default = getattr(self, name), getattr(Compare, name)
-            if value != default or name in _ALWAYS_NAMED:
+            if self.quick and name == "epochs":
+                words.append("--quick")
+            elif value != default or name in _ALWAYS_NAMED:
                 words += [f"--{name.replace('_', '-')}", str(value)]
         for preset in HEADLINE:
             words += commands.changes(preset, self.models[preset])
@@ -155,6 +162,7 @@ class Compare(CommonOptions):
 
     def _run(self, preset: str, seed: int) -> Run:
         suffix = "" if seed == self.seed else f"-seed{seed}"
+        preset = QUICK[preset] if self.quick else preset
         return runs.run(f"{self._prefix}-{preset}{suffix}", self.folder)
 
     def _compare(self, found: list[results.Results], diverged: dict[str, list[int]]) -> None:
@@ -165,7 +173,10 @@ class Compare(CommonOptions):
         for one in found:
             of_label.setdefault(one.label, []).append(one)
         compared = comparison.compare(
-            of_label, self.epochs, devices.origin_here(self.pick_device(), self._words), diverged
+            of_label,
+            None if self.quick else self.epochs,
+            devices.origin_here(self.pick_device(), self._words),
+            diverged,
         )
         path = runs.comparisons_folder(self.folder) / f"{self._prefix}.json"
         results.save(path, compared)
@@ -176,10 +187,12 @@ class Compare(CommonOptions):
             print(f"in {path}")
 
     def _config(self, preset: str, seed: int) -> RunConfig:
-        given = PRESETS[preset].model_dump()
+        given = PRESETS[QUICK[preset] if self.quick else preset].model_dump()
         given["data"] |= {"dataset": self.dataset, "batch_size": self.batch_size}
-        given["training"] |= {"epochs": self.epochs, "seed": seed, "patience": self.patience}
-        given["model"] = self.models[preset].model_dump()
+        given["training"] |= {"seed": seed}
+        if not self.quick:
+            given["training"] |= {"epochs": self.epochs, "patience": self.patience}
+            given["model"] = self.models[preset].model_dump()
         return RunConfig.model_validate(given)
 
 

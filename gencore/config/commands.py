@@ -14,7 +14,10 @@ from pydantic.fields import FieldInfo
 
 from gencore.config.options import PRESETS, ModelConfig, RunConfig
 
-ALWAYS_SHOWN = ("dataset", "epochs", "seed")
+
+def always_shown(config: RunConfig) -> tuple[str, ...]:
+    """The options that a command line and a form name even where they have their defaults."""
+    return "dataset", "steps" if config.training.steps else "epochs", "seed"
 
 
 class Option(NamedTuple):
@@ -48,7 +51,7 @@ def train(preset: str, name: str, config: RunConfig) -> list[str]:
     given = {option.name: option.value for option in options(PRESETS[preset])}
     words = ["train", preset, "--name", name]
     for option in options(config):
-        if option.name in ALWAYS_SHOWN or option.value != given[option.name]:
+        if option.name in always_shown(config) or option.value != given[option.name]:
             words += option.words()
     return words
 

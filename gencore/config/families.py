@@ -41,6 +41,8 @@ class Preset:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     is_headline: bool = False
     """Whether it is the preset that stands for its variant on Home and in `gencore compare`."""
+    is_quick: bool = False
+    """Whether it is its variant's recipe for a first look: a training of seconds, by steps not epochs."""
     note: str = ""
     """What tells it from the headline preset of its variant, in a word or two."""
 
@@ -83,6 +85,10 @@ class Family:
         return self.variants[-1 if model.is_conditional else 0]
 
 
+_QUICK_TRAINING = TrainingConfig(  # the same work on every data set; sheets, not distances, show how it goes
+    steps=300, schedule="cosine", ema_decay=0.98, sheets=12, fd_every=0, progress_every=10
+)
+_QUICK_MUON_TRAINING = _QUICK_TRAINING.model_copy(update={"optimizer": "muon"})
 _GAN_TRAINING = TrainingConfig(ema_decay=0.995)
 _DDPM_TRAINING = TrainingConfig(  # generating its samples takes longest, so there are fewer quick distances
     clip_norm=1.0, schedule="cosine", fd_every=2, fd_samples=1000
@@ -109,6 +115,7 @@ VAE = Family(
     presets={
         "vae": Preset(VAEConfig(depth=2), is_headline=True),
         "vae-mlp": Preset(VAEConfig(network="mlp"), note="plain MLP"),
+        "vae-quick": Preset(VAEConfig(width=32, depth=1), _QUICK_MUON_TRAINING, is_quick=True, note="quick"),
     },
     sampling_options=(SamplingOption("prior", "prior"),),
 )
@@ -142,6 +149,15 @@ GAN = Family(
             is_headline=True,
         ),
         "gan-mlp": Preset(GANConfig(network="mlp"), _GAN_TRAINING, note="plain MLP"),
+        "gan-quick": Preset(
+            GANConfig(width=32, depth=1, real_label=0.9), _QUICK_TRAINING, is_quick=True, note="quick"
+        ),
+        "cgan-quick": Preset(
+            GANConfig(conditional=True, width=32, depth=1, real_label=0.9),
+            _QUICK_TRAINING,
+            is_quick=True,
+            note="quick",
+        ),
         "cgan-mlp": Preset(
             GANConfig(network="mlp", conditional=True, real_label=0.9), _GAN_TRAINING, note="plain MLP"
         ),
@@ -174,6 +190,12 @@ DDPM = Family(
         "cddpm": Preset(_DDPM.model_copy(update={"conditional": True}), _MUON_TRAINING),
         "ddpm-plain": Preset(_DDPM, _DDPM_TRAINING, note="no clusters"),
         "ddpm-eps": Preset(DDPMConfig(), _DDPM_TRAINING, note="classic ε"),
+        "ddpm-quick": Preset(
+            _DDPM.model_copy(update={"width": 32, "clusters": 50}),
+            _QUICK_MUON_TRAINING.model_copy(update={"clip_norm": 1.0}),
+            is_quick=True,
+            note="quick",
+        ),
     },
     sampling_options=(
         SamplingOption("sampler", "sampler"),

@@ -32,6 +32,7 @@ from gencore.config.sections import (
 __all__ = [
     "HEADLINE",
     "PRESETS",
+    "QUICK",
     "ClassifierConfig",
     "Config",
     "DDPMConfig",
@@ -110,6 +111,15 @@ PRESETS: dict[str, RunConfig] = {
 
 HEADLINE: tuple[str, ...] = tuple(name for name, row in _presets().items() if row.is_headline)
 """The presets that Home shows and `gencore compare` trains."""
+
+
+QUICK: dict[str, str] = {
+    headline: name
+    for headline in HEADLINE
+    for name, row in _presets().items()
+    if row.is_quick and PRESETS[name].label == PRESETS[headline].label
+}
+"""The quick preset of each headline preset."""
 
 
 def preset_title(preset: str) -> str:
