@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -112,6 +113,16 @@ def train(
         yield Ended(status="failed", reason=_fault(error), step=step, seconds=seconds, peak_memory_mib=peak)
 
 
+def learning_rate_factor(schedule: Literal["constant", "cosine"], step: int, total: int) -> float:
+    """What the learning rate is multiplied by at `step` of `total`: 1, or a warm-up over the first twentieth
+    and then half a cosine to 0 (Loshchilov & Hutter 2017).
+    """
+    if schedule == "constant":
+        return 1.0
+    warmup = max(1, total // 20)
+    return min((step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * step / total)))
+
+
 def _fault(error: OSError | MemoryError | RuntimeError) -> str:
     """What the machine lacked, and what to do. Raises `error` again where it is none of that."""
     if isinstance(error, OSError):
@@ -167,7 +178,8 @@ class _Training:
         self.clock = time.perf_counter()
         yield from self._observe()  # what a stop at this step left out
         while state.step < self.total and not self.stop_reason and not self._patience_is_over:
-            state.advance(self.batches.batch(state.step), self._learning_rate_factor())
+            factor = learning_rate_factor(self.settings.schedule, state.step, self.total)
+            state.advance(self.batches.batch(state.step), factor)
             yield from self._report()
             if self.divergence:
                 break
@@ -231,14 +243,6 @@ class _Training:
         if due and self.quick_fd_reference and not self._is_stopping():
             with self._untimed():
                 yield from self._measure(*self.quick_fd_reference)
-
-    def _learning_rate_factor(self) -> float:
-        if self.settings.schedule == "constant":
-            return 1.0
-        warmup = max(1, self.total // 20)
-        return min(
-            (self.state.step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * self.state.step / self.total))
-        )
 
     def _progress(self) -> tuple[Progress, int]:
         """The event, and the steps of the training before the first that was not finite."""
