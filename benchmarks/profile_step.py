@@ -2,8 +2,8 @@
 
     python benchmarks/profile_step.py [--preset ddpm] [--threads 1] [--precision auto] [--rows 15]
 
-Prints the time of a step, the images per second, the arithmetic that the network's products reach, next to what
-a large matrix product reaches on this machine, and the operators that take longest.
+Prints the time of a step, the images per second, the arithmetic that the network's products reach next to
+what a large matrix product reaches on this machine, and the operators that take longest.
 """
 
 from __future__ import annotations
@@ -76,10 +76,8 @@ def main() -> None:
     averages = profiled.key_averages()
     total = sum(one.self_cpu_time_total for one in averages)
     for one in sorted(averages, key=lambda one: -one.self_cpu_time_total)[: asked.rows]:
-        share = 100 * one.self_cpu_time_total / total
-        print(
-            f"{share:5.1f} %  {one.self_cpu_time_total / STEPS / 1000:7.2f} ms  {one.count // STEPS:4} x  {one.key}"
-        )
+        share, ms = 100 * one.self_cpu_time_total / total, one.self_cpu_time_total / STEPS / 1000
+        print(f"{share:5.1f} %  {ms:7.2f} ms  {one.count // STEPS:4} x  {one.key}")
 
 
 if __name__ == "__main__":

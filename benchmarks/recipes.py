@@ -2,9 +2,9 @@
 
     python benchmarks/recipes.py [--epochs 3] [--samples 5000] [--threads 1] [--sheets FOLDER] [NAME …]
 
-A recipe is a preset with changes; without names, all of RECIPES are trained. Prints a row for each as soon as it
-is measured: the training's process seconds, and the Fréchet distance to the test split of averaged weights,
-beside its floor at as many training images. --sheets writes 100 samples of each as a PNG.
+A recipe is a preset with changes; without names, all of RECIPES are trained. Prints a row for each as soon as
+it is measured: the training's process seconds, and the Fréchet distance of the averaged weights to the test
+split beside its floor at as many training images. --sheets writes 100 samples of each as a PNG.
 """
 
 from __future__ import annotations

@@ -607,6 +607,27 @@ def test_start_in_the_sidebar_runs_what_the_form_says(
     assert not app.exception
 
 
+def test_quick_training_runs_the_quick_preset_of_the_chosen_model_on_the_chosen_data_set(
+    page: Callable[..., AppTest], home: Path, jobs: Jobs
+) -> None:
+    app = page()
+    app.sidebar.selectbox(key="train.preset").set_value("ddpm-plain").run()
+    app.sidebar.selectbox(key="train.dataset").set_value("digits").run()
+    next(button for button in app.sidebar.button if button.label == "Quick training").click().run()
+    started = run("digits-ddpm-quick")
+    wait_until(lambda: "'train', 'ddpm-quick'" in started.log_path.read_text())
+    assert "'--dataset', 'digits'" in started.log_path.read_text() and not app.exception
+
+
+def test_a_form_of_a_training_by_steps_asks_for_steps_and_not_for_epochs(
+    page: Callable[..., AppTest],
+) -> None:
+    app = page()
+    app.sidebar.selectbox(key="train.preset").set_value("vae-quick").run()
+    app.sidebar.number_input(key="train.vae-quick.steps").set_value(50).run()
+    assert app.sidebar.code[0].value.endswith("--steps 50 --seed 42")
+
+
 def test_a_run_started_on_the_live_page_is_the_one_it_then_shows(
     page: Callable[..., AppTest], home: Path, jobs: Jobs
 ) -> None:

@@ -281,6 +281,12 @@ def test_a_disk_full_at_a_checkpoint_ends_the_run_as_failed_with_the_old_state_i
     assert digest(one) == digest(whole)
 
 
+def test_a_training_by_steps_ends_within_an_epoch(home: Path, few_digits: ImageData) -> None:
+    one = made("short", tiny_config("vae", steps=STEPS_PER_EPOCH + 1, epochs=100))
+    *_, saved, ended = record(one, few_digits)
+    assert (saved.step, ended.step, ended.reason) == (5, 5, "5 steps done")
+
+
 def test_a_cosine_schedule_warms_up_and_ends_near_nothing(home: Path, few_digits: ImageData) -> None:
     """Adam moves no weight by much more than the learning rate in a step, and by just that in its first."""
 

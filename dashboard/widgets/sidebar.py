@@ -70,9 +70,9 @@ def _train(machine: Machine | str | None) -> None:
         disabled=starting,
     ):
         _start(name, words)
-    _quick_training(order.config, has_extractor, starting)
+    quick_words = _quick_training(order.config, has_extractor, starting)
     match st.session_state.get(REFUSED):
-        case (refused, reason) if refused == words:
+        case (refused, reason) if refused in (words, quick_words):
             st.error(plain(reason), icon=":material/block:")
     _time_it_takes(order.config, machine, has_extractor)
     if not has_extractor:
@@ -85,12 +85,13 @@ def _train(machine: Machine | str | None) -> None:
         st.code(commands.shown(words), language="bash", wrap_lines=True)
 
 
-def _quick_training(config: RunConfig, evaluates: bool, starting: bool) -> None:
-    """A button that trains the quick preset of the chosen kind of model on the chosen data set."""
+def _quick_training(config: RunConfig, evaluates: bool, starting: bool) -> list[str]:
+    """A button that trains the quick preset of the chosen model on the chosen data set; gives its command."""
     preset = next((name for name in QUICK.values() if PRESETS[name].label == config.label), None)
     if preset is None:
-        return
-    quick = PRESETS[preset].model_copy(update={"data": config.data})
+        return []
+    dataset = PRESETS[preset].data.model_copy(update={"dataset": config.data.dataset})
+    quick = PRESETS[preset].model_copy(update={"data": dataset})
     name = _free_name(f"{config.data.dataset}-{preset}")
     words = [*commands.train(preset, name, quick), *(["--evaluate"] if evaluates else [])]
     if st.button(
@@ -98,10 +99,11 @@ def _quick_training(config: RunConfig, evaluates: bool, starting: bool) -> None:
         icon=":material/bolt:",
         width="stretch",
         disabled=starting,
-        help=f"A smaller {plain(config.label)} trained for {quick.training.steps} steps: a first look in less "
-        "than a minute. It does not use the options above, apart from the data set.",
+        help=f"A smaller {plain(config.label)} trained for {quick.training.steps} steps, for a first look. "
+        "Of the options above it takes the data set alone.",
     ):
         _start(name, words)
+    return words
 
 
 def _time_it_takes(config: RunConfig, machine: Machine | str | None, evaluates: bool) -> None:
