@@ -21,7 +21,8 @@ from PIL import Image
 from support import Result, record, tiny_config, wait_until
 
 from gencore.cli.parsing import parse
-from gencore.config.options import HEADLINE, PRESETS, QUICK
+from gencore.config.options import HEADLINE, PRESETS
+from gencore.config.options import QUICK as QUICK_PRESETS
 from gencore.data.sources import ImageData
 from gencore.evaluation import controllability, cost
 from gencore.models.load import newest_states
@@ -566,12 +567,12 @@ def test_a_quick_comparison_takes_the_quick_presets_and_no_model_options(
     gencore: Gencore, home: Path
 ) -> None:
     command = parse(["compare", "--quick", "--dataset", "digits", "--seed", "7"])
-    for preset, quick in QUICK.items():
+    for preset, quick in QUICK_PRESETS.items():
         config, expected = command._config(preset, 7), PRESETS[quick]
         assert config.model == expected.model and config.data.dataset == "digits"
         assert config.training == expected.training.model_copy(update={"seed": 7}) and config.training.steps
         assert command._run(preset, 7).name == f"digits-{quick}"
-    assert list(QUICK) == list(HEADLINE)
+    assert list(QUICK_PRESETS) == list(HEADLINE)
     assert command._words == ["compare", "--dataset", "digits", "--quick", "--seed", "7", "--seeds", "1"]
     refused = gencore("compare", "--quick", "--vae.width", "16")
     assert refused.code == 2 and "--quick has recipes of its own" in refused.err and not list(home.iterdir())
