@@ -172,8 +172,10 @@ class FitsPrior(Protocol):
     prior_buffers: tuple[str, ...]
     """Names of the buffers of `averaged` that hold it."""
 
-    def fit_prior(self, data: ImageData, seed: int) -> None:
-        """Fit the distribution of latents to the codes of `data`; the same seed, the same fit."""
+    def fit_prior(self, data: ImageData, seed: int, quick: bool = False) -> None:
+        """Fit the distribution of latents to the codes of `data`; the same seed, the same fit.
+
+        A `quick` fit takes about a second, for samples along a training."""
 
 
 class NoiseLevel(NamedTuple):

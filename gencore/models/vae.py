@@ -5,12 +5,8 @@ the training images' codes instead costs nothing in training and is offered besi
 
 from __future__ import annotations
 
-import warnings
-
 import torch
 import torch.nn.functional as F
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.mixture import GaussianMixture
 from torch import Generator, Tensor, nn
 
 from gencore.config.options import VAEConfig
@@ -18,10 +14,12 @@ from gencore.data.batches import Batch, dequantise
 from gencore.data.registry import DatasetSpec
 from gencore.data.sources import ImageData
 from gencore.models.base import GenerativeModel, Parts, Player
+from gencore.models.mixture import fit_mixture
 from gencore.networks import dcgan, mlp
 
 MIXTURE_COMPONENTS = 100
-FITTED_IMAGES = 20_000
+FIT, QUICK_FIT = (20_000, 50), (5_000, 10)
+"""Training images and most iterations: of the mixture that is kept, and of those along a training."""
 
 
 class Autoencoder(nn.Module):
@@ -133,28 +131,22 @@ class VAE(GenerativeModel):
         return a.mixture_mean[component] + torch.einsum("nij,nj->ni", a.mixture_cholesky[component], noise)
 
     @torch.no_grad()
-    def fit_prior(self, data: ImageData, seed: int) -> None:
-        """Fit the mixture, in float64, to codes z ~ q(z|x) of up to FITTED_IMAGES training images."""
+    def fit_prior(self, data: ImageData, seed: int, quick: bool = False) -> None:
+        """Fit the mixture to codes z ~ q(z|x) of as many training images as FIT, or QUICK_FIT, says."""
         if self.config.prior != "mixture":
             return
+        images, iterations = QUICK_FIT if quick else FIT
         rng = Generator(self.device).manual_seed(seed)
-        chosen = torch.randperm(len(data.images), device=self.device, generator=rng)[:FITTED_IMAGES]
+        chosen = torch.randperm(len(data.images), device=self.device, generator=rng)[:images]
         codes = torch.cat(
             [reparameterise(*self.encode(dequantise(data.images[part])), rng) for part in chosen.split(1000)]
         )
         components = min(MIXTURE_COMPONENTS, len(codes) // (2 * self.config.latent_dim) or 1)
-        mixture = GaussianMixture(
-            components, reg_covar=1e-4, max_iter=50, init_params="k-means++", random_state=seed
-        )
-        with (
-            warnings.catch_warnings()
-        ):  # a likelihood still rising after 50 rounds is good enough to draw from
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            mixture.fit(codes.double().cpu().numpy())
+        mixture = fit_mixture(codes, components, seed, iterations)
         a = self.autoencoder
-        a.mixture_weight.zero_()[:components] = torch.from_numpy(mixture.weights_)
-        a.mixture_mean[:components] = torch.from_numpy(mixture.means_)
-        a.mixture_cholesky[:components] = torch.linalg.cholesky(torch.from_numpy(mixture.covariances_))
+        a.mixture_weight.zero_()[:components] = mixture.weight
+        a.mixture_mean[:components] = mixture.mean
+        a.mixture_cholesky[:components] = mixture.cholesky
         a.mixture_is_fitted = True
 
 

@@ -298,7 +298,7 @@ class _Training:
         """A quick Fréchet distance of the averaged weights on fixed noise; keeps the best weights."""
         model = self.state.average
         assert isinstance(model, GenerativeModel)
-        self.state.fit_prior(self.data)
+        self.state.fit_prior(self.data, quick=True)
         n, seed = self.settings.fd_samples, self.settings.seed
         every = torch.arange(n, device=self.device) % len(self.data.labels)
         labels = self.data.labels[every] if model.conditional else None
@@ -325,7 +325,7 @@ class _Training:
 
     def _draw_sheet(self) -> Iterator[Event]:
         assert isinstance(self.state.average, GenerativeModel)
-        self.state.fit_prior(self.data)
+        self.state.fit_prior(self.data, quick=True)
         name = f"sheets/step-{self.state.step:08d}.png"
         write_atomically(
             self.run.results / name, draw_sheet(self.state.average, self.settings.seed, self.state.dtype)

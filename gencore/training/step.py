@@ -145,13 +145,13 @@ class State:
             if not mean.is_floating_point():
                 mean.copy_(current)
 
-    def fit_prior(self, data: ImageData) -> None:
+    def fit_prior(self, data: ImageData, quick: bool = False) -> None:
         """Fit the distribution of latents of the averaged model, where it has one.
 
         The model takes it over, or averaging would mix it with what the model had."""
         if not isinstance(self.average, FitsPrior):
             return
-        self.average.fit_prior(data, self.config.training.seed)
+        self.average.fit_prior(data, self.config.training.seed, quick)
         for name in self.average.prior_buffers:
             self.model.averaged.get_buffer(name).copy_(self.average.averaged.get_buffer(name))
 
