@@ -7,7 +7,6 @@ import streamlit as st
 from dashboard.data import generation, sheets
 from dashboard.data.generation import SamplingOptions
 from dashboard.data.run_catalog import Entry
-from gencore.config.options import ModelConfig
 from gencore.data.registry import DATASETS
 
 WIDTH = 110
@@ -24,7 +23,7 @@ def choose(entry: Entry, title: str, key: str, default: int = 0, *, may_be_rando
     if model.is_conditional:
         names = DATASETS[entry.readable_config.data.dataset].class_names
         return names.index(st.selectbox(title, names, default, key=key, bind="query-params", width=WIDTH))
-    if not (count := clusters(model)):
+    if not (count := model.number_of_clusters):
         return None
     numbers = [str(k) for k in range(count)]
     title = title.replace("Digit", "Cluster")
@@ -34,14 +33,9 @@ def choose(entry: Entry, title: str, key: str, default: int = 0, *, may_be_rando
     return None if chosen == RANDOM else int(chosen)
 
 
-def clusters(model: ModelConfig) -> int:
-    """The number of clusters that a model is conditioned on; 0 for none."""
-    return int(getattr(model, "clusters", 0))
-
-
 def show_clusters(entry: Entry, sampling_options: SamplingOptions) -> None:
     """A button that opens the mean image of each cluster, for a model that has clusters."""
-    if not clusters(entry.readable_config.model):
+    if not entry.readable_config.model.number_of_clusters:
         return
     with st.popover("Clusters", icon=":material/grid_view:"), generation.explained_errors(entry):
         images = generation.cluster_images(sampling_options)

@@ -45,10 +45,15 @@ def choose(entries: Sequence[Entry]) -> SamplingChoices:
     changes: dict[str, object] = {}
     for flag, options in sampling_options().items():
         for option, family in options:
-            of_family = [model for model in models if isinstance(model, family.config)]
-            if any(model.is_conditional for model in of_family) if option.needs_labels else of_family:
+            concerned = [
+                model
+                for model in models
+                if isinstance(model, family.config)
+                and (not option.needs_condition or model.is_conditional or model.number_of_clusters)
+            ]
+            if concerned:
                 title = f"{family.variants[0].label} {flag}"
-                changes[option.field] = _input(title, option, of_family, changes)
+                changes[option.field] = _input(title, option, concerned, changes)
     return SamplingChoices(
         averaged, {name: value for name, value in changes.items() if value not in (AS_TRAINED, None)}
     )

@@ -77,11 +77,7 @@ def no_changes() -> SamplingChanges:
     for flag, options in sampling_options().items():
         option, family = options[0]
         field = family.config.model_fields[option.field]
-        labels = [
-            variant.label
-            for option, family in options
-            for variant in (family.variants[1:] if option.needs_labels else family.variants)
-        ]
+        labels = [variant.label for _, family in options for variant in family.variants]
         about = f"{field.description} [as trained; {', '.join(labels)}]"
         fields[flag] = (Optional[field.annotation], Field(None, description=about))  # noqa: UP045  # a runtime type
     return create_model("SamplingChanges", __base__=SamplingChanges, **fields)()

@@ -56,8 +56,8 @@ class SamplingOption:
     """Its name on the command line and in a page's address."""
     limit: str = ""
     """The field that bounds it from above, where one does."""
-    needs_labels: bool = False
-    """Whether it acts on conditional models only."""
+    needs_condition: bool = False
+    """Whether it acts on models with labels or clusters only."""
     ignored_with: tuple[str, object] | None = None
     """The (field, value) under which it has no effect, where there is one."""
 
@@ -200,7 +200,7 @@ DDPM = Family(
     sampling_options=(
         SamplingOption("sampler", "sampler"),
         SamplingOption("sampling_steps", "steps", limit="timesteps", ignored_with=("sampler", "ddpm")),
-        SamplingOption("guidance", "guidance", needs_labels=True),
+        SamplingOption("guidance", "guidance", needs_condition=True),
     ),
 )
 

@@ -51,6 +51,11 @@ class ModelConfig(Config):
         """Whether the model takes a class label."""
         return bool(getattr(self, "conditional", False))
 
+    @property
+    def number_of_clusters(self) -> int:
+        """The clusters of training images that stand in for labels; 0 for none."""
+        return int(getattr(self, "clusters", 0))
+
 
 @runtime_checkable
 class HasSamplers(Protocol):
