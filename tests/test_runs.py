@@ -147,7 +147,7 @@ def test_a_config_with_an_unknown_key_or_a_value_out_of_bounds_is_named(tmp_path
     content["training"]["epoch"] = 3
     one.config_path.write_text(json.dumps(content))
     with pytest.raises(
-        results.UnreadableError, match=r"config\.json.*unknown key epoch; known keys: epochs, seed"
+        results.UnreadableError, match=r"config\.json.*unknown key epoch; known keys: epochs, steps"
     ):
         one.config()
     del content["training"]["epoch"]
