@@ -523,6 +523,20 @@ def test_live_shows_a_finished_run_with_curves_and_samples(page: Callable[..., A
     assert not [button for button in app.main.button if button.label in {"Stop", "Resume"}]
 
 
+def test_live_draws_curves_by_epoch_or_by_training_time(page: Callable[..., AppTest], home: Path) -> None:
+    made = trained(home, "digits-gan", config("gan"))
+    points = frames.curves(events.tail(made.events_path).events)
+    last = [event for event in events.tail(made.events_path).events if isinstance(event, events.Progress)][-1]
+    assert points["minutes"].max() == pytest.approx(last.seconds / 60)
+    quick = points[points["kind"] == "quick fd"]
+    assert (quick["minutes"].diff().dropna() >= 0).all() and quick["minutes"].iloc[-1] > 0
+    for address, field in (({}, "epoch"), ({"along": "training minutes"}, "minutes")):
+        (spec, *_) = (
+            json.loads(chart.proto.spec) for chart in page("live", **address).get("vega_lite_chart")
+        )
+        assert spec["encoding"]["x"]["field"] == field
+
+
 def test_live_follows_the_newest_samples_until_the_slider_is_touched(
     page: Callable[..., AppTest], home: Path
 ) -> None:

@@ -102,9 +102,7 @@ def test_resume_goes_on_with_the_run_and_stop_ends_it(home: Path, jobs: Jobs) ->
 
 def test_duplicate_puts_all_options_of_a_run_into_the_form(home: Path) -> None:
     plan = config("ddpm", epochs=7)
-    plan = plan.model_copy(
-        update={"model": plan.model.model_copy(update={"timesteps": 50, "clusters": 12})}
-    )
+    plan = plan.model_copy(update={"model": plan.model.model_copy(update={"timesteps": 50, "clusters": 12})})
     trained(home, "mine", plan)
     app = visit("runs", run=["mine"])
     app.main.button(key="runs.duplicate.mine").click().run()

@@ -41,20 +41,24 @@ def follow(path: Path, history: History) -> History:
 
 
 def curves(history: Sequence[Event]) -> pd.DataFrame:
-    """One figure a row: `kind` (loss, gradient norm, images/s, quick fd), `series`, `step`, `epoch`, `value`.
+    """One figure per row: `kind` (loss, gradient norm, images/s, quick fd), `series`, `step`, `epoch`,
+    `minutes` of training time, `value`.
 
     What a resume took back is left out; a value that was not finite is NaN; at most 2,000 points a curve.
     """
-    rows: list[tuple[str, str, int, float, float | None]] = []
+    rows: list[tuple[str, str, int, float, float, float | None]] = []
+    minutes = 0.0
     for event in events.without_void(list(history)):
         if isinstance(event, Progress):
-            at = event.step, event.epoch
+            minutes = event.seconds / 60
+            at = event.step, event.epoch, minutes
             rows += [("loss", name, *at, value) for name, value in event.losses.items()]
             rows += [("gradient norm", name, *at, value) for name, value in event.gradient_norms.items()]
             rows.append(("images/s", "", *at, event.images_per_second))
         elif isinstance(event, QuickDistance):
-            rows.append(("quick fd", "", event.step, event.epoch, event.fd))
-    frame = pd.DataFrame(rows, columns=["kind", "series", "step", "epoch", "value"]).astype({"value": float})
+            rows.append(("quick fd", "", event.step, event.epoch, minutes, event.fd))
+    names = ["kind", "series", "step", "epoch", "minutes", "value"]
+    frame = pd.DataFrame(rows, columns=names).astype({"value": float})
     parts = [downsample(part) for _, part in frame.groupby(["kind", "series"], sort=False)]
     return pd.concat(parts, ignore_index=True) if parts else frame
 

@@ -31,6 +31,9 @@ CURVE_TITLES = {
 }
 """Title of each kind of training curve, in the order of the charts."""
 
+ALONG = {"epochs": "epoch", "training minutes": "minutes"}
+"""What curves are drawn against, and the column that holds it."""
+
 
 def main() -> None:
     """Show the page."""
@@ -146,6 +149,18 @@ def _training_curves(followed_runs: Sequence[FollowedRun], colours: dict[str, st
         for kind in CURVE_TITLES
         for series in points.loc[points["kind"] == kind, "series"].unique()
     ]
+    along = ALONG[
+        st.segmented_control(
+            "Horizontal axis",
+            [*ALONG],
+            default=next(iter(ALONG)),
+            required=True,
+            key="along",
+            bind="query-params",
+            label_visibility="collapsed",
+            width="content",
+        )
+    ]
     columns = st.columns(2)
     for index, (kind, series) in enumerate(charts):
         curve = points[(points["kind"] == kind) & (points["series"] == series)]
@@ -153,10 +168,10 @@ def _training_curves(followed_runs: Sequence[FollowedRun], colours: dict[str, st
         with columns[index % 2]:
             st.altair_chart(
                 altair_charts.curve(
-                    curve.drop(columns=["kind", "series"]), title, colours, log=kind == "quick fd"
+                    curve.drop(columns=["kind", "series"]), title, colours, along, log=kind == "quick fd"
                 ),
                 key=f"curve.{kind}.{series}",
-                alt=f"{title} by epoch",
+                alt=f"{title} by {along}",
             )
 
 

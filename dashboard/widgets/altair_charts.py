@@ -110,8 +110,11 @@ def ranking_bars(standings: Sequence[RankedModel], first: Mapping[str, float]) -
     return (bars + labels).properties(height=44 * len(standings) + 30)
 
 
-def curve(points: pd.DataFrame, title: str, colours: Mapping[str, str], log: bool = False) -> alt.Chart:
-    """`value` by `epoch`, a line a `run`; the wheel zooms, dragging moves, a double click goes back.
+def curve(
+    points: pd.DataFrame, title: str, colours: Mapping[str, str], along: str = "epoch", log: bool = False
+) -> alt.Chart:
+    """`value` by the column `along`, one line per `run`; the wheel zooms, dragging moves, a double click
+    resets.
 
     In Altair, because new points leave the specification as it is: a page that draws the chart again keeps
     its zoom. On a log scale, values of 0 and below are left out.
@@ -123,7 +126,7 @@ def curve(points: pd.DataFrame, title: str, colours: Mapping[str, str], log: boo
         alt.Chart(points, title=alt.Title(title, anchor="start", fontSize=12, fontWeight=600))
         .mark_line(strokeWidth=1.6, point={"size": 22} if few else False)
         .encode(
-            x=alt.X("epoch:Q", title=None, axis=alt.Axis(grid=False, tickCount=5)),
+            x=alt.X(f"{along}:Q", title=None, axis=alt.Axis(grid=False, tickCount=5)),
             y=alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(tickCount=4, grid=not log)),
             color=alt.Color(
                 "run:N", legend=None, scale=alt.Scale(domain=list(colours), range=list(colours.values()))
@@ -132,6 +135,7 @@ def curve(points: pd.DataFrame, title: str, colours: Mapping[str, str], log: boo
                 "run:N",
                 "step:Q",
                 alt.Tooltip("epoch:Q", format=".2f"),
+                alt.Tooltip("minutes:Q", format=".1f"),
                 alt.Tooltip("value:Q", format=".4g"),
             ],
         )
