@@ -33,7 +33,14 @@ RECIPES: dict[str, tuple[str, dict[str, dict[str, object]]]] = {
     "ddpm: 100 clusters": ("ddpm-plain", {"model": {"clusters": 100}}),
     "ddpm: 100 clusters, Muon": ("ddpm", {}),
     "ddpm: labels, Muon": ("cddpm", {}),
-    "vae: as before": ("vae", {"training": {"schedule": "constant", "optimizer": "adam"}}),
+    "vae: as before": (
+        "vae-elbo",
+        {
+            "model": {"width": 64, "depth": 2},
+            "training": {"schedule": "constant", "optimizer": "adam"},
+        },
+    ),
+    "vae: ELBO": ("vae-elbo", {}),
     "vae": ("vae", {}),
 }
 """By name: the preset, and the fields of its sections that differ."""
