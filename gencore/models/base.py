@@ -175,7 +175,7 @@ class FitsPrior(Protocol):
     def fit_prior(self, data: ImageData, seed: int, quick: bool = False) -> None:
         """Fit the distribution of latents to the codes of `data`; the same seed, the same fit.
 
-        A `quick` fit takes about a second, for samples along a training."""
+        A `quick` fit takes a few seconds, for samples along a training."""
 
 
 class NoiseLevel(NamedTuple):
