@@ -339,7 +339,7 @@ def test_a_training_is_estimated_by_the_run_of_its_family_that_differs_least(hom
     assert found.training == pytest.approx(images / (steps * plan.data.batch_size / (steps * 0.4)))
     assert found.measuring == pytest.approx(steps * 0.6)  # a step takes a second by the clock of the log
     assert found.evaluation is None and found.seconds == found.training + found.measuring
-    narrow = plan.model_copy(update={"model": plan.model.model_copy(update={"width": 32})})
+    narrow = plan.model_copy(update={"model": plan.model.model_copy(update={"width": 16})})
     assert time_estimate.time_to_finish(narrow, run_catalog.generative_runs(), HERE).differs == ("width",)
 
 
