@@ -27,10 +27,11 @@ from gencore import devices
 from gencore.analysis.comparison import Comparison
 from gencore.cli.main import main as gencore
 from gencore.config.options import HasSamplers
+from gencore.evaluation import training_features
 from gencore.evaluation.records import Ladder, ReferenceFigures
 from gencore.evaluation.sampler_sweep import SamplerSweep
 from gencore.latent.directions import run_directions
-from gencore.models.feature_extractor import load_extractor
+from gencore.models.feature_extractor import features_run, load_extractor
 from gencore.models.load import load_model
 from gencore.sampling.cache import FOLDER
 from gencore.store import events, results, runs
@@ -140,7 +141,9 @@ def measure(target: Run) -> None:
         keep_directions(target)
         if isinstance(target.config().model, HasSamplers):
             measure_steps(target)
-    shutil.rmtree(target.checkpoints / FOLDER, ignore_errors=True)  # images drawn to be measured
+    shutil.rmtree(target.checkpoints / FOLDER, ignore_errors=True)  # images generated to be measured
+    extractor = features_run(target.config().data.dataset)
+    shutil.rmtree((extractor.checkpoints / training_features.FILE).parent, ignore_errors=True)
     (target.results / ".lock").unlink(missing_ok=True)  # left by measuring; no one trains a shipped run
 
 
