@@ -89,6 +89,10 @@ _QUICK_TRAINING = TrainingConfig(  # the same work on every data set; sheets, no
     steps=300, schedule="cosine", ema_decay=0.98, sheets=12, fd_every=0, progress_every=10
 )
 _QUICK_MUON_TRAINING = _QUICK_TRAINING.model_copy(update={"optimizer": "muon"})
+_QUICK_GAN_TRAINING = _QUICK_TRAINING.model_copy(update={"steps": 500})
+_QUICK_GAN = GANConfig(  # Muon at its usual rate makes it collapse
+    width=32, depth=1, real_label=0.9, generator_learning_rate=1e-3, discriminator_learning_rate=4e-4
+)
 _VAE_TRAINING = TrainingConfig(schedule="cosine", optimizer="muon")
 _GAN_TRAINING = TrainingConfig(ema_decay=0.995)
 _DDPM_TRAINING = TrainingConfig(  # generating its samples takes longest, so there are fewer quick distances
@@ -154,12 +158,10 @@ GAN = Family(
             is_headline=True,
         ),
         "gan-mlp": Preset(GANConfig(network="mlp"), _GAN_TRAINING, note="plain MLP"),
-        "gan-quick": Preset(
-            GANConfig(width=32, depth=1, real_label=0.9), _QUICK_TRAINING, is_quick=True, note="quick"
-        ),
+        "gan-quick": Preset(_QUICK_GAN, _QUICK_GAN_TRAINING, is_quick=True, note="quick"),
         "cgan-quick": Preset(
-            GANConfig(conditional=True, width=32, depth=1, real_label=0.9),
-            _QUICK_TRAINING,
+            _QUICK_GAN.model_copy(update={"conditional": True}),
+            _QUICK_GAN_TRAINING,
             is_quick=True,
             note="quick",
         ),
@@ -197,7 +199,7 @@ DDPM = Family(
         "ddpm-eps": Preset(DDPMConfig(), _DDPM_TRAINING, note="classic ε"),
         "ddpm-quick": Preset(
             _DDPM.model_copy(update={"width": 32, "clusters": 50}),
-            _QUICK_MUON_TRAINING.model_copy(update={"clip_norm": 1.0}),
+            _QUICK_MUON_TRAINING.model_copy(update={"steps": 240, "clip_norm": 1.0}),
             is_quick=True,
             note="quick",
         ),
