@@ -222,6 +222,7 @@ def test_no_step_reads_a_value_from_the_device(
     for name in ("item", "tolist", "__bool__", "__float__", "__int__"):
         monkeypatch.setattr(Tensor, name, refuse)
     advance(state, few_digits, 2)
+    assert state.step == 2
 
 
 # Stops in mid-work

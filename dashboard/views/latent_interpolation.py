@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import streamlit as st
@@ -79,14 +79,14 @@ def interpolation(selected: SelectedModel) -> None:
     ends = tuple(end for end, _ in chosen)
     cached = selected.sampling_options, selected.version, selected.dataset, ends, method
     with st.spinner("Generating …", show_time=True):
-        frames = _path_images(*cached, selected.latent_space)
+        frames = _interpolated_images(*cached, "path", selected.latent_space)
     for i, (end, container) in enumerate(chosen):
         with container:
             _show_end(selected, f"End {i + 1}", end, frames[i * FRAMES])
     _path(selected, frames, "end 1", f"end {count}", "along")
     if count == MAX_ENDS:
         with st.spinner("Generating …", show_time=True):
-            grid = _grid_images(*cached, selected.latent_space)
+            grid = _interpolated_images(*cached, "grid", selected.latent_space)
         st.caption("The same four ends as corners of a grid.")
         show_images(selected, grid, f"Grid of {SIDE} by {SIDE} images between the four ends", SIDE, SMALL)
 
@@ -163,29 +163,22 @@ def _latents(latent_space: LatentSpace, dataset: DatasetName, ends: tuple[Endpoi
     )
 
 
-@st.cache_data(max_entries=32, show_spinner=False)
-def _path_images(
+@st.cache_data(max_entries=64, show_spinner=False)
+def _interpolated_images(
     sampling_options: SamplingOptions,
     version: int,
     dataset: DatasetName,
     ends: tuple[Endpoint, ...],
     method: str,
+    layout: Literal["path", "grid"],
     _latent_space: LatentSpace,
 ) -> np.ndarray:
-    points = traversal.path(_latents(_latent_space, dataset, ends), FRAMES, method)
-    return generation.pictures(_latent_space.draw(points))
-
-
-@st.cache_data(max_entries=32, show_spinner=False)
-def _grid_images(
-    sampling_options: SamplingOptions,
-    version: int,
-    dataset: DatasetName,
-    ends: tuple[Endpoint, ...],
-    method: str,
-    _latent_space: LatentSpace,
-) -> np.ndarray:
-    points = traversal.square(_latents(_latent_space, dataset, ends), SIDE, method)
+    latents = _latents(_latent_space, dataset, ends)
+    points = (
+        traversal.path(latents, FRAMES, method)
+        if layout == "path"
+        else traversal.square(latents, SIDE, method)
+    )
     return generation.pictures(_latent_space.draw(points))
 
 
@@ -231,12 +224,13 @@ def morph(selected: SelectedModel) -> None:
         condition.show_clusters(selected.entry, selected.sampling_options)
         seed = address.seed()
     assert first is not None and last is not None, "a model that morphs takes labels"
-    frames = _path_images(
+    frames = _interpolated_images(
         selected.sampling_options,
         selected.version,
         selected.dataset,
         (Endpoint(RANDOM, seed, first), Endpoint(RANDOM, seed, last)),
         "lerp",
+        "path",
         selected.latent_space,
     )
     names = DATASETS[selected.dataset].class_names

@@ -151,7 +151,7 @@ def _explain_invalid(error: BaseException | None, arguments: Sequence[str]) -> s
 
 
 def _flag(argument: Any) -> str:
-    """As typed: `--epochs`, or the placeholder of what is told by its place."""
+    """As typed, such as `--epochs`; the placeholder of a positional argument."""
     return str(argument.lowered.metavar if argument.is_positional() else argument.lowered.name_or_flags[-1])
 
 

@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 
 from gencore import devices
 from gencore.config import commands
+from gencore.config.families import sampling_options
 from gencore.config.options import RunConfig
 from gencore.data.registry import DATASETS
 from gencore.data.sources import SPLITS, ImageData, with_digests
@@ -41,7 +42,6 @@ from gencore.training.summary import summary_metrics
 DEFAULT_SPACES: tuple[FeatureSpace, ...] = ("classifier",)
 SAMPLES = 10_000
 SAMPLES_PER_TEST_IMAGE = 10  # where the test split is small, more say little more
-_FLAGS = {"sampler": "sampler", "sampling_steps": "steps", "prior": "prior", "guidance": "guidance"}
 
 
 def evaluate(
@@ -188,7 +188,8 @@ def _words(
 ) -> list[str]:
     """The command that measures this."""
     words = ["evaluate", run.name, "--samples", str(samples), "--seed", str(seed)]
-    words += [f"--{_FLAGS[name]}={value}" for name, value in (changes or {}).items()]
+    flags = {option.field: flag for flag, rows in sampling_options().items() for option, _ in rows}
+    words += [f"--{flags[name]}={value}" for name, value in (changes or {}).items()]
     if set(groups) != set(DEFAULT_GROUPS):
         words += ["--metrics", *groups]
     if set(spaces) != set(DEFAULT_SPACES):

@@ -1,7 +1,7 @@
 """Gaussian mixtures with full covariances, fitted by expectation-maximisation (Dempster et al. 1977).
 
-Both steps are products of large matrices, several times as fast for 100 components as scikit-learn, which
-goes through them one by one. A VAE's prior is fitted again for every sample sheet."""
+Both steps are products of large matrices over all components at once; scikit-learn takes the components one
+by one. A VAE's prior is fitted again for every sample sheet, so it has to be fast."""
 
 from __future__ import annotations
 

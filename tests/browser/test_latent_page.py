@@ -94,6 +94,7 @@ def test_a_coordinate_chosen_on_the_page_moves_and_the_address_outlives_another_
     visitor.tab.get_by_role("button", name="Another").click()
     visitor.tab.wait_for_url(re.compile("seed=1"))
     visitor.tab.wait_for_url(lambda url: "d1=1" in url and "z3=4" in url)
+    assert visitor.see("img[alt^='Image with direction 1 at 1, coordinate 3 by 4,']").is_visible()
 
 
 def test_a_path_is_shown_and_downloaded_and_its_link_restores_it(visitor: Visitor, tmp_path: Path) -> None:

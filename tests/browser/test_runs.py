@@ -24,12 +24,14 @@ def test_runs_are_compared_and_exported_as_a_report(visitor: Visitor, tmp_path: 
     assert "mnist-vae" in report and "mnist-gan" in report
 
 
-def test_options_are_copied_into_the_form(visitor: Visitor) -> None:
+def test_options_are_copied_into_the_form(visitor: Visitor, server: Server) -> None:
     visitor.visit("/runs?run=mnist-cgan")
     visitor.tab.get_by_role("button", name="Duplicate").click()
     visitor.see("[data-testid=stSidebar] input[placeholder='mnist-cgan-2']")
     model = visitor.tab.get_by_test_id("stSidebar").get_by_role("combobox", name="Model")
     wait_until(lambda: model.input_value() == "cGAN")
+    epochs = visitor.tab.get_by_test_id("stSidebar").get_by_role("spinbutton", name="Epochs")
+    assert epochs.input_value() == str(runs.run("mnist-cgan", server.home).config().training.epochs)
 
 
 def test_a_run_is_deleted_only_after_confirmation(visitor: Visitor, server: Server) -> None:
