@@ -1,9 +1,9 @@
 """Clusters of the training images, found without labels, that a model is conditioned on in place of labels.
 
 A network learns faster when it is told which kind of image to generate, and k-means clusters serve nearly as
-well as labels (Bao et al. 2022, "Why Are Conditional Generative Models Better Than Unconditional Ones?"; Hu et
-al. 2023, "Self-Guided Diffusion Models"; for GANs, Liu et al. 2020, "Diverse Image Generation via
-Self-Conditioned GANs"). In sampling, clusters are drawn at random, by their shares of the training images.
+well as labels: Bao et al. 2022, "Why Are Conditional Generative Models Better Than Unconditional Ones?"; Hu
+et al. 2023, "Self-Guided Diffusion Models"; for GANs, Liu et al. 2020, "Diverse Image Generation via
+Self-Conditioned GANs". In sampling, clusters are drawn at random, by their shares of the training images.
 """
 
 from __future__ import annotations
