@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -41,12 +40,15 @@ def card(entry: Entry, columns: int) -> Iterator[DeltaGenerator]:
 
 
 def describe(entry: Entry, samples: Samples, header: DeltaGenerator) -> None:
-    """Sampler and training step below the sheet, and download buttons in the header."""
+    """Sampler and training step below the sheet, and download buttons in the header.
+
+    Their files are made before a click: Streamlit loses one that is made on it if the page reruns meanwhile.
+    """
     st.caption(f"{plain(samples.sampling)} · weights of step {samples.step:,}")
     for kind in ("png", "npz"):
         header.download_button(
             kind.upper(),
-            partial(generation.file, samples, kind),
+            generation.file(samples, kind),
             f"{entry.run.name}.{kind}",
             type="tertiary",
             icon=":material/download:",

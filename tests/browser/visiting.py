@@ -111,6 +111,10 @@ class Visitor:
         self.tab.wait_for_selector(
             "[data-testid=stMain] [data-testid=stElementContainer]"
         )  # before, nothing runs yet
+        self.wait_until_idle()
+
+    def wait_until_idle(self) -> None:
+        """Until the page's script has ended; while it runs, what is clicked may be replaced."""
         self.tab.wait_for_selector("[data-test-script-state=notRunning]")
 
     def see(self, selector: str) -> Locator:
