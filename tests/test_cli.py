@@ -56,7 +56,7 @@ def last_line(text: str) -> str:
     [
         ("", "train"),
         ("nosuch", "train"),
-        ("nosuch --epochs 3", "unknown command 'nosuch'; commands: train, compare"),
+        ("nosuch --epochs 3", "unknown command 'nosuch'; commands: train, distill"),
         ("train nosuch", "vae"),
         ("train vae --dataset nosuch", "emnist-digits"),
         ("train", "gencore train needs one of: vae, gan, cgan, ddpm"),

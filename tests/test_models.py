@@ -306,16 +306,22 @@ def test_guidance_of_one_is_the_labelled_prediction_and_more_extrapolates() -> N
     for x in plain.parameters():
         torch.nn.init.normal_(x, 0, 0.1)
     guided.load_state_dict(plain.state_dict())
-    x_t, t, labels = torch.randn(2, 1, 28, 28), torch.tensor([10, 500]), torch.tensor([3, 8])
+    x_t, labels = torch.randn(2, 1, 28, 28), torch.tensor([3, 8])
     condition = torch.eye(10)[labels]
     with torch.no_grad():
-        labelled, unlabelled = (
-            plain.network(x_t, t, labels),
-            plain.network(x_t, t, torch.full_like(labels, 10)),
-        )
-        torch.testing.assert_close(plain.predict(x_t, t, condition), labelled)
-        expected = unlabelled + 3 * (labelled - unlabelled)
-        torch.testing.assert_close(guided.predict(x_t, t, condition), expected)
+        for t in (10, 500):
+            times = torch.tensor([t, t])
+            labelled, unlabelled = (
+                plain.network(x_t, times, labels),
+                plain.network(x_t, times, torch.full_like(labels, 10)),
+            )
+            torch.testing.assert_close(plain.predict(x_t, t, condition), labelled)
+            expected = unlabelled + 3 * (labelled - unlabelled)
+            torch.testing.assert_close(guided.predict(x_t, t, condition), expected)
+            guided.config = guided.config.model_copy(update={"guidance_most_noise": 0.5})
+            limited = expected if t == 10 else labelled  # nearly all of x_t is noise at t = 500
+            torch.testing.assert_close(guided.predict(x_t, t, condition), limited)
+            guided.config = guided.config.model_copy(update={"guidance_most_noise": 1.0})
 
 
 def test_networks_refuse_sides_they_cannot_halve_twice() -> None:

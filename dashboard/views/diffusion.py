@@ -56,8 +56,10 @@ def _default(entries: list[Entry]) -> str:
 
 
 def _choose_sampling(model: HasSamplers) -> tuple[tuple[str, object], ...]:
-    """The chosen number of steps and, where there are several, the sampler, as changes of the config."""
-    longest = min(20, model.timesteps)
+    """The chosen number of steps and sampler, where there are several, as changes of the config."""
+    if len(model.step_counts) == 1:
+        return ()
+    longest = min(20, model.step_counts[-1])
     steps = st.slider(
         "Steps",
         min(FRAMES_PER_ROW, longest - 1),

@@ -51,9 +51,8 @@ def compare(entry: Entry, digit: int | None, seed: int) -> None:
     for column, sampler in zip(st.columns(2, gap="small"), deterministic(model), strict=False):
         with column:
             st.markdown(f"**{model.samplers[sampler]}**")
-            for steps in sampler_sweep.COUNTS:
-                if steps <= model.timesteps:
-                    _samples(entry, sampler, steps, digit, seed)
+            for steps in sampler_sweep.usual_counts(model.step_counts):
+                _samples(entry, sampler, steps, digit, seed)
     if ANCESTRAL in model.samplers and st.toggle(
         f"Also the ancestral sampler, {model.timesteps:,} steps", key="all", bind="query-params"
     ):

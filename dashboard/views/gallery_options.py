@@ -11,7 +11,7 @@ import streamlit as st
 from dashboard.data.generation import SamplingOptions
 from dashboard.data.run_catalog import Entry
 from dashboard.widgets import train_form
-from gencore.config.families import SamplingOption, sampling_options
+from gencore.config.families import SamplingOption, options_of, sampling_options
 from gencore.config.options import ModelConfig
 
 AS_TRAINED = "as trained"
@@ -27,7 +27,7 @@ class SamplingChoices(NamedTuple):
     def sampling_options(self, entry: Entry) -> SamplingOptions:
         """The choices that apply to the model of `entry`."""
         assert entry.config, "only readable runs generate images"
-        known = type(entry.config.model).model_fields
+        known = [option.field for option in options_of(entry.config.model)]
         changes = tuple((name, value) for name, value in self.changes.items() if name in known)
         return SamplingOptions(entry.run, self.averaged, changes)
 
@@ -45,14 +45,9 @@ def choose(entries: Sequence[Entry]) -> SamplingChoices:
     changes: dict[str, object] = {}
     for flag, options in sampling_options().items():
         for option, family in options:
-            concerned = [
-                model
-                for model in models
-                if isinstance(model, family.config)
-                and (not option.needs_condition or model.is_conditional or model.number_of_clusters)
-            ]
+            concerned = [model for model in models if option in options_of(model)]
             if concerned:
-                title = f"{family.variants[0].label} {flag}"
+                title = f"{family.variants[0].label} {flag.replace('_', ' ')}"
                 changes[option.field] = _input(title, option, concerned, changes)
     return SamplingChoices(
         averaged, {name: value for name, value in changes.items() if value not in (AS_TRAINED, None)}
@@ -76,7 +71,7 @@ def _input(
         None if low is None else number(low),
         None if high is None else number(high),
         None,
-        1 if number is int else 0.5,
+        1 if number is int else 0.05 if high == 1 else 0.5,
         key=option.flag,
         bind="query-params",
         placeholder=AS_TRAINED,

@@ -72,7 +72,7 @@ def _sampling_options(entry: Entry) -> SamplingOptions:
     model = entry.readable_config.model
     if not isinstance(model, HasSamplers):
         return SamplingOptions(entry.run)
-    sampler, steps = next(iter(model.samplers)), min(SAMPLER_STEPS, model.timesteps)
+    sampler, steps = next(iter(model.samplers)), min(SAMPLER_STEPS, model.step_counts[-1])
     return SamplingOptions(entry.run, changes=(("sampler", sampler), ("sampling_steps", steps)))
 
 

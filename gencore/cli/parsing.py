@@ -16,7 +16,7 @@ from tyro.conf import AvoidSubcommands, OmitArgPrefixes, OmitSubcommandPrefixes
 
 from gencore.cli.measuring import Evaluate, Export, Report, Sample, SelfTest, Steps
 from gencore.cli.status import Doctor, Migrate, Runs, Schema, Stop
-from gencore.cli.training import Compare, Features, Train
+from gencore.cli.training import Compare, Distill, Features, Train
 from gencore.config.families import variants
 from gencore.config.options import HEADLINE, PRESETS, preset_title
 
@@ -24,6 +24,7 @@ Command = Callable[[], int]
 
 COMMANDS: dict[str, type[Command]] = {
     "train": Train,
+    "distill": Distill,
     "compare": Compare,
     "evaluate": Evaluate,
     "sample": Sample,

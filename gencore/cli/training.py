@@ -66,6 +66,60 @@ class Train(CommonOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Distill(CommonOptions):
+    """Train a student that makes the images of a diffusion model in a few passes of its network."""
+
+    run: Positional[str]
+    """The teacher: a finished run of a DDPM, with or without labels."""
+    steps: int = 4
+    """Steps of the student, each one pass of its network; 1 to 8 make sense."""
+    teacher_steps: int = 4
+    """Steps of the teacher that the student takes in one."""
+    epochs: int = 10
+    """Passes over the training split."""
+    seed: int = 42
+    """Seed of batches and noise."""
+    name: str | None = None
+    """Name of the student's run [RUN-STEPS-steps]."""
+    resume: bool = False
+    """Continue from the newest checkpoint of the student."""
+    overwrite: bool = False
+    """Delete the run of that name first."""
+    evaluate: bool = False
+    """Measure the student when it has finished."""
+
+    def __call__(self) -> int:
+        """Run the command; returns the exit code."""
+        teacher = runs.run(self.run, self.folder)
+        student = runs.run(self.name or f"{self.run}-{self.steps}-steps", self.folder)
+        code = _train(student, self._config(teacher), self, resume=self.resume, overwrite=self.overwrite)
+        if code == DONE and self.evaluate:
+            evaluate_run(student, self)
+        return code
+
+    def _config(self, teacher: Run) -> RunConfig:
+        """The teacher's, with a sampler of few steps. Raises ValueError for a model that has no steps."""
+        given = teacher.config().model_dump()
+        if given["model"]["family"] != "ddpm" or teacher.config().model.is_distilled:
+            raise ValueError(
+                f"run {teacher.name} is a {teacher.config().label}; only a DDPM can be distilled"
+            )
+        from gencore.models.load import load_weights
+
+        given["model"] |= {
+            "teacher": teacher.name,
+            "teacher_digest": load_weights(teacher).digest,
+            "teacher_steps": self.teacher_steps,
+            "distilled_steps": self.steps,
+            "sampler": "ddim",
+            "sampling_steps": self.steps,
+            "guidance": 1.0,
+        }
+        given["training"] |= {"epochs": self.epochs, "steps": None, "seed": self.seed}
+        return RunConfig.model_validate(given)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Compare(CommonOptions):
     """Train the headline models alike, measure them and print one table."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from gencore.config.sections import (
     ClassifierConfig,
@@ -31,6 +32,8 @@ class Variant:
     """How data flows through it, in one line."""
     explanation: str
     """Three or four sentences for a newcomer."""
+    kind: Literal["plain", "conditional", "distilled"] = "plain"
+    """Which models of the family it names."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class SamplingOption:
 
     field: str
     flag: str
-    """Its name on the command line and in a page's address."""
+    """Its name on the command line, with hyphens, and in a page's address."""
     limit: str = ""
     """The field that bounds it from above, where one does."""
     needs_condition: bool = False
@@ -70,7 +73,7 @@ class Family:
     implementation: str
     """The class that trains and samples, as `module:Class`; `gencore.models.build` imports it."""
     variants: tuple[Variant, ...]
-    """Without labels first, with labels second where the family has that."""
+    """One for each kind of model that the family has, the plain one first."""
     presets: Mapping[str, Preset] = field(default_factory=dict)
     sampling_options: tuple[SamplingOption, ...] = ()
     is_generative: bool = True
@@ -82,7 +85,8 @@ class Family:
 
     def variant(self, model: ModelConfig) -> Variant:
         """The variant that `model`, a config of this family, is."""
-        return self.variants[-1 if model.is_conditional else 0]
+        kind = "distilled" if model.is_distilled else "conditional" if model.is_conditional else "plain"
+        return next(variant for variant in self.variants if variant.kind == kind)
 
 
 _QUICK_TRAINING = TrainingConfig(  # the same work on every data set; sheets, not distances, show how it goes
@@ -148,6 +152,7 @@ GAN = Family(
             "A GAN in which both networks also get the class label. Given the label 7, the generator should"
             " make many different sevens. A conditional GAN can have the right class and still little "
             "variety, so recall and coverage are measured as well as accuracy.",
+            "conditional",
         ),
     ),
     presets={
@@ -190,6 +195,16 @@ DDPM = Family(
             "A DDPM whose network also gets the class label. Labels are hidden for some training images, so"
             " the network also learns to work without one. Guidance then amplifies what the label changes: "
             "images fit their class better and vary less.",
+            "conditional",
+        ),
+        Variant(
+            "distilled DDPM",
+            "#56B4E9",
+            "noise → denoise → denoise → x",
+            "A DDPM that starts from the weights of a trained one, its teacher, and learns to take in one step"
+            " what the teacher takes several for. It makes nearly the teacher's images in a few passes "
+            "through the network.",
+            "distilled",
         ),
     ),
     presets={
@@ -208,6 +223,7 @@ DDPM = Family(
         SamplingOption("sampler", "sampler"),
         SamplingOption("sampling_steps", "steps", limit="timesteps", ignored_with=("sampler", "ddpm")),
         SamplingOption("guidance", "guidance", needs_condition=True),
+        SamplingOption("guidance_most_noise", "guidance_most_noise", needs_condition=True),
     ),
 )
 
@@ -239,6 +255,16 @@ def variants() -> Iterator[Variant]:
 def preset_family(preset: str) -> Family:
     """The family of a preset. Raises KeyError for an unknown name."""
     return next(family for family in FAMILIES.values() if preset in family.presets)
+
+
+def options_of(model: ModelConfig) -> list[SamplingOption]:
+    """The sampling options that act on `model`; a distilled one is sampled as it was trained."""
+    takes_condition = model.is_conditional or model.number_of_clusters > 0
+    return [
+        option
+        for option in family_of(model).sampling_options
+        if not model.is_distilled and (takes_condition or not option.needs_condition)
+    ]
 
 
 def sampling_options() -> dict[str, list[tuple[SamplingOption, Family]]]:

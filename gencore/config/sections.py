@@ -7,7 +7,7 @@ validation and `config.json`. Import them from `gencore.config.options`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Protocol, TypeVar, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -41,6 +41,14 @@ class DataConfig(Config):
     batch_size: int = Field(128, ge=2, le=8192, description="Images per optimisation step.")
 
 
+class Teacher(NamedTuple):
+    """A run whose model another one imitates."""
+
+    run: str
+    digest: str
+    """Of its weights; empty where they are not to be checked."""
+
+
 class ModelConfig(Config):
     """What the config of every family has; `family` tells them apart in `config.json`."""
 
@@ -50,6 +58,16 @@ class ModelConfig(Config):
     def is_conditional(self) -> bool:
         """Whether the model takes a class label."""
         return bool(getattr(self, "conditional", False))
+
+    @property
+    def imitated(self) -> Teacher | None:
+        """The run that a distilled model imitates in fewer steps; None for other models."""
+        return None
+
+    @property
+    def is_distilled(self) -> bool:
+        """Whether the model imitates another in fewer steps."""
+        return self.imitated is not None
 
     @property
     def number_of_clusters(self) -> int:
@@ -62,8 +80,12 @@ class HasSamplers(Protocol):
     """A model config with a choice of samplers, each of several steps; pages about steps ask for it."""
 
     @property
+    def step_counts(self) -> range:
+        """The numbers of steps that a sampler may take."""
+
+    @property
     def timesteps(self) -> int:
-        """Length T of the noising chain, and the most steps a sampler may take."""
+        """Length T of the noising chain."""
 
     @property
     def samplers(self) -> Mapping[Sampler, str]:
@@ -90,8 +112,10 @@ class VAEConfig(ModelConfig):
     """Variational autoencoder (Kingma & Welling 2014), Bernoulli decoder."""
 
     family: Literal["vae"] = "vae"
-    network: Literal["conv", "mlp"] = Field(
-        "conv", description="Convolutional, or the plain 784-400-latent MLP."
+    network: Literal["conv", "folded", "mlp"] = Field(
+        "conv",
+        description="Convolutional; the same without a convolution at full resolution, which is faster; or "
+        "the plain 784-400-latent MLP.",
     )
     latent_dim: int = Field(20, ge=1, le=1024, description="Size of the latent code z.")
     width: int = Field(64, ge=8, le=512, multiple_of=8, description="Channels of the first convolution.")
@@ -111,7 +135,11 @@ class GANConfig(ModelConfig):
     """Generative adversarial network (Goodfellow et al. 2014), optionally conditional (Mirza & Osindero)."""
 
     family: Literal["gan"] = "gan"
-    network: Literal["conv", "mlp"] = Field("conv", description="DCGAN convolutions, or plain MLPs.")
+    network: Literal["conv", "folded", "mlp"] = Field(
+        "conv",
+        description="DCGAN convolutions; the same without one at full resolution, which is faster; or plain "
+        "MLPs.",
+    )
     conditional: bool = Field(
         False, description="Concatenate the class label to the input of both networks (cGAN)."
     )
@@ -164,6 +192,12 @@ class DDPMConfig(ModelConfig):
         0.1, ge=0, lt=1, description="Share of labels (or clusters) hidden in training, for guidance."
     )
     guidance: float = Field(1.0, ge=0, le=20, description="Classifier-free guidance scale; 1 is none.")
+    guidance_most_noise: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Guide only where at most this share of the variance of x_t is noise.",
+    )
     sampler: Sampler = Field(
         "dpm-solver++",
         description="Sampler; `ddpm` is the ancestral one, which takes every step of the chain.",
@@ -172,12 +206,35 @@ class DDPMConfig(ModelConfig):
         10, ge=1, le=10_000, description="Steps of that sampler (`ddpm` always takes T)."
     )
     learning_rate: float = Field(1e-3, gt=0, description="Adam's learning rate.")
+    teacher: str = Field(
+        "", description="Run whose steps a distilled model imitates; `gencore distill` sets what it needs."
+    )
+    teacher_digest: str = Field("", description="Digest of that run's weights.")
+    teacher_steps: int = Field(
+        4, ge=1, le=100, description="Steps of the teacher that a distilled model takes in one."
+    )
+    distilled_steps: int = Field(
+        0, ge=0, le=100, description="The number of steps that a distilled model is made for; 0 is any."
+    )
+
+    @property
+    def imitated(self) -> Teacher | None:
+        """As in ModelConfig."""
+        return Teacher(self.teacher, self.teacher_digest) if self.distilled_steps else None
+
+    @property
+    def step_counts(self) -> range:
+        """As `HasSamplers`."""
+        least, most = self.distilled_steps or 1, self.distilled_steps or self.timesteps
+        return range(least, most + 1)
 
     @property
     def samplers(self) -> Mapping[Sampler, str]:
         """As `HasSamplers`; a flow has the Euler step alone, which goes by the id `ddim`."""
         if self.prediction == "flow":
             return {"ddim": "Euler along the flow"}
+        if self.is_distilled:
+            return {"ddim": "DDIM"}
         return {"dpm-solver++": "DPM-Solver++", "ddim": "DDIM", "ddpm": "ancestral DDPM"}
 
     @model_validator(mode="after")
@@ -193,7 +250,22 @@ class DDPMConfig(ModelConfig):
             raise ValueError(
                 "prediction flow is sampled along straight lines; use sampler ddim (the Euler step)"
             )
+        if self.is_distilled:
+            self._check_student()
         return _with_labels_or_clusters(self, self.clusters)
+
+    def _check_student(self) -> None:
+        if not self.teacher:
+            raise ValueError(
+                f"distilled_steps is {self.distilled_steps} without a teacher; use `gencore distill RUN`"
+            )
+        if self.prediction == "flow":
+            raise ValueError("a flow is not distilled; use prediction v or eps")
+        if (self.sampler, self.sampling_steps) != ("ddim", self.distilled_steps):
+            raise ValueError(
+                f"this model is distilled for {self.distilled_steps} steps of sampler ddim and takes no other; "
+                "leave sampler and steps as they are, or sample from its teacher"
+            )
 
 
 class ClassifierConfig(ModelConfig):

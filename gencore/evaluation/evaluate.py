@@ -189,7 +189,7 @@ def _words(
     """The command that measures this."""
     words = ["evaluate", run.name, "--samples", str(samples), "--seed", str(seed)]
     flags = {option.field: flag for flag, rows in sampling_options().items() for option, _ in rows}
-    words += [f"--{flags[name]}={value}" for name, value in (changes or {}).items()]
+    words += [f"--{flags[name].replace('_', '-')}={value}" for name, value in (changes or {}).items()]
     if set(groups) != set(DEFAULT_GROUPS):
         words += ["--metrics", *groups]
     if set(spaces) != set(DEFAULT_SPACES):

@@ -72,7 +72,7 @@ def measure(
     run: Run,
     device: torch.device,
     samplers: Sequence[Sampler] = SAMPLERS,
-    counts: Sequence[int] = COUNTS,
+    counts: Sequence[int] = (),
     samples: int | None = None,
     seed: int = 0,
     data_folder: Path | None = None,
@@ -80,6 +80,7 @@ def measure(
 ) -> SamplerSweep:
     """Measure each sampler at each count and write steps.json after every point; points of other counts stay.
 
+    Without `counts`, those of COUNTS that the model can take are measured, or what else it takes.
     The ancestral sampler `ddpm` always takes T steps, so it gives one point. `samples` is SAMPLES where not
     given, fewer for a small test split. Raises ValueError where `run` is no diffusion model,
     MissingFeaturesError, DataError.
@@ -90,7 +91,7 @@ def measure(
         raise ValueError(
             f"{run.name} is a {config.label} and draws in one step; name a run of a diffusion model"
         )
-    wanted = _wanted(model, samplers, counts)
+    wanted = _wanted(model, samplers, counts or usual_counts(model.step_counts))
     extractor = load_extractor(config.data.dataset, device, run.home)
     test, train = (
         load_data(config.data.dataset, split, data_folder).to(device) for split in ("test", "train")
@@ -140,6 +141,11 @@ def measure(
     return curve
 
 
+def usual_counts(possible: range) -> list[int]:
+    """COUNTS as far as they are `possible`, or all that are where none of them is."""
+    return [steps for steps in COUNTS if steps in possible] or list(possible)
+
+
 def load(run: Run) -> SamplerSweep | None:
     """What was measured of `run`, or None. Raises UnreadableError."""
     path = run.results / "steps.json"
@@ -150,12 +156,11 @@ def _wanted(
     model: SamplesInSteps, samplers: Sequence[Sampler], counts: Sequence[int]
 ) -> list[tuple[Sampler, int]]:
     """Every (sampler, steps) once, after refusing what the model cannot do."""
-    most = model.max_sampling_steps
+    least, most = model.step_counts[0], model.step_counts[-1]
     for steps in counts:
-        if not 1 <= steps <= most:
-            raise ValueError(
-                f"--counts has {steps}; use 1 to {most}, the length of this model's noising chain"
-            )
+        if steps not in model.step_counts:
+            why = "which it is distilled for" if least == most else "the length of this model's noising chain"
+            raise ValueError(f"--counts has {steps}; use {least} to {most}, {why}")
     available = [sampler for sampler in samplers if sampler in model.samplers] or list(model.samplers)
     pairs = [(sampler, most if sampler == "ddpm" else steps) for sampler in available for steps in counts]
     return list(dict.fromkeys(pairs))

@@ -178,6 +178,14 @@ class FitsPrior(Protocol):
         A `quick` fit takes a few seconds, for samples along a training."""
 
 
+@runtime_checkable
+class Imitates(Protocol):
+    """A model that may learn from another, its teacher, which is there during training only."""
+
+    def imitate(self, teacher: GenerativeModel) -> None:
+        """Start from the weights of `teacher` and learn from it. Raises ValueError where its network differs."""
+
+
 class NoiseLevel(NamedTuple):
     """A point on the way from noise to image: x_t = alpha x_0 + noise."""
 
@@ -195,9 +203,10 @@ class SamplesInSteps(HasLatent, Protocol):
 
     samplers: tuple[Sampler, ...]
     """Samplers that this model can use."""
-    max_sampling_steps: int
+    step_counts: range
+    """The numbers of steps that a sampler of this model may take."""
     can_branch: bool
-    """Whether `branch` works; a flow has no sampler that adds noise."""
+    """Whether `branch` works: a flow has no sampler that adds noise, a distilled model one way alone."""
     prediction_meaning: Mapping[str, str]
     """What `network` predicts and what its inputs mean, by name, for a sampler written elsewhere."""
 

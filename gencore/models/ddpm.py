@@ -7,6 +7,7 @@ The network predicts the noise in an image. Objective, preconditioning, guidance
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
@@ -18,6 +19,7 @@ from gencore.data.registry import DatasetSpec
 from gencore.data.sources import ImageData
 from gencore.models.base import GenerativeModel, NoiseLevel, OnStep, Parts, Player
 from gencore.models.clusters import Clusters
+from gencore.models.diffusion.distillation import Imitation
 from gencore.models.diffusion.guidance import Guidance
 from gencore.models.diffusion.objective import (
     ChainObjective,
@@ -49,6 +51,7 @@ class DDPM(GenerativeModel):
         if config.clusters:  # in the U-Net, so that they are saved with its weights
             self.unet.add_module("clusters", Clusters(config.clusters, spec))
         self.players = {"unet": Player(self.unet, config.learning_rate)}
+        self._teachers: list[DDPM] = []  # in a list, so that it is no part of this module's state
         if config.standardise:  # buffers of the U-Net, so that they are saved and averaged with its weights
             self.unet.register_buffer("mean", torch.zeros(()))
             self.unet.register_buffer("std", torch.ones(()))
@@ -67,7 +70,7 @@ class DDPM(GenerativeModel):
         """What the network predicts and at which noise levels it is trained."""
         c = self.config
         if c.prediction == "flow":
-            return FlowObjective(c.noise_levels)
+            return FlowObjective(c.noise_levels, self.device)
         return ChainObjective(self.schedule, c.prediction, c.noise_levels)
 
     @property
@@ -80,7 +83,8 @@ class DDPM(GenerativeModel):
     @property
     def guidance(self) -> Guidance:
         """How predictions with and without a condition are combined; the null label follows the last one."""
-        return Guidance(self.config.guidance, null_label=self.condition_dim)
+        c = self.config
+        return Guidance(c.guidance if self.condition_dim else 1.0, self.condition_dim, c.guidance_most_noise)
 
     @property
     def solver(self) -> Solver:
@@ -94,6 +98,17 @@ class DDPM(GenerativeModel):
     def averaged(self) -> nn.Module:
         """The U-Net."""
         return self.unet
+
+    def imitate(self, teacher: GenerativeModel) -> None:
+        """As in `Imitates`: clusters and the pixels' mean and deviation are taken over too."""
+        misfit = f"the teacher is a {type(teacher).__name__} of another network"
+        if not isinstance(teacher, DDPM):
+            raise ValueError(f"{misfit}; a diffusion model learns from a diffusion model")
+        try:
+            self.unet.load_state_dict(teacher.unet.state_dict())
+        except RuntimeError as error:
+            raise ValueError(f"{misfit}: {str(error).splitlines()[-1].strip()}") from error
+        self._teachers = [teacher]
 
     def fit_to_data(self, data: ImageData, seed: int) -> None:
         """Find the clusters, and mean and deviation of the pixels, where the network needs them."""
@@ -117,7 +132,11 @@ class DDPM(GenerativeModel):
         return objective.target(x_0, t, eps)
 
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
-        """Mean squared error of the prediction at a random time of each image, some of the labels hidden."""
+        """Mean squared error of the prediction at a random time of each image, some of the labels hidden.
+
+        Of a distilled model, the error of its steps."""
+        if self.config.is_distilled:
+            return self._imitation_loss(batch, rng)
 
         def network(x_t: Tensor, t: Tensor) -> Tensor:
             if not self.condition_dim:
@@ -128,13 +147,23 @@ class DDPM(GenerativeModel):
         loss = denoising_loss(self.objective, network, batch.images, rng)
         return loss, {"mse": loss.detach()}
 
-    def predict(self, x_t: Tensor, t: Tensor, condition: Tensor) -> Tensor:
+    def _imitation_loss(self, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
+        [teacher], objective = self._teachers, self.objective
+        assert isinstance(objective, ChainObjective), "the config refuses to distil a flow"
+        imitation = Imitation(objective, self.config.distilled_steps, self.config.teacher_steps)
+        condition = self.condition_of(batch.images, batch.labels)
+        loss = imitation.loss(self.network, teacher.denoiser, batch.images, condition, rng)
+        return loss, {"mse": loss.detach()}
+
+    def predict(self, x_t: Tensor, t: float, condition: Tensor) -> Tensor:
         """The network's prediction (B, C, H, W), guided where configured.
 
-        x_t (B, C, H, W), t (B,) in the network's time, condition (B, condition_dim)."""
-        if not self.condition_dim:
-            return self.network(x_t, t)
-        return self.guidance.predict(self.network, x_t, t, condition)
+        x_t (B, C, H, W), t the sampler's time, condition (B, condition_dim)."""
+        objective, guidance = self.objective, self.guidance
+        time = objective.at(t, len(x_t))
+        if guidance.acts_at(objective.noise_share(t)):
+            return guidance.predict(self.network, x_t, time, condition)
+        return self.network(x_t, time, condition if self.condition_dim else None)
 
     def denoiser(self, condition: Tensor) -> Denoiser:
         """The network as samplers take it, under this condition (B, condition_dim)."""
@@ -171,8 +200,8 @@ class DDPM(GenerativeModel):
 
     @property
     def can_branch(self) -> bool:
-        """Whether a sampler adds noise on the way; none does along a flow."""
-        return self.solver.can_branch
+        """Whether a sampler adds noise on the way; none does along a flow or in a distilled model."""
+        return self.solver.can_branch and not self.config.is_distilled
 
     @property
     def samplers(self) -> tuple[Sampler, ...]:
@@ -180,9 +209,9 @@ class DDPM(GenerativeModel):
         return self.solver.available
 
     @property
-    def max_sampling_steps(self) -> int:
-        """The length of the noising chain."""
-        return self.config.timesteps
+    def step_counts(self) -> range:
+        """From one to the length of the noising chain; of a distilled model, its own alone."""
+        return self.config.step_counts
 
     @property
     def prediction_meaning(self) -> dict[str, str]:
@@ -200,32 +229,35 @@ class DDPM(GenerativeModel):
         if null:
             kind = "class" if self.conditional else "cluster"
             labels = f"{kind} 0 to {null - 1}; {null} is no {kind}, for guidance"
-            meaning |= {"labels": labels, "guidance": str(c.guidance)}
+            most_noise = str(c.guidance_most_noise)
+            meaning |= {"labels": labels, "guidance": str(c.guidance), "guidance_most_noise": most_noise}
         return meaning
 
     @property
     def network_evaluations(self) -> int:
         """Passes of the U-Net that one image takes."""
-        return self.solver.network_evaluations * self._evaluations_per_prediction
+        return self._evaluations(self.solver.times)
 
     @property
     def inversion_passes(self) -> int:
         """Passes of the U-Net that the inversion of one image takes."""
-        return self._inversion_steps * self._evaluations_per_prediction
+        return self._evaluations(self.solver.times_of_decode(self._inversion_steps))
+
+    def _evaluations(self, times: Sequence[float]) -> int:
+        guidance, objective = self.guidance, self.objective
+        return sum(2 if guidance.acts_at(objective.noise_share(t)) else 1 for t in times)
 
     @property
     def _inversion_steps(self) -> int:
-        return min(INVERSION_STEPS, self.config.timesteps)
-
-    @property
-    def _evaluations_per_prediction(self) -> int:
-        return self.guidance.network_evaluations if self.condition_dim else 1
+        return min(INVERSION_STEPS, self.step_counts[-1])
 
     @property
     def sampling(self) -> str:
         """How `sample` generates its images, in words."""
-        scale = self.config.guidance
-        guidance = f", guidance {scale:g}" if self.condition_dim and scale != 1 else ""
+        scale, most_noise = self.guidance.scale, self.config.guidance_most_noise
+        guidance = f", guidance {scale:g}" if scale != 1 else ""
+        if guidance and most_noise < 1:
+            guidance += f" below {100 * most_noise:g} % noise"
         clusters = f", one of {len(self.clusters)} clusters by their shares" if self.clusters else ""
         evaluations = f"{self.network_evaluations} network evaluations an image"
         return f"{self.solver.title}, {evaluations}{clusters}{guidance}"

@@ -27,14 +27,15 @@ class GAN(GenerativeModel):
         self.config, self.spec, self.conditional = config, spec, config.conditional
         d, c, size = config.latent_dim, spec.channels, spec.size
         k = len(spec.class_names) if config.conditional else config.clusters
-        if config.network == "conv":
-            self.generator: nn.Module = dcgan.Decoder(d, k, c, size, config.width, config.depth)
-            self.discriminator: nn.Module = dcgan.Encoder(
-                c, k, size, 1, config.width, config.depth, config.minibatch_stddev
-            )
+        if config.network == "mlp":
+            self.generator: nn.Module = mlp.Decoder(d, k, c, size, hidden=(256, 512, 1024))
+            self.discriminator: nn.Module = mlp.Encoder(c, k, size, 1, hidden=(1024, 512, 256))
         else:
-            self.generator = mlp.Decoder(d, k, c, size, hidden=(256, 512, 1024))
-            self.discriminator = mlp.Encoder(c, k, size, 1, hidden=(1024, 512, 256))
+            folded = config.network == "folded"
+            self.generator = dcgan.Decoder(d, k, c, size, config.width, config.depth, folded)
+            self.discriminator = dcgan.Encoder(
+                c, k, size, 1, config.width, config.depth, config.minibatch_stddev, folded
+            )
         if config.clusters:
             self.generator.add_module("clusters", Clusters(config.clusters, spec))
         betas = (config.beta1, 0.999)

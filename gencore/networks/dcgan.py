@@ -2,7 +2,10 @@
 multiples of 4.
 
 A GAN's generator and a VAE's decoder are one network, a discriminator and a VAE's encoder the other.
-Conditions are vectors joined to the input; a width of 0 means there are none, and nothing else changes."""
+Conditions are vectors; a width of 0 means there are none, and nothing else changes.
+
+A `folded` network has no convolution at full resolution, where few channels make it slow: pixels are folded
+2x2 into channels (space to depth; Shi et al. 2016 for the way back)."""
 
 from __future__ import annotations
 
@@ -17,13 +20,25 @@ class Decoder(nn.Module):
     """
 
     def __init__(
-        self, latent_dim: int, condition_dim: int, channels: int, size: int, width: int, depth: int
+        self,
+        latent_dim: int,
+        condition_dim: int,
+        channels: int,
+        size: int,
+        width: int,
+        depth: int,
+        folded: bool = False,
     ) -> None:
         super().__init__()
         coarse = _quarter(size)
         deep = [
             layer for _ in range(depth) for layer in (*_coarse_convolution(2 * width), nn.ReLU(inplace=True))
         ]
+        last: tuple[nn.Module, ...] = (
+            (nn.Conv2d(width, 4 * channels, 3, padding=1), nn.PixelShuffle(2))
+            if folded
+            else (nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1),)
+        )
         self.layers = nn.Sequential(
             nn.Linear(latent_dim + condition_dim, 2 * width * coarse**2, bias=False),
             nn.Unflatten(1, (2 * width, coarse, coarse)),
@@ -33,7 +48,7 @@ class Decoder(nn.Module):
             nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(width),
             nn.ReLU(inplace=True),
-            nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1),
+            *last,
         )
         initialise(self)
 
@@ -45,8 +60,9 @@ class Decoder(nn.Module):
 class Encoder(nn.Module):
     """An image becomes a vector: (B, C, H, W), (B, condition_dim) -> (B, out_dim).
 
-    The condition enters as constant maps. With `minibatch_stddev` one more map tells how much the images of
-    this batch differ (Karras et al. 2018, section 3), which shows a discriminator a collapse."""
+    The condition enters as constant maps; a folded network adds what a convolution makes of such maps away
+    from the border, a bias. With `minibatch_stddev` one more map tells how much the images of this batch
+    differ (Karras et al. 2018, section 3), which shows a discriminator a collapse."""
 
     def __init__(
         self,
@@ -57,6 +73,7 @@ class Encoder(nn.Module):
         width: int,
         depth: int,
         minibatch_stddev: bool = False,
+        folded: bool = False,
     ) -> None:
         super().__init__()
         coarse = _quarter(size)
@@ -66,8 +83,15 @@ class Encoder(nn.Module):
             for layer in (*_coarse_convolution(2 * width), nn.LeakyReLU(0.2, inplace=True))
         ]
         self.minibatch_stddev = minibatch_stddev
+        self.stem = (
+            nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(4 * channels, width, 3, padding=1))
+            if folded
+            else None
+        )
+        self.condition = nn.Linear(condition_dim, width, bias=False) if folded and condition_dim else None
+        first = () if folded else (nn.Conv2d(channels + condition_dim, width, 4, stride=2, padding=1),)
         self.layers = nn.Sequential(
-            nn.Conv2d(channels + condition_dim, width, 4, stride=2, padding=1),
+            *first,
             nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=False),
             nn.BatchNorm2d(2 * width),
@@ -81,8 +105,14 @@ class Encoder(nn.Module):
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """x (B, C, H, W) in [-1, 1], condition (B, condition_dim) -> (B, outputs)."""
-        maps = condition[:, :, None, None].expand(-1, -1, *x.shape[2:])
-        h = self.layers(torch.cat([x, maps], dim=1))
+        if self.stem is None:
+            maps = condition[:, :, None, None].expand(-1, -1, *x.shape[2:])
+            h = self.layers(torch.cat([x, maps], dim=1))
+        else:
+            h = self.stem(x)
+            if self.condition is not None:
+                h = h + self.condition(condition)[:, :, None, None]
+            h = self.layers(h)
         if self.minibatch_stddev:
             h = torch.cat([h, _batch_deviation(h)], dim=1)
         return self.last(h).flatten(1)

@@ -22,7 +22,7 @@ from gencore.config.options import RunConfig
 from gencore.data.batches import Batch
 from gencore.data.sources import ImageData
 from gencore.models import build
-from gencore.models.base import FitsPrior, Trainable
+from gencore.models.base import FitsPrior, GenerativeModel, Imitates, Trainable
 from gencore.store.checkpoints import Checkpoint, MisfitError, Shapes, load_checkpoint, save_checkpoint
 from gencore.training.optimizers import PlayerOptimizer
 
@@ -74,11 +74,23 @@ class State:
     distance_step: int = 0
 
     @classmethod
-    def fresh(cls, config: RunConfig, data: ImageData, device: torch.device) -> State:
-        """The state before the first step; weights and noise are a function of the config's seed."""
+    def fresh(
+        cls,
+        config: RunConfig,
+        data: ImageData,
+        device: torch.device,
+        teacher: GenerativeModel | None = None,
+    ) -> State:
+        """The state before the first step; weights and noise are a function of the config's seed.
+
+        A model that imitates starts from its `teacher`, on the same device."""
         torch.manual_seed(config.training.seed)
         model = build(config.model, data.spec).to(device).to(memory_format=torch.channels_last)
-        model.fit_to_data(data, config.training.seed)
+        if teacher is None:
+            model.fit_to_data(data, config.training.seed)
+        else:
+            assert isinstance(model, Imitates)
+            model.imitate(teacher)
         average = copy.deepcopy(model).eval().requires_grad_(False)
         return cls(
             config,

@@ -18,23 +18,23 @@ LabelledNetwork = Callable[[Tensor, Tensor, Tensor], Tensor]
 class Guidance:
     """Guidance of `scale` with `null_label` for "no class". Scale 1 is none; the paper's weight is scale -
     1.
-    """
+
+    It acts where the share of noise in x_t's variance is at most `most_noise`: with more noise it drives
+    images of a class to the same place (Kynkäänniemi et al. 2024)."""
 
     scale: float
     null_label: int
+    most_noise: float = 1.0
+
+    def acts_at(self, noise_share: float) -> bool:
+        """Whether a prediction at this share of noise is guided."""
+        return self.scale != 1 and noise_share <= self.most_noise
 
     def predict(self, network: LabelledNetwork, x_t: Tensor, t: Tensor, labels: Tensor) -> Tensor:
         """(1 - scale) unlabelled + scale labelled, (B, ...) (Ho & Salimans 2022, eq. 6)."""
         labelled = network(x_t, t, labels)
-        if self.scale == 1:
-            return labelled
         unlabelled = network(x_t, t, torch.full((len(labels),), self.null_label, device=labels.device))
         return unlabelled + self.scale * (labelled - unlabelled)
-
-    @property
-    def network_evaluations(self) -> int:
-        """Passes of the network that one prediction takes."""
-        return 1 if self.scale == 1 else 2
 
     def hide(self, labels: Tensor, share: float, rng: Generator) -> Tensor:
         """Labels (B,) with about `share` of them replaced by the null label, at random."""

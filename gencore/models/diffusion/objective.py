@@ -16,10 +16,13 @@ from torch import Generator, Tensor
 
 from gencore.models.diffusion.schedules import Schedule, per_image
 
-Denoiser = Callable[[Tensor, Tensor], Tensor]
-"""(x_t (B, ...), t (B,)) → prediction (B, ...). An `eps_model` predicts eps at t int64; a `velocity_model`
-takes real t.
-"""
+Network = Callable[[Tensor, Tensor], Tensor]
+"""(x_t (B, ...), t (B,)) → prediction (B, ...), as it is trained: every image has a time of its own."""
+
+Denoiser = Callable[[Tensor, float], Tensor]
+"""(x_t (B, ...), t) → prediction (B, ...), as samplers ask it: t is a number of the host and the same for all.
+
+An `eps_model` predicts eps at a whole number t; a `velocity_model` takes real t."""
 
 NoiseLevels = Literal["uniform", "logit-normal"]
 """How training samples t: uniformly, or most often where signal and noise are alike."""
@@ -60,6 +63,14 @@ class ChainObjective:
         """What the network should predict, (B, ...)."""
         return eps if self.prediction == "eps" else velocity(self.schedule, x_0, t.long(), eps)
 
+    def at(self, t: float, n: int) -> Tensor:
+        """The network's time of a sampler's t, for n images: (n,) int64 on the schedule's device."""
+        return torch.full((n,), int(t), device=self.schedule.alpha.device)
+
+    def noise_share(self, t: float) -> float:
+        """sigma_t^2 / (alpha_t^2 + sigma_t^2), from 0 (image) to 1 (noise)."""
+        return 1 - self.schedule.alpha_bars([int(t)])[0]
+
     def denoiser(self, predict: Denoiser) -> Denoiser:
         """The eps model, as samplers of a chain take it, of a network's `predict`."""
         return eps_from_v(predict, self.schedule) if self.prediction == "v" else predict
@@ -70,6 +81,7 @@ class FlowObjective:
     """Predict the velocity eps - x_0 along the line from image to noise (Liu et al. 2023), t in [0, 1]."""
 
     noise_levels: NoiseLevels
+    device: torch.device
 
     def sample_times(self, n: int, rng: Generator) -> Tensor:
         """Times (n,) in [0, 1] on rng's device."""
@@ -93,15 +105,23 @@ class FlowObjective:
         """What the network should predict, (B, ...); the same at every t."""
         return flow_velocity(x_0, eps)
 
+    def at(self, t: float, n: int) -> Tensor:
+        """The network's time of a sampler's t, for n images: (n,) float32 on the device."""
+        return self.network_time(torch.full((n,), t, device=self.device))
+
+    def noise_share(self, t: float) -> float:
+        """As a chain's, of alpha = 1 - t and sigma = t."""
+        return t**2 / ((1 - t) ** 2 + t**2)
+
     def denoiser(self, predict: Denoiser) -> Denoiser:
         """The velocity model, as samplers of a flow take it, of a network's `predict`."""
-        return lambda x_t, t: predict(x_t, self.network_time(t))
+        return predict
 
 
 Objective = ChainObjective | FlowObjective
 
 
-def denoising_loss(objective: Objective, network: Denoiser, x_0: Tensor, rng: Generator) -> Tensor:
+def denoising_loss(objective: Objective, network: Network, x_0: Tensor, rng: Generator) -> Tensor:
     """Mean squared error of the prediction at a random time of each image (Ho et al. 2020, eq. 14), a scalar.
 
     `network` takes x_t (B, ...) and its own time (B,); x_0 (B, ...) in [-1, 1] on rng's device.
@@ -125,9 +145,9 @@ def velocity(schedule: Schedule, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
 
 
 def x_0_and_eps(
-    schedule: Schedule, x_t: Tensor, t: Tensor, prediction: Tensor, kind: Literal["eps", "v"]
+    schedule: Schedule, x_t: Tensor, t: Tensor | int, prediction: Tensor, kind: Literal["eps", "v"]
 ) -> tuple[Tensor, Tensor]:
-    """The (x_0, eps) that a prediction of eps or v at x_t implies; each (B, ...), t (B,) int64."""
+    """The (x_0, eps) that a prediction of eps or v at x_t implies; each (B, ...), t (B,) int64 or one for all."""
     alpha, sigma = schedule.at(t, x_t.ndim)
     if kind == "eps":
         return (x_t - sigma * prediction) / alpha, prediction  # eq. 4 solved for x_0
@@ -136,7 +156,7 @@ def x_0_and_eps(
 
 def eps_from_v(v_model: Denoiser, schedule: Schedule) -> Denoiser:
     """The eps model, as samplers take it, of a network that predicts v; `schedule` is on its device."""
-    return lambda x_t, t: x_0_and_eps(schedule, x_t, t, v_model(x_t, t), "v")[1]
+    return lambda x_t, t: x_0_and_eps(schedule, x_t, int(t), v_model(x_t, t), "v")[1]
 
 
 def flow_sample(x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:

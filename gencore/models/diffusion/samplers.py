@@ -6,6 +6,7 @@ Each is arithmetic around a `Denoiser`. Coefficients are Python floats, so that 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Generator, Tensor
@@ -129,12 +130,36 @@ def dpm_solver_pp_sample(
     T."""
     timesteps = spaced_timesteps(schedule, steps)
     alpha_bars = [*schedule.alpha_bars(timesteps), 1.0]
-    x_t, x_0_prev, h_prev = x_T, x_T, math.inf
+    return _dpm_solver_pp(eps_model, x_T, timesteps, alpha_bars, clip, on_step)
+
+
+@torch.no_grad()
+def dpm_solver_pp_between(
+    eps_model: Denoiser, x_t: Tensor, schedule: Schedule, start: int, end: int, steps: int
+) -> Tensor:
+    """x at timestep `end`, -1 for the image, from x_t (B, ...) at timestep `start`, by `steps` steps of
+    DPM-Solver++(2M); predicted images are clipped to [-1, 1].
+    """
+    timesteps = [round(start - (start - end) * i / steps) for i in range(steps)]
+    alpha_bars = [*schedule.alpha_bars(timesteps), 1.0 if end < 0 else schedule.alpha_bars([end])[0]]
+    return _dpm_solver_pp(eps_model, x_t, timesteps, alpha_bars, clip=True)
+
+
+def _dpm_solver_pp(
+    eps_model: Denoiser,
+    x_t: Tensor,
+    timesteps: Sequence[int],
+    alpha_bars: Sequence[float],
+    clip: bool,
+    on_step: OnStep | None = None,
+) -> Tensor:
+    """From x_t at the first of `timesteps` to the noise level that `alpha_bars` has beyond the last."""
+    x_0_prev, h_prev = x_t, math.inf
     for i, t in enumerate(timesteps):
         alpha_bar, alpha_bar_next = alpha_bars[i : i + 2]
         x_0, _ = _denoise(eps_model, x_t, t, alpha_bar, clip)
         h = _half_log_snr(alpha_bar_next) - _half_log_snr(alpha_bar)
-        if 0 < i < steps - 1:
+        if i and h < math.inf:
             r = h_prev / h
             D = (1 + 1 / (2 * r)) * x_0 - 1 / (2 * r) * x_0_prev  # algorithm 2, D_i
         else:
@@ -153,14 +178,14 @@ def flow_euler_sample(
 ) -> Tensor:
     """x_0 from noise x_1 by equal Euler steps along dx/dt = v (Liu et al. 2023); `steps` network evaluations.
 
-    `velocity_model` takes t (B,) as real numbers in x_1's dtype. First order. Raises ValueError if steps < 1.
+    First order. Raises ValueError if steps < 1.
     """
     if steps < 1:
         raise ValueError(f"steps is {steps}; use at least 1, usually 10 to 50")
     x_t = x_1
     for i in range(steps):
         t = 1 - i / steps
-        v = velocity_model(x_t, x_t.new_full((len(x_t),), t))
+        v = velocity_model(x_t, t)
         x_0 = x_t - t * v
         x_t = x_t - v / steps
         if on_step:
@@ -178,14 +203,14 @@ def flow_euler_invert(velocity_model: Denoiser, x_0: Tensor, steps: int) -> Tens
         raise ValueError(f"steps is {steps}; use at least 1, usually 10 to 50")
     x_t = x_0
     for i in range(1, steps + 1):
-        x_t = x_t + velocity_model(x_t, x_t.new_full((len(x_t),), i / steps)) / steps
+        x_t = x_t + velocity_model(x_t, i / steps) / steps
     return x_t
 
 
 def _denoise(eps_model: Denoiser, x_t: Tensor, t: int, alpha_bar: float, clip: bool) -> tuple[Tensor, Tensor]:
     """The model's (x_0, eps) at x_t, related by eq. 4 also when x_0 was clipped to [-1, 1]."""
     alpha, sigma = math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar)
-    eps = eps_model(x_t, torch.full((len(x_t),), t, dtype=torch.int64, device=x_t.device))
+    eps = eps_model(x_t, t)
     x_0 = (x_t - sigma * eps) / alpha
     if clip:
         x_0 = x_0.clamp(-1, 1)

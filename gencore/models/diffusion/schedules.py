@@ -27,8 +27,8 @@ class Schedule:
         values = self.alpha_bar.tolist()
         return [values[t] for t in timesteps]
 
-    def at(self, t: Tensor, ndim: int) -> tuple[Tensor, Tensor]:
-        """alpha and sigma at t (B,) int64, each (B, 1, ...) with `ndim` dimensions."""
+    def at(self, t: Tensor | int, ndim: int) -> tuple[Tensor, Tensor]:
+        """alpha and sigma at t (B,) int64, each (B, 1, ...) with `ndim` dimensions; B is 1 for a number t."""
         return per_image(self.alpha[t], ndim), per_image(self.sigma[t], ndim)
 
     @property

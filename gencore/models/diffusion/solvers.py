@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, get_args
 
@@ -43,11 +44,6 @@ class ChainSolver:
             self.sampler
         ]
 
-    @property
-    def network_evaluations(self) -> int:
-        """Predictions that one image of `sample` takes; the ancestral sampler visits every timestep."""
-        return self.schedule.timesteps if self.sampler == "ddpm" else self.steps
-
     def sample(self, eps_model: Denoiser, x_T: Tensor, rng: Generator) -> Tensor:
         """Images (B, ...) of the noise x_T; only the ancestral sampler takes more noise, from `rng`."""
         if self.sampler == "ddpm":
@@ -69,6 +65,15 @@ class ChainSolver:
         """Images (B, ...) from the x_t before step `start`, by DDIM with eta 1 (Song et al. 2021, eq. 16)."""
         return ddim_sample(eps_model, x_t, self.schedule, self.steps, eta=1.0, rng=rng, start=start)
 
+    @property
+    def times(self) -> Sequence[float]:
+        """The timesteps at which `sample` asks for a prediction."""
+        return range(self.schedule.timesteps) if self.sampler == "ddpm" else self.times_of_decode(self.steps)
+
+    def times_of_decode(self, steps: int) -> Sequence[float]:
+        """The timesteps at which `decode` or `invert` in `steps` steps asks for a prediction."""
+        return spaced_timesteps(self.schedule, steps)
+
     def noise_levels(self) -> list[NoiseLevel]:
         """The timestep and alpha before each step of `decode`."""
         timesteps = spaced_timesteps(self.schedule, self.steps)
@@ -86,11 +91,6 @@ class FlowSolver:
     can_branch: ClassVar[bool] = False
     title: ClassVar[str] = "Euler along the flow"
 
-    @property
-    def network_evaluations(self) -> int:
-        """Predictions that one image of `sample` takes."""
-        return self.steps
-
     def sample(self, velocity_model: Denoiser, x_1: Tensor, rng: Generator) -> Tensor:
         """Images (B, ...) of the noise x_1; takes nothing from `rng`."""
         return self.decode(velocity_model, x_1)
@@ -107,10 +107,18 @@ class FlowSolver:
         """Raises ValueError: no sampler of a flow adds noise."""
         raise ValueError("a flow is sampled along straight lines and adds no noise; it cannot branch")
 
+    @property
+    def times(self) -> Sequence[float]:
+        """The times at which `sample` asks for a prediction."""
+        return self.times_of_decode(self.steps)
+
+    def times_of_decode(self, steps: int) -> Sequence[float]:
+        """The times at which `decode` or `invert` in `steps` steps asks for a prediction."""
+        return [1 - i / steps for i in range(steps)]
+
     def noise_levels(self) -> list[NoiseLevel]:
         """The time and alpha before each step of `decode`."""
-        times = [1 - i / self.steps for i in range(self.steps)]
-        return [NoiseLevel(t, 1 - t) for t in times]
+        return [NoiseLevel(t, 1 - t) for t in self.times]
 
 
 Solver = ChainSolver | FlowSolver
