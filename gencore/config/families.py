@@ -201,8 +201,8 @@ DDPM = Family(
             "distilled DDPM",
             "#56B4E9",
             "noise → denoise → denoise → x",
-            "A DDPM that starts from the weights of a trained one, its teacher, and learns to take in one step"
-            " what the teacher takes several for. It makes nearly the teacher's images in a few passes "
+            "A DDPM that starts from the weights of a trained one, its teacher, and learns to take in one "
+            "step what the teacher takes several for. It makes nearly the teacher's images in a few passes "
             "through the network.",
             "distilled",
         ),

@@ -263,8 +263,8 @@ class DDPMConfig(ModelConfig):
             raise ValueError("a flow is not distilled; use prediction v or eps")
         if (self.sampler, self.sampling_steps) != ("ddim", self.distilled_steps):
             raise ValueError(
-                f"this model is distilled for {self.distilled_steps} steps of sampler ddim and takes no other; "
-                "leave sampler and steps as they are, or sample from its teacher"
+                f"this model is distilled for {self.distilled_steps} steps of sampler ddim and takes no "
+                "other; leave sampler and steps as they are, or sample from its teacher"
             )
 
 

@@ -183,7 +183,9 @@ class Imitates(Protocol):
     """A model that may learn from another, its teacher, which is there during training only."""
 
     def imitate(self, teacher: GenerativeModel) -> None:
-        """Start from the weights of `teacher` and learn from it. Raises ValueError where its network differs."""
+        """Start from the weights of `teacher` and learn from it.
+
+        Raises ValueError where its network is another."""
 
 
 class NoiseLevel(NamedTuple):

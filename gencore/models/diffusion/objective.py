@@ -20,7 +20,7 @@ Network = Callable[[Tensor, Tensor], Tensor]
 """(x_t (B, ...), t (B,)) → prediction (B, ...), as it is trained: every image has a time of its own."""
 
 Denoiser = Callable[[Tensor, float], Tensor]
-"""(x_t (B, ...), t) → prediction (B, ...), as samplers ask it: t is a number of the host and the same for all.
+"""(x_t (B, ...), t) → prediction (B, ...), as samplers ask it: t is a number of the host, for all images.
 
 An `eps_model` predicts eps at a whole number t; a `velocity_model` takes real t."""
 
@@ -147,7 +147,7 @@ def velocity(schedule: Schedule, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
 def x_0_and_eps(
     schedule: Schedule, x_t: Tensor, t: Tensor | int, prediction: Tensor, kind: Literal["eps", "v"]
 ) -> tuple[Tensor, Tensor]:
-    """The (x_0, eps) that a prediction of eps or v at x_t implies; each (B, ...), t (B,) int64 or one for all."""
+    """The (x_0, eps) that a prediction of eps or v at x_t implies; each (B, ...), t (B,) int64 or a number."""
     alpha, sigma = schedule.at(t, x_t.ndim)
     if kind == "eps":
         return (x_t - sigma * prediction) / alpha, prediction  # eq. 4 solved for x_0
