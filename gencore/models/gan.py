@@ -38,6 +38,7 @@ class GAN(GenerativeModel):
             )
         if config.clusters:
             self.generator.add_module("clusters", Clusters(config.clusters, spec))
+        self._generated: list[Tensor] = []  # from the discriminator's turn to the generator's
         betas = (config.beta1, 0.999)
         self.players = {
             "discriminator": Player(self.discriminator, config.discriminator_learning_rate, betas),
@@ -63,12 +64,16 @@ class GAN(GenerativeModel):
         return self.generator
 
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
-        """The discriminator's cross-entropy (algorithm 1), or the generator's -log D(G(z)) (section 3)."""
+        """The discriminator's cross-entropy (algorithm 1), or the generator's -log D(G(z)) (section 3).
+
+        The generator is judged by the images that the discriminator has just seen: made once for both."""
         condition = self.condition_of(batch.images, batch.labels)
-        fake = self.decode(self.draw_latent(len(batch.images), rng), condition)
         if player == "generator":
-            loss = _cross_entropy(self.discriminate(fake, condition), 1.0)
+            loss = _cross_entropy(self.discriminate(self._generated.pop(), condition), 1.0)
             return loss, {"generator": loss.detach()}
+        self.generator.requires_grad_(True)
+        fake = self.decode(self.draw_latent(len(batch.images), rng), condition)
+        self._generated = [fake]
         real_logit = self.discriminate(batch.images, condition)
         fake_logit = self.discriminate(fake.detach(), condition)
         loss = _cross_entropy(real_logit, self.config.real_label) + _cross_entropy(fake_logit, 0.0)

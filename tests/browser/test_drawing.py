@@ -95,8 +95,8 @@ def test_the_timestep_slider_goes_from_noise_to_image_by_keys(visitor: Visitor) 
     slider.focus()
     slider.press("End")
     changed(visitor, steps, before)
-    visitor.see("img[alt^='10 images from the same x_t at t = 99,']")
-    assert address(visitor)["t"] == ["99"]
+    visitor.see("img[alt^='10 images from the same x_t at t = 10,']")
+    assert address(visitor)["t"] == ["10"]
     visitor.see("img[alt='5 images by ddim in 50 steps']")
     visitor.see(
         "[data-testid=stMain] [data-testid=stVegaLiteChart] svg"

@@ -15,12 +15,13 @@ from torch import Generator, Tensor
 
 from gencore.models.diffusion.objective import ChainObjective, Denoiser
 from gencore.models.diffusion.samplers import dpm_solver_pp_between
-from gencore.models.diffusion.schedules import spaced_timesteps
+from gencore.models.diffusion.schedules import trailing_timesteps
 
 
 @dataclass(frozen=True)
 class Imitation:
-    """What a student of DDIM in `steps` steps learns from a teacher that takes `teacher_steps` for each."""
+    """What a student of DDIM in `steps` even steps learns from a teacher that takes `teacher_steps` for each.
+    """
 
     objective: ChainObjective
     steps: int
@@ -39,7 +40,7 @@ class Imitation:
         `student` predicts from (x_t (B, ...), t (B,), condition (B, k)), `teacher` gives the eps model under
         a condition; x_0 (B, ...) are images, of which the i-th is noised for step i modulo `steps`."""
         schedule = self.objective.schedule
-        starts = spaced_timesteps(schedule, self.steps)
+        starts = trailing_timesteps(schedule, self.steps)
         eps = torch.randn(x_0.shape, device=x_0.device, generator=rng)
         parts = []
         for i, (start, end) in enumerate(zip(starts, [*starts[1:], -1], strict=True)):

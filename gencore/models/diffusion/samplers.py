@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from gencore.models.base import OnStep
 from gencore.models.diffusion.objective import Denoiser
-from gencore.models.diffusion.schedules import Schedule, spaced_timesteps
+from gencore.models.diffusion.schedules import Schedule, Spacing, spaced_timesteps
 
 
 @torch.no_grad()
@@ -57,20 +57,21 @@ def ddim_sample(
     rng: Generator | None = None,
     *,
     start: int = 0,
+    spacing: Spacing = spaced_timesteps,
     clip: bool = True,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """x_0 by DDIM (Song et al. 2021, eq. 12), first order; `steps` network evaluations.
 
     eta = 0 is deterministic, eta = 1 with steps = T is `ddpm_sample`. The first `start` steps are left out:
-    x_T is then x_t at `spaced_timesteps(schedule, steps)[start]`. `clip` as in `ddpm_sample`; eps follows the
+    x_T is then x_t at `spacing(schedule, steps)[start]`. `clip` as in `ddpm_sample`; eps follows the
     clipped x_0. Raises ValueError unless 1 <= steps <= T, 0 <= start < steps and 0 <= eta <= 1, and if eta >
     0 comes without `rng`."""
     if not 0 <= eta <= 1:
         raise ValueError(f"eta is {eta}; use 0 (deterministic) to 1 (as noisy as DDPM)")
     if eta > 0 and rng is None:
         raise ValueError(f"eta is {eta} but rng is None; give a torch.Generator, or eta 0")
-    timesteps = spaced_timesteps(schedule, steps)
+    timesteps = spacing(schedule, steps)
     if not 0 <= start < steps:
         raise ValueError(f"start is {start}; of {steps} steps, 0 to {steps - 1} can be done before")
     alpha_bars = [*schedule.alpha_bars(timesteps), 1.0]
@@ -91,7 +92,13 @@ def ddim_sample(
 
 @torch.no_grad()
 def ddim_invert(
-    eps_model: Denoiser, x_0: Tensor, schedule: Schedule, steps: int, *, on_step: OnStep | None = None
+    eps_model: Denoiser,
+    x_0: Tensor,
+    schedule: Schedule,
+    steps: int,
+    *,
+    spacing: Spacing = spaced_timesteps,
+    on_step: OnStep | None = None,
 ) -> Tensor:
     """The noise x_T from which `ddim_sample` with eta = 0 returns about x_0; `steps` network evaluations.
 
@@ -100,7 +107,7 @@ def ddim_invert(
     Nothing is clipped: use clip=False in `ddim_sample` to return. Raises ValueError unless 1 <= steps <= T.
     """
     x_t, alpha_bar = x_0, 1.0
-    timesteps = spaced_timesteps(schedule, steps)[::-1]
+    timesteps = spacing(schedule, steps)[::-1]
     for step, (t_next, alpha_bar_next) in enumerate(
         zip(timesteps, schedule.alpha_bars(timesteps), strict=True), start=1
     ):
@@ -119,6 +126,7 @@ def dpm_solver_pp_sample(
     schedule: Schedule,
     steps: int,
     *,
+    spacing: Spacing = spaced_timesteps,
     clip: bool = True,
     on_step: OnStep | None = None,
 ) -> Tensor:
@@ -128,7 +136,7 @@ def dpm_solver_pp_sample(
     last because it ends at no noise, where log SNR is infinite. `clip` keeps each predicted x_0 in [-1, 1]; a
     clipped step is neither the solver's closed form nor second order. Raises ValueError unless 1 <= steps <=
     T."""
-    timesteps = spaced_timesteps(schedule, steps)
+    timesteps = spacing(schedule, steps)
     alpha_bars = [*schedule.alpha_bars(timesteps), 1.0]
     return _dpm_solver_pp(eps_model, x_T, timesteps, alpha_bars, clip, on_step)
 

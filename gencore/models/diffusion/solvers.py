@@ -23,7 +23,7 @@ from gencore.models.diffusion.samplers import (
     flow_euler_invert,
     flow_euler_sample,
 )
-from gencore.models.diffusion.schedules import Schedule, spaced_timesteps
+from gencore.models.diffusion.schedules import Schedule, Spacing, spaced_timesteps
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class ChainSolver:
     schedule: Schedule
     sampler: Sampler
     steps: int
+    spacing: Spacing = spaced_timesteps
 
     available: ClassVar[tuple[Sampler, ...]] = get_args(Sampler)
     can_branch: ClassVar[bool] = True
@@ -55,15 +56,17 @@ class ChainSolver:
         one.
         """
         solve = ddim_sample if self.sampler == "ddim" else dpm_solver_pp_sample
-        return solve(eps_model, x_T, self.schedule, self.steps, on_step=on_step)
+        return solve(eps_model, x_T, self.schedule, self.steps, spacing=self.spacing, on_step=on_step)
 
     def invert(self, eps_model: Denoiser, x_0: Tensor, steps: int) -> Tensor:
         """About the x_T of the images x_0, by DDIM's equation run backwards."""
-        return ddim_invert(eps_model, x_0, self.schedule, steps)
+        return ddim_invert(eps_model, x_0, self.schedule, steps, spacing=self.spacing)
 
     def branch(self, eps_model: Denoiser, x_t: Tensor, rng: Generator, start: int) -> Tensor:
         """Images (B, ...) from the x_t before step `start`, by DDIM with eta 1 (Song et al. 2021, eq. 16)."""
-        return ddim_sample(eps_model, x_t, self.schedule, self.steps, eta=1.0, rng=rng, start=start)
+        return ddim_sample(
+            eps_model, x_t, self.schedule, self.steps, eta=1.0, rng=rng, start=start, spacing=self.spacing
+        )
 
     @property
     def times(self) -> Sequence[float]:
@@ -72,11 +75,11 @@ class ChainSolver:
 
     def times_of_decode(self, steps: int) -> Sequence[float]:
         """The timesteps at which `decode` or `invert` in `steps` steps asks for a prediction."""
-        return spaced_timesteps(self.schedule, steps)
+        return self.spacing(self.schedule, steps)
 
     def noise_levels(self) -> list[NoiseLevel]:
         """The timestep and alpha before each step of `decode`."""
-        timesteps = spaced_timesteps(self.schedule, self.steps)
+        timesteps = self.spacing(self.schedule, self.steps)
         alpha_bars = self.schedule.alpha_bars(timesteps)
         return [NoiseLevel(t, math.sqrt(a)) for t, a in zip(timesteps, alpha_bars, strict=True)]
 
