@@ -31,7 +31,7 @@ from gencore.models.diffusion.samplers import (
     flow_euler_invert,
     flow_euler_sample,
 )
-from gencore.models.diffusion.schedules import Schedule, linear_schedule
+from gencore.models.diffusion.schedules import SPACINGS, Schedule, linear_schedule, mixed_timesteps
 
 MU, S = 0.3, 0.5  # data x_0 ~ N(MU, S^2 I)
 ORDERS = pytest.mark.parametrize(("sampler", "order"), [(ddim_sample, 1), (dpm_solver_pp_sample, 2)])
@@ -386,8 +386,9 @@ def test_no_sampler_reads_from_the_device():
         assert sample.device.type == "meta"
 
 
+@pytest.mark.parametrize("spacing", SPACINGS.values(), ids=SPACINGS)
 @pytest.mark.parametrize("T", [1, 2, 5, 37])
-def test_timesteps_are_distinct_and_begin_at_the_noisiest_for_every_number_of_steps(T):
+def test_timesteps_are_distinct_and_begin_at_the_noisiest_for_every_number_of_steps(T, spacing):
     schedule, asked = linear_schedule(T, 1e-4, 0.02), []
 
     def recording(x_t: Tensor, t: int) -> Tensor:
@@ -396,9 +397,20 @@ def test_timesteps_are_distinct_and_begin_at_the_noisiest_for_every_number_of_st
 
     for steps in range(1, T + 1):
         asked.clear()
-        ddim_sample(recording, noise(1, 1), schedule, steps)
+        ddim_sample(recording, noise(1, 1), schedule, steps, spacing=spacing)
         assert len(asked) == steps and asked[0] == T - 1 and asked[-1] >= 0
         assert all(t > t_next for t, t_next in pairwise(asked))
+
+
+@pytest.mark.parametrize("steps", [3, 10, 50])
+def test_mixed_timesteps_end_at_little_noise_and_are_half_way_in_log_snr_and_in_time(schedule, steps):
+    mixed = mixed_timesteps(schedule, steps)
+    log_snr = (schedule.alpha_bar / (1 - schedule.alpha_bar)).log()
+    by_time = torch.linspace(mixed[0], mixed[-1], steps)
+    wanted = torch.linspace(log_snr[mixed[0]], log_snr[mixed[-1]], steps)
+    by_log_snr = (log_snr[:, None] - wanted).abs().argmin(dim=0)
+    assert 1 - schedule.alpha_bar[mixed[-1]].item() == pytest.approx(0.002, rel=0.15)
+    assert (torch.tensor(mixed) - (by_time + by_log_snr) / 2).abs().max() <= 1
 
 
 def test_ddim_started_midway_goes_on_as_it_would_have(schedule):

@@ -108,7 +108,7 @@ def test_it_shows_the_steps_the_branches_and_the_samplers_side_by_side(denoisers
     app = visit("diffusion", ["ddpm"])
     shown = pictures(app)
     assert sum(alt.startswith("Steps ") for alt in shown) == 1
-    assert "10 images from the same x_t at t = 8, each with fresh noise after it" in shown
+    assert "10 images from the same x_t at t = 9, each with fresh noise after it" in shown
     compared = [alt for alt in shown if alt.startswith("5 images by")]
     assert compared == [
         f"5 images by {by} in {n} steps" for by in ("dpm-solver++", "ddim") for n in (2, 5, 10, 20)

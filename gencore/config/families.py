@@ -105,6 +105,11 @@ _DDPM_TRAINING = TrainingConfig(  # generating its samples takes longest, so the
 _DDPM = DDPMConfig(  # learns shapes in fewer epochs than predicting eps
     prediction="v", noise_levels="logit-normal", standardise=True, learning_rate=2e-3
 )
+_GUIDED = {  # with light guidance, and steps that end at little noise, more steps do not blur or distort
+    "guidance": 1.3,
+    "guidance_most_noise": 0.99,
+    "spacing": "mixed",
+}
 _MUON_TRAINING = _DDPM_TRAINING.model_copy(update={"optimizer": "muon"})
 
 VAE = Family(
@@ -208,8 +213,10 @@ DDPM = Family(
         ),
     ),
     presets={
-        "ddpm": Preset(_DDPM.model_copy(update={"clusters": 100}), _MUON_TRAINING, is_headline=True),
-        "cddpm": Preset(_DDPM.model_copy(update={"conditional": True}), _MUON_TRAINING),
+        "ddpm": Preset(
+            _DDPM.model_copy(update={"clusters": 100, **_GUIDED}), _MUON_TRAINING, is_headline=True
+        ),
+        "cddpm": Preset(_DDPM.model_copy(update={"conditional": True, **_GUIDED}), _MUON_TRAINING),
         "ddpm-plain": Preset(_DDPM, _DDPM_TRAINING, note="no clusters"),
         "ddpm-eps": Preset(DDPMConfig(), _DDPM_TRAINING, note="classic ε"),
         "ddpm-quick": Preset(
@@ -222,6 +229,7 @@ DDPM = Family(
     sampling_options=(
         SamplingOption("sampler", "sampler"),
         SamplingOption("sampling_steps", "steps", limit="timesteps", ignored_with=("sampler", "ddpm")),
+        SamplingOption("spacing", "spacing", ignored_with=("sampler", "ddpm")),
         SamplingOption("guidance", "guidance", needs_condition=True),
         SamplingOption("guidance_most_noise", "guidance_most_noise", needs_condition=True),
     ),

@@ -205,6 +205,11 @@ class DDPMConfig(ModelConfig):
     sampling_steps: int = Field(
         10, ge=1, le=10_000, description="Steps of that sampler (`ddpm` always takes T)."
     )
+    spacing: Literal["trailing", "mixed"] = Field(
+        "trailing",
+        description="Timesteps of a sampler: even with a long last step, which suits models without "
+        "guidance, or half-way between even in t and even in log SNR, with a last step from little noise.",
+    )
     learning_rate: float = Field(1e-3, gt=0, description="Adam's learning rate.")
     teacher: str = Field(
         "", description="Run whose steps a distilled model imitates; `gencore distill` sets what it needs."
@@ -261,7 +266,7 @@ class DDPMConfig(ModelConfig):
             )
         if self.prediction == "flow":
             raise ValueError("a flow is not distilled; use prediction v or eps")
-        if (self.sampler, self.sampling_steps) != ("ddim", self.distilled_steps):
+        if (self.sampler, self.sampling_steps, self.spacing) != ("ddim", self.distilled_steps, "trailing"):
             raise ValueError(
                 f"this model is distilled for {self.distilled_steps} steps of sampler ddim and takes no "
                 "other; leave sampler and steps as they are, or sample from its teacher"

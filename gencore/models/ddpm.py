@@ -29,12 +29,7 @@ from gencore.models.diffusion.objective import (
     denoising_loss,
 )
 from gencore.models.diffusion.preconditioning import Standardise
-from gencore.models.diffusion.schedules import (
-    Schedule,
-    linear_schedule,
-    spaced_timesteps,
-    trailing_timesteps,
-)
+from gencore.models.diffusion.schedules import SPACINGS, Schedule, linear_schedule
 from gencore.models.diffusion.solvers import ChainSolver, FlowSolver, Solver
 from gencore.networks.unet import UNet
 
@@ -97,8 +92,7 @@ class DDPM(GenerativeModel):
         c = self.config
         if c.prediction == "flow":
             return FlowSolver(c.sampling_steps)
-        spacing = trailing_timesteps if c.is_distilled else spaced_timesteps
-        return ChainSolver(self.schedule, c.sampler, c.sampling_steps, spacing)
+        return ChainSolver(self.schedule, c.sampler, c.sampling_steps, SPACINGS[c.spacing])
 
     @property
     def averaged(self) -> nn.Module:

@@ -20,8 +20,7 @@ from gencore.models.diffusion.schedules import trailing_timesteps
 
 @dataclass(frozen=True)
 class Imitation:
-    """What a student of DDIM in `steps` even steps learns from a teacher that takes `teacher_steps` for each.
-    """
+    """What a student of DDIM in `steps` even steps learns from a teacher of `teacher_steps` for each."""
 
     objective: ChainObjective
     steps: int

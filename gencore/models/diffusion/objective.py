@@ -147,7 +147,7 @@ def velocity(schedule: Schedule, x_0: Tensor, t: Tensor, eps: Tensor) -> Tensor:
 def x_0_and_eps(
     schedule: Schedule, x_t: Tensor, t: Tensor | int, prediction: Tensor, kind: Literal["eps", "v"]
 ) -> tuple[Tensor, Tensor]:
-    """The (x_0, eps), each (B, ...), that a prediction of eps or v at x_t implies; t (B,) int64 or a number."""
+    """The (x_0, eps) that a prediction of eps or v at x_t (B, ...) implies; t (B,) int64 or a number."""
     alpha, sigma = schedule.at(t, x_t.ndim)
     if kind == "eps":
         return (x_t - sigma * prediction) / alpha, prediction  # eq. 4 solved for x_0

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from gencore.models.base import OnStep
 from gencore.models.diffusion.objective import Denoiser
-from gencore.models.diffusion.schedules import Schedule, Spacing, spaced_timesteps
+from gencore.models.diffusion.schedules import Schedule, Spacing, trailing_timesteps
 
 
 @torch.no_grad()
@@ -57,7 +57,7 @@ def ddim_sample(
     rng: Generator | None = None,
     *,
     start: int = 0,
-    spacing: Spacing = spaced_timesteps,
+    spacing: Spacing = trailing_timesteps,
     clip: bool = True,
     on_step: OnStep | None = None,
 ) -> Tensor:
@@ -97,7 +97,7 @@ def ddim_invert(
     schedule: Schedule,
     steps: int,
     *,
-    spacing: Spacing = spaced_timesteps,
+    spacing: Spacing = trailing_timesteps,
     on_step: OnStep | None = None,
 ) -> Tensor:
     """The noise x_T from which `ddim_sample` with eta = 0 returns about x_0; `steps` network evaluations.
@@ -126,7 +126,7 @@ def dpm_solver_pp_sample(
     schedule: Schedule,
     steps: int,
     *,
-    spacing: Spacing = spaced_timesteps,
+    spacing: Spacing = trailing_timesteps,
     clip: bool = True,
     on_step: OnStep | None = None,
 ) -> Tensor:

@@ -63,9 +63,10 @@ def linear_schedule(timesteps: int, beta_start: float, beta_end: float) -> Sched
     return Schedule(beta, alpha_bar, alpha_bar.sqrt().float(), (1 - alpha_bar).sqrt().float())
 
 
-def spaced_timesteps(schedule: Schedule, steps: int) -> list[int]:
-    """`steps` falling, distinct timesteps from T-1 to about LAST_NOISE, half-way between even in t and even in
-    log SNR.
+def mixed_timesteps(schedule: Schedule, steps: int) -> list[int]:
+    """`steps` falling, distinct timesteps from T-1 to about LAST_NOISE.
+
+    They are means of timesteps even in t and of timesteps even in log SNR.
 
     Even timesteps ("trailing": `trailing_timesteps`) take long steps where noise is light, and even log SNRs
     (Lu et al. 2022b) take long ones where it is heavy. Raises ValueError unless 1 <= steps <= T."""
@@ -95,6 +96,10 @@ def trailing_timesteps(schedule: Schedule, steps: int) -> list[int]:
 def _check_steps(schedule: Schedule, steps: int) -> None:
     if not 1 <= steps <= schedule.timesteps:
         raise ValueError(f"steps is {steps}; use 1 to {schedule.timesteps}, the length of the noising chain")
+
+
+SPACINGS: dict[str, Spacing] = {"trailing": trailing_timesteps, "mixed": mixed_timesteps}
+"""By the name in a config."""
 
 
 def per_image(scale: Tensor, ndim: int) -> Tensor:

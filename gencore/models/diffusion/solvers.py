@@ -23,7 +23,7 @@ from gencore.models.diffusion.samplers import (
     flow_euler_invert,
     flow_euler_sample,
 )
-from gencore.models.diffusion.schedules import Schedule, Spacing, spaced_timesteps
+from gencore.models.diffusion.schedules import Schedule, Spacing, trailing_timesteps
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ChainSolver:
     schedule: Schedule
     sampler: Sampler
     steps: int
-    spacing: Spacing = spaced_timesteps
+    spacing: Spacing = trailing_timesteps
 
     available: ClassVar[tuple[Sampler, ...]] = get_args(Sampler)
     can_branch: ClassVar[bool] = True
