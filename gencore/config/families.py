@@ -107,7 +107,7 @@ _DDPM = DDPMConfig(  # learns shapes in fewer epochs than predicting eps
 )
 _GUIDED = {  # with light guidance, and steps that end at little noise, more steps do not blur or distort
     "guidance": 1.3,
-    "guidance_most_noise": 0.99,
+    "guidance_most_noise": 0.995,
     "spacing": "mixed",
 }
 _MUON_TRAINING = _DDPM_TRAINING.model_copy(update={"optimizer": "muon"})
