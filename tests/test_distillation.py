@@ -13,10 +13,15 @@ from torch import Generator, Tensor
 from gencore.config.options import RunConfig
 from gencore.data.batches import Batch, dequantise
 from gencore.data.sources import ImageData
-from gencore.models.diffusion.distillation import Imitation
+from gencore.models.diffusion.distillation import Imitation, student_spacing
 from gencore.models.diffusion.objective import ChainObjective, Denoiser
 from gencore.models.diffusion.samplers import dpm_solver_pp_between, dpm_solver_pp_sample
-from gencore.models.diffusion.schedules import Schedule, linear_schedule
+from gencore.models.diffusion.schedules import (
+    Schedule,
+    linear_schedule,
+    mixed_timesteps,
+    trailing_timesteps,
+)
 from gencore.models.load import load_model
 from gencore.store.runs import Run, run
 from gencore.training.step import State
@@ -47,28 +52,25 @@ def teacher_of(schedule: Schedule) -> Callable[[Tensor], Denoiser]:
 def test_between_all_timesteps_the_solver_is_the_sampler(schedule: Schedule) -> None:
     eps_model, x_T = teacher_of(schedule)(torch.ones(1)), torch.randn(2, 1, 4, 4)
     whole = dpm_solver_pp_sample(eps_model, x_T, schedule, 4)
-    torch.testing.assert_close(dpm_solver_pp_between(eps_model, x_T, schedule, 999, -1, 4), whole)
+    between = dpm_solver_pp_between(eps_model, x_T, schedule, trailing_timesteps(schedule, 4), None)
+    torch.testing.assert_close(between, whole)
 
 
 def test_a_student_that_predicts_its_targets_lands_where_the_teacher_does(schedule: Schedule) -> None:
-    """What the loss asks of a student is recorded and given back in sampling, one step after the other."""
     teacher = teacher_of(schedule)
     condition = torch.tensor([[-1.0], [0.5], [1.0], [2.0]])
-    imitation = Imitation(ChainObjective(schedule, "eps", "uniform"), steps=3, teacher_steps=5)
+    fine = mixed_timesteps(schedule, 15)
+    imitation = Imitation(ChainObjective(schedule, "eps", "uniform"), mixed_timesteps, 3, 5)
     x_t = torch.randn(4, 1, 4, 4)
     reached, student = x_t, x_t
-    for start, end in ((999, 666), (666, 332), (332, -1)):
-        reached = dpm_solver_pp_between(teacher(condition), reached, schedule, start, end, 5)
-
-        def of_this_step(x: Tensor, t: float, start: int = start, end: int = end) -> Tensor:
-            there = dpm_solver_pp_between(teacher(condition), x, schedule, start, end, 5)
-            image = imitation._image_of_step(x, there, start, end)
-            return (x - schedule.alpha[start] * image) / schedule.sigma[start]
-
-        alpha_end, sigma_end = (1.0, 0.0) if end < 0 else (schedule.alpha[end], schedule.sigma[end])
-        eps = of_this_step(student, start)
-        image = (student - schedule.sigma[start] * eps) / schedule.alpha[start]
+    for part, end in ((fine[:5], fine[5]), (fine[5:10], fine[10]), (fine[10:], None)):
+        reached = dpm_solver_pp_between(teacher(condition), reached, schedule, part, end)
+        there = dpm_solver_pp_between(teacher(condition), student, schedule, part, end)
+        image = imitation._image_of_step(student, there, part[0], end)
+        eps = (student - schedule.alpha[part[0]] * image) / schedule.sigma[part[0]]
+        alpha_end, sigma_end = (1.0, 0.0) if end is None else (schedule.alpha[end], schedule.sigma[end])
         student = alpha_end * image + sigma_end * eps
+    assert student_spacing(mixed_timesteps, 5)(schedule, 3) == [fine[0], fine[5], fine[10]]
     torch.testing.assert_close(student, reached, atol=1e-4, rtol=1e-4)
 
 
@@ -81,9 +83,13 @@ def test_a_teacher_of_one_step_teaches_its_own_prediction(schedule: Schedule) ->
         eps = sigma * x_t / (alpha**2 * 0.01 + sigma**2)
         return alpha * eps - sigma * (x_t - sigma * eps) / alpha
 
-    loss = Imitation(objective, 3, 1).loss(student, teacher, x_0, condition, Generator().manual_seed(0))
+    loss = Imitation(objective, trailing_timesteps, 3, 1).loss(
+        student, teacher, x_0, condition, Generator().manual_seed(0)
+    )
     assert loss < 1e-8
-    longer = Imitation(objective, 3, 6).loss(student, teacher, x_0, condition, Generator().manual_seed(0))
+    longer = Imitation(objective, trailing_timesteps, 3, 6).loss(
+        student, teacher, x_0, condition, Generator().manual_seed(0)
+    )
     assert longer > 100 * loss, "the longer way ends elsewhere"
 
 

@@ -113,7 +113,6 @@ class Distill(CommonOptions):
             "distilled_steps": self.steps,
             "sampler": "ddim",
             "sampling_steps": self.steps,
-            "spacing": "trailing",
             "guidance": 1.0,
         }
         given["training"] |= {"epochs": self.epochs, "steps": None, "seed": self.seed}

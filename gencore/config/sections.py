@@ -266,7 +266,7 @@ class DDPMConfig(ModelConfig):
             )
         if self.prediction == "flow":
             raise ValueError("a flow is not distilled; use prediction v or eps")
-        if (self.sampler, self.sampling_steps, self.spacing) != ("ddim", self.distilled_steps, "trailing"):
+        if (self.sampler, self.sampling_steps) != ("ddim", self.distilled_steps):
             raise ValueError(
                 f"this model is distilled for {self.distilled_steps} steps of sampler ddim and takes no "
                 "other; leave sampler and steps as they are, or sample from its teacher"

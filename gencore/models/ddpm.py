@@ -19,7 +19,7 @@ from gencore.data.registry import DatasetSpec
 from gencore.data.sources import ImageData
 from gencore.models.base import GenerativeModel, NoiseLevel, OnStep, Parts, Player
 from gencore.models.clusters import Clusters
-from gencore.models.diffusion.distillation import Imitation
+from gencore.models.diffusion.distillation import Imitation, student_spacing
 from gencore.models.diffusion.guidance import Guidance
 from gencore.models.diffusion.objective import (
     ChainObjective,
@@ -92,7 +92,10 @@ class DDPM(GenerativeModel):
         c = self.config
         if c.prediction == "flow":
             return FlowSolver(c.sampling_steps)
-        return ChainSolver(self.schedule, c.sampler, c.sampling_steps, SPACINGS[c.spacing])
+        spacing = SPACINGS[c.spacing]
+        if c.is_distilled:
+            spacing = student_spacing(spacing, c.teacher_steps)
+        return ChainSolver(self.schedule, c.sampler, c.sampling_steps, spacing)
 
     @property
     def averaged(self) -> nn.Module:
@@ -150,7 +153,8 @@ class DDPM(GenerativeModel):
     def _imitation_loss(self, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
         [teacher], objective = self._teachers, self.objective
         assert isinstance(objective, ChainObjective), "the config refuses to distil a flow"
-        imitation = Imitation(objective, self.config.distilled_steps, self.config.teacher_steps)
+        c = self.config
+        imitation = Imitation(objective, SPACINGS[c.spacing], c.distilled_steps, c.teacher_steps)
         condition = self.condition_of(batch.images, batch.labels)
         loss = imitation.loss(self.network, teacher.denoiser, batch.images, condition, rng)
         return loss, {"mse": loss.detach()}

@@ -143,13 +143,12 @@ def dpm_solver_pp_sample(
 
 @torch.no_grad()
 def dpm_solver_pp_between(
-    eps_model: Denoiser, x_t: Tensor, schedule: Schedule, start: int, end: int, steps: int
+    eps_model: Denoiser, x_t: Tensor, schedule: Schedule, timesteps: Sequence[int], end: int | None
 ) -> Tensor:
-    """x at timestep `end`, -1 for the image, from x_t (B, ...) at timestep `start`, by `steps` steps of
-    DPM-Solver++(2M); predicted images are clipped to [-1, 1].
-    """
-    timesteps = [round(start - (start - end) * i / steps) for i in range(steps)]
-    alpha_bars = [*schedule.alpha_bars(timesteps), 1.0 if end < 0 else schedule.alpha_bars([end])[0]]
+    """x at timestep `end`, None for the image, from x_t (B, ...) at the first of the falling `timesteps`.
+
+    By a step of DPM-Solver++(2M) from each of them; predicted images are clipped to [-1, 1]."""
+    alpha_bars = [*schedule.alpha_bars(timesteps), 1.0 if end is None else schedule.alpha_bars([end])[0]]
     return _dpm_solver_pp(eps_model, x_t, timesteps, alpha_bars, clip=True)
 
 
