@@ -106,6 +106,13 @@ def _fused_adam(*lists: list[Tensor], lr: Tensor, found_inf: Tensor, **settings:
     assert {x.device for x in (*parameters, *steps, lr, found_inf)} == {CUDA}
 
 
+class _Uncaptured:
+    """In place of CUDA's graphs: the steps before the capture, without a stream of their own."""
+
+    def warm_up(self, work: Callable[[], object]) -> object:
+        return work()
+
+
 def _pin_memory(tensor: Tensor) -> Tensor:
     """A copy that is known to be pinned: FakeTensorMode has no pinned memory."""
     pinned = tensor.clone()
@@ -141,6 +148,7 @@ def fake_cuda() -> Iterator[torch.device]:
         patch.setattr(Tensor, "backward", _backward)
         patch.setattr(Tensor, "pin_memory", _pin_memory)
         patch.setattr(torch, "_fused_adam_", _fused_adam)
+        patch.setattr("gencore.training.step.CudaGraphs", lambda rng: _Uncaptured())
         yield CUDA
 
 

@@ -161,7 +161,7 @@ def test_muon_orthogonalises_the_convolutions_and_adam_steps_the_rest() -> None:
     adam = torch.optim.Adam([alone[0].bias, *alone[2].parameters()], 1e-2 * 0.5)
     for model in (network, alone):
         model(x).square().sum().backward()
-    optimizer.step(0.5, skip=torch.zeros(()))
+    optimizer.step(torch.tensor(0.5), skip=torch.zeros(()))
     matrix.grad = as_matrix(alone[0].weight.grad)
     muon.step()
     adam.step()

@@ -194,6 +194,7 @@ class _Training:
             for i in range(self.settings.sheets)
         }
         self.quick_fd_reference: tuple[FeatureExtractor, Moments] | None = None
+        self.said_refusal = False
         self.clock = time.perf_counter()
         self.last_progress = (state.step, state.seconds)
 
@@ -206,6 +207,9 @@ class _Training:
         while state.step < self.total and not self.stop_reason and not self._patience_is_over:
             factor = learning_rate_factor(self.settings.schedule, state.step, self.total)
             state.advance(self.batches.batch(state.step), factor)
+            if state.captured and state.captured.refusal and not self.said_refusal:
+                self.said_refusal = True
+                yield Notice(text=f"steps are not replayed as a CUDA graph: {state.captured.refusal}")
             yield from self._report()
             if self.divergence:
                 break

@@ -21,10 +21,14 @@ class PlayerOptimizer:
         self.learning_rate, self.muon_learning_rate = player.learning_rate, training.muon_learning_rate
         self.convolutions = [p for p in parameters if p.ndim == 4] if training.optimizer == "muon" else []
         rest = [p for p in parameters if not any(p is one for one in self.convolutions)]
-        self.adam: Adam = (
-            AdamW(rest, player.learning_rate, player.betas, weight_decay=training.weight_decay, fused=True)
-            if training.optimizer == "adamw"
-            else Adam(rest, player.learning_rate, player.betas, fused=True)
+        weight_decay = training.weight_decay if training.optimizer == "adamw" else 0.0
+        self.adam: Adam = (AdamW if training.optimizer == "adamw" else Adam)(
+            rest,
+            player.learning_rate,
+            player.betas,
+            weight_decay=weight_decay,
+            fused=True,
+            capturable=device.type == "cuda",
         )
         for group in self.adam.param_groups:  # a tensor on the device; the constructor would read its value
             group["lr"] = torch.tensor(player.learning_rate, device=device)
@@ -33,26 +37,27 @@ class PlayerOptimizer:
             Muon(self.matrices, training.muon_learning_rate, weight_decay=0) if self.matrices else None
         )
 
-    def step(self, factor: float, skip: Tensor) -> None:
-        """One step with learning rates times `factor`, or none where the device scalar `skip` is 1.0.
+    def step(self, factor: Tensor, skip: Tensor) -> None:
+        """One step with learning rates times `factor`, or none where `skip` is 1.0; both device scalars.
 
-        A fused Adam takes the flag as the attribute `found_inf`, as torch's GradScaler does; Muon has no such
-        thing, so what it changed is put back."""
+        A fused Adam takes the flag as the attribute `found_inf`, as torch's GradScaler does. Muon takes no
+        tensors on the device for either, but its step is linear in the learning rate without weight decay: it
+        is taken at the full rate, and of the way `factor` or nothing is kept."""
         for group in self.adam.param_groups:  # looked up anew: a restored state has tensors of its own
-            group["lr"].fill_(self.learning_rate * factor)
+            torch.mul(factor, self.learning_rate, out=group["lr"])
         self.adam.found_inf = skip  # type: ignore[attr-defined]  # no attribute of the class, but read by it
         self.adam.step()
         if self.muon is None:
             return
         for matrix, parameter in zip(self.matrices, self.convolutions, strict=True):
             matrix.grad = None if parameter.grad is None else as_matrix(parameter.grad)
-        for group in self.muon.param_groups:
-            group["lr"] = self.muon_learning_rate * factor
-        changed = [*self.matrices, *(x for entries in self.muon.state.values() for x in entries.values())]
+        moments = [x for entries in self.muon.state.values() for x in entries.values()]
         with torch.no_grad():
-            before = [x.clone() for x in changed]
+            before, before_moments = ([x.clone() for x in group] for group in (self.matrices, moments))
             self.muon.step()
-            for x, old in zip(changed, before, strict=False):
+            for x, old in zip(self.matrices, before, strict=True):
+                x.copy_(torch.where(skip.bool(), old, torch.lerp(old, x, factor)))
+            for x, old in zip(moments, before_moments, strict=True):
                 x.copy_(torch.where(skip.bool(), old, x))
 
     def zero_grad(self) -> None:

@@ -2,7 +2,8 @@
 saved.
 
 Nothing in a step waits for the device: learning rate, averaging weight and the flag of non-finite values are
-tensors on it. Figures and the flag are read back together, once per window of steps."""
+tensors on it, so that on a GPU a step can be replayed as a graph (`capture`). Figures and the flag are read
+back together, once per window of steps."""
 
 from __future__ import annotations
 
@@ -24,6 +25,7 @@ from gencore.data.sources import ImageData
 from gencore.models import build
 from gencore.models.base import FitsPrior, GenerativeModel, Imitates, Trainable
 from gencore.store.checkpoints import Checkpoint, MisfitError, Shapes, load_checkpoint, save_checkpoint
+from gencore.training.capture import CapturedStep, CudaGraphs, Figures
 from gencore.training.optimizers import PlayerOptimizer
 
 _NORM = "norm."  # in the window, before the player's name
@@ -54,6 +56,8 @@ class State:
     """By player."""
     rng: Generator
     dtype: torch.dtype
+    learning_rate_factor: Tensor
+    """What learning rates are multiplied by in this step, a scalar on the device."""
     averaging_weight: Tensor
     """1 - decay of the moving average, a scalar on the device."""
     diverged: Tensor
@@ -72,6 +76,8 @@ class State:
     step.
     """
     distance_step: int = 0
+    captured: CapturedStep | None = None
+    """The step as a graph, on a device that has them."""
 
     @classmethod
     def fresh(
@@ -92,7 +98,7 @@ class State:
             assert isinstance(model, Imitates)
             model.imitate(teacher)
         average = copy.deepcopy(model).eval().requires_grad_(False)
-        return cls(
+        state = cls(
             config,
             model,
             average,
@@ -102,17 +108,32 @@ class State:
             },
             Generator(device).manual_seed(config.training.seed),
             devices.precision(config.training.precision, device),
+            learning_rate_factor=torch.ones((), device=device),
             averaging_weight=torch.zeros((), device=device),
             diverged=torch.zeros((), device=device),
             good_steps=torch.zeros((), dtype=torch.int64, device=device),
         )
+        if device.type == "cuda":
+            state.captured = CapturedStep(CudaGraphs(state.rng))
+        return state
 
     def advance(self, batch: Batch, learning_rate_factor: float) -> None:
         """One optimisation step of all players in turn.
 
         From the first loss or gradient that is not finite, weights, buffers and averages stay as they were
         before it."""
+        self.step += 1
+        decay = min(self.config.training.ema_decay, self.step / (self.step + 9))  # faster while all is new
+        self.learning_rate_factor.fill_(learning_rate_factor)
+        self.averaging_weight.fill_(1 - decay)
+        figures = self.captured(self._step, batch) if self.captured else self._step(batch)
+        for name, figure in figures.items():
+            self.window.setdefault(name, []).append(figure)
+
+    def _step(self, batch: Batch) -> Figures:
+        """The part of a step that happens on the device."""
         self.model.train()
+        figures: Figures = {}
         modules = [player.module for player in self.model.players.values()]
         buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
         for name, player in self.model.players.items():
@@ -127,23 +148,19 @@ class State:
             if self.config.training.clip_norm is not None:
                 clip_grads_with_norm_(parameters, self.config.training.clip_norm, norm)
             self.diverged.logical_or_((loss.detach() + norm).isfinite().logical_not())
-            optimizer.step(learning_rate_factor, skip=self.diverged)
+            optimizer.step(self.learning_rate_factor, skip=self.diverged)
             optimizer.zero_grad()
-            for key, value in {**parts, f"{_NORM}{name}": norm}.items():
-                self.window.setdefault(key, []).append(value)
+            figures |= parts | {f"{_NORM}{name}": norm}
         for buffer, before in buffers:  # a batch normalisation has already counted this step's activations
             buffer.copy_(torch.where(self.diverged.bool(), before, buffer))
         self.good_steps.add_(1 - self.diverged.long())
-        self.step += 1
         self._average()
+        return figures
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Move the averaged weights and buffers towards the current ones; faster at first, when all is
-        new.
-        """
-        decay = min(self.config.training.ema_decay, self.step / (self.step + 9))
-        self.averaging_weight.fill_(1 - decay).mul_(1 - self.diverged)
+        """Move the averaged weights and buffers towards the current ones."""
+        self.averaging_weight.mul_(1 - self.diverged)
         ours, theirs = self.average.averaged, self.model.averaged
         pairs = [
             *zip(ours.parameters(), theirs.parameters(), strict=True),
