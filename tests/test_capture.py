@@ -1,4 +1,4 @@
-"""Steps replayed as a graph, on a stand-in for CUDA's: what goes in and out, and what happens where it fails."""
+"""Steps replayed as a graph, on a stand-in for CUDA's: what goes in and out, and a capture that fails."""
 
 from __future__ import annotations
 
