@@ -99,6 +99,14 @@ _QUICK_GAN = GANConfig(  # Muon at its usual rate makes it collapse
 )
 _VAE_TRAINING = TrainingConfig(schedule="cosine", optimizer="muon")
 _GAN_TRAINING = TrainingConfig(ema_decay=0.995)
+_COSINE_GAN_TRAINING = _GAN_TRAINING.model_copy(update={"schedule": "cosine"})
+_GAN = GANConfig(
+    network="folded",
+    depth=1,
+    real_label=0.9,
+    generator_learning_rate=5e-4,
+    discriminator_learning_rate=2e-4,
+)
 _DDPM_TRAINING = TrainingConfig(  # generating its samples takes longest, so there are fewer quick distances
     clip_norm=1.0, schedule="cosine", fd_every=2, fd_samples=1000
 )
@@ -161,12 +169,9 @@ GAN = Family(
         ),
     ),
     presets={
-        "gan": Preset(GANConfig(depth=2, real_label=0.9), _GAN_TRAINING, is_headline=True),
-        "cgan": Preset(
-            GANConfig(conditional=True, depth=1, real_label=0.9),
-            _GAN_TRAINING.model_copy(update={"schedule": "cosine"}),
-            is_headline=True,
-        ),
+        "gan": Preset(_GAN.model_copy(update={"clusters": 100}), _COSINE_GAN_TRAINING, is_headline=True),
+        "cgan": Preset(_GAN.model_copy(update={"conditional": True}), _COSINE_GAN_TRAINING, is_headline=True),
+        "gan-plain": Preset(GANConfig(depth=2, real_label=0.9), _GAN_TRAINING, note="no clusters"),
         "gan-mlp": Preset(GANConfig(network="mlp"), _GAN_TRAINING, note="plain MLP"),
         "gan-quick": Preset(_QUICK_GAN, _QUICK_GAN_TRAINING, is_quick=True, note="quick"),
         "cgan-quick": Preset(
