@@ -19,7 +19,6 @@ from typing import Any
 import diffusers
 import torch
 import torch.nn.functional as F
-from recipes import distance
 from torch import Generator, Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -27,6 +26,7 @@ from gencore import devices
 from gencore.config.options import PRESETS
 from gencore.data.batches import Batches, dequantise, quantise
 from gencore.data.sources import ImageData, load
+from gencore.metrics.frechet import frechet_distance, moments
 from gencore.models.base import GenerativeModel
 from gencore.models.diffusion.samplers import ddim_sample
 from gencore.models.diffusion.schedules import linear_schedule
@@ -132,7 +132,12 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     cpu = torch.device("cpu")
     data, test, extractor = load("mnist", "train"), load("mnist", "test").images, load_extractor("mnist", cpu)
-    floor = distance(data.images[: asked.samples], test, extractor)
+    real = moments(torch.cat([extractor(images).features for images in test.split(1000)]))
+
+    def distance(images: Tensor) -> float:
+        return frechet_distance(moments(extractor(images).features), real)
+
+    floor = distance(data.images[: asked.samples])
     print(f"{devices.describe(cpu)}, {asked.threads} threads, torch {torch.__version__}, ", end="")
     print(f"diffusers {diffusers.__version__}; fd of {asked.samples} real images: {floor:.1f}")
     for name in asked.names or RECIPES:
@@ -144,7 +149,7 @@ def main() -> None:
                 start = time.process_time()
                 step()
                 trained, steps = trained + time.process_time() - start, steps + 1
-            fd = distance(sample(asked.samples), test, extractor)
+            fd = distance(sample(asked.samples))
             print(f"{name:30} {until:5.0f} s  {steps * BATCH:8,} images  fd {fd:7.1f}", flush=True)
 
 
