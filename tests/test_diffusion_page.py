@@ -26,7 +26,7 @@ DDIM = (("sampler", "ddim"), ("sampling_steps", 6))
 def denoisers_home(
     tmp_path_factory: pytest.TempPathFactory, extractor_home: Path, few_digits: ImageData
 ) -> Path:
-    """`ddpm`, `cddpm` and `flow`, the classifier of the digits, and a `vae`."""
+    """`ddpm`, `cddpm`, `flow` and a student of `ddpm`, the classifier of the digits, and a `vae`."""
     folder = tmp_path_factory.mktemp("denoisers") / "home"
     shutil.copytree(extractor_home, folder)
     trained(folder, "ddpm", few_digits)
@@ -34,6 +34,7 @@ def denoisers_home(
         "cddpm": {"conditional": True},
         "clustered": {"clusters": 5},
         "flow": {"prediction": "flow", "sampler": "ddim"},
+        "student": {"teacher": "ddpm", "distilled_steps": 3, "sampling_steps": 3, "sampler": "ddim"},
     }.items():
         plan = tiny_config("ddpm", epochs=1)
         made = run(name, folder)
@@ -141,6 +142,16 @@ def test_a_flow_has_no_branches(denoisers: Path) -> None:
     app = visit("diffusion", ["flow"])
     assert "each x_t leads to exactly one image" in text_of(app)
     assert "5 images by ddim in 20 steps" in pictures(app) and "by dpm-solver++" not in "".join(pictures(app))
+
+
+def test_a_distilled_model_is_shown_in_its_own_steps(denoisers: Path) -> None:
+    app = visit("diffusion", ["student"])
+    assert "film" not in [widget.key for widget in app.slider]
+    assert "each x_t leads to exactly one image" in text_of(app)
+    assert [name for name in pictures(app) if "5 images by" in name] == ["5 images by ddim in 3 steps"]
+    gallery = visit("gallery", ["student", "ddpm"], steps="7", guidance="2")
+    assert "DDIM, eta 0, 3 network evaluations" in text_of(gallery)
+    assert "7 network evaluations" in text_of(gallery)
 
 
 def test_the_ancestral_sampler_is_shown_on_request(denoisers: Path) -> None:

@@ -158,9 +158,7 @@ def _branches(
 ) -> None:
     st.subheader("Samples from the same x_t", anchor=False)
     if not frames.branches:
-        st.caption(
-            "This model is a flow. Its sampling adds no noise, so each x_t leads to exactly one image."
-        )
+        st.caption("This model's sampling adds no noise, so each x_t leads to exactly one image.")
         return
     with st.spinner("Generating …"):
         images = diffusion_frames.branch(sampling_options, digit, seed, step, BRANCHES)

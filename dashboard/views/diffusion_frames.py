@@ -29,7 +29,7 @@ class DenoisingFrames:
     sampling: str
     condition: Tensor  # (1, condition_dim), under which it was generated
     branches: bool
-    """Whether `branch` works from every step; a flow has no sampler that adds noise."""
+    """Whether `branch` works from every step; no sampler of a flow or a distilled model adds noise."""
 
     @property
     def noise(self) -> Tensor:
