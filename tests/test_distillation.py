@@ -107,7 +107,7 @@ def distil(gencore: Callable[..., Result], *words: object) -> Result:
 
 
 def test_a_student_is_an_ordinary_run_that_begins_as_its_teacher(
-    teacher: Run, gencore: Callable[..., Result]
+    teacher: Run, home: Path, gencore: Callable[..., Result]
 ) -> None:
     assert distil(gencore).code == 0
     student = run(STUDENT)
@@ -120,7 +120,7 @@ def test_a_student_is_an_ordinary_run_that_begins_as_its_teacher(
     assert names == {name for name, _ in of_teacher.named_parameters()}, (
         "the teacher is no part of its student"
     )
-    assert gencore("sample", STUDENT, "--count", 4, "--out", "four.png").code == 0
+    assert gencore("sample", STUDENT, "--count", 4, "--out", home / "four.png").code == 0
 
 
 def test_a_student_learns_what_it_is_taught(teacher: Run, few_digits: ImageData) -> None:
@@ -161,10 +161,12 @@ def test_a_stopped_student_resumes_to_the_same_weights(teacher: Run, few_digits:
     assert all(torch.equal(whole[name], halves[name]) for name in whole)
 
 
-def test_a_student_takes_its_own_steps_alone(teacher: Run, gencore: Callable[..., Result]) -> None:
+def test_a_student_takes_its_own_steps_alone(
+    teacher: Run, home: Path, gencore: Callable[..., Result]
+) -> None:
     distil(gencore)
     for words in (("--steps", 10), ("--sampler", "dpm-solver++")):
-        refused = gencore("sample", STUDENT, "--count", 4, "--out", "four.png", *words)
+        refused = gencore("sample", STUDENT, "--count", 4, "--out", home / "four.png", *words)
         assert refused.code == 2 and "is distilled for 3 steps of sampler ddim" in refused.complaint
     model, _ = load_model(run(STUDENT), CPU)
     assert list(model.step_counts) == [3] and not model.can_branch

@@ -112,10 +112,8 @@ class VAEConfig(ModelConfig):
     """Variational autoencoder (Kingma & Welling 2014), Bernoulli decoder."""
 
     family: Literal["vae"] = "vae"
-    network: Literal["conv", "folded", "mlp"] = Field(
-        "conv",
-        description="Convolutional; the same without a convolution at full resolution, which is faster; or "
-        "the plain 784-400-latent MLP.",
+    network: Literal["conv", "mlp"] = Field(
+        "conv", description="Convolutional, or the plain 784-400-latent MLP."
     )
     latent_dim: int = Field(20, ge=1, le=1024, description="Size of the latent code z.")
     width: int = Field(64, ge=8, le=512, multiple_of=8, description="Channels of the first convolution.")

@@ -34,13 +34,12 @@ class Autoencoder(nn.Module):
     def __init__(self, config: VAEConfig, spec: DatasetSpec) -> None:
         super().__init__()
         d, c, size = config.latent_dim, spec.channels, spec.size
-        if config.network == "mlp":
-            self.encoder: nn.Module = mlp.Encoder(c, 0, size, 2 * d, hidden=(400,))
-            self.decoder: nn.Module = mlp.Decoder(d, 0, c, size, hidden=(400,))
+        if config.network == "conv":
+            self.encoder: nn.Module = dcgan.Encoder(c, 0, size, 2 * d, config.width, config.depth)
+            self.decoder: nn.Module = dcgan.Decoder(d, 0, c, size, config.width, config.depth)
         else:
-            width, depth, folded = config.width, config.depth, config.network == "folded"
-            self.encoder = dcgan.Encoder(c, 0, size, 2 * d, width, depth, folded=folded)
-            self.decoder = dcgan.Decoder(d, 0, c, size, width, depth, folded)
+            self.encoder = mlp.Encoder(c, 0, size, 2 * d, hidden=(400,))
+            self.decoder = mlp.Decoder(d, 0, c, size, hidden=(400,))
         k = MIXTURE_COMPONENTS
         self.mixture_weight: Tensor
         self.mixture_mean: Tensor
