@@ -25,6 +25,8 @@ VARIANTS: dict[str, ModelConfig] = {
     "cgan": GANConfig(latent_dim=16, width=16, conditional=True, real_label=0.9),
     "gan-clusters": GANConfig(latent_dim=16, width=16, clusters=12),
     "cgan-mlp": GANConfig(latent_dim=16, network="mlp", conditional=True),
+    "gan-folded": GANConfig(latent_dim=16, width=16, network="folded", depth=1),
+    "cgan-folded": GANConfig(latent_dim=16, width=16, network="folded", conditional=True),
     "ddpm": DDPMConfig(width=16, sampling_steps=3),
     "cddpm": DDPMConfig(width=16, sampling_steps=3, conditional=True, guidance=2.0),
     "ddpm-v": DDPMConfig(width=16, sampling_steps=3, prediction="v", sampler="ddim"),
@@ -34,7 +36,7 @@ VARIANTS: dict[str, ModelConfig] = {
     "ddpm-flow-standardised": DDPMConfig(
         width=16, sampling_steps=3, prediction="flow", standardise=True, sampler="ddim"
     ),
-    "ddpm-clusters": DDPMConfig(width=16, sampling_steps=3, clusters=12, guidance=2.0),
+    "ddpm-clusters": DDPMConfig(width=16, sampling_steps=3, clusters=12, guidance=2.0, spacing="mixed"),
     "classifier": ClassifierConfig(width=8, feature_dim=16),
 }
 DIGITS = DATASETS["digits"]

@@ -94,11 +94,11 @@ def bounds(field: FieldInfo) -> Bounds:
 
 
 def kind(field: FieldInfo) -> Any:
-    """The type bool, int or float, or Literal for a choice; of an optional field the kind of its value."""
+    """bool, int, float or str, or Literal for a choice; of an optional field the kind of its value."""
     for part in (field.annotation, *get_args(field.annotation)):
         if get_origin(part) is Literal:
             return Literal
-        if part in (bool, int, float):
+        if part in (bool, int, float, str):
             return part
     raise TypeError(f"no input for a field of type {field.annotation}; add one here")
 
@@ -139,6 +139,8 @@ def _ask(option: Option, preset: str, availability: Mapping[str, str]) -> object
         )
     if number is bool:
         return st.toggle(label, value, key=key, help=field.description, persist_state="session")
+    if number is str:
+        return st.text_input(label, value, key=key, help=field.description, persist_state="session")
     low, high, multiple_of = bounds(field)
     return st.number_input(
         label,
