@@ -1,0 +1,81 @@
+"""Fréchet distance of a diffusion run by guidance, spacing of the timesteps and number of steps.
+
+    python benchmarks/sampler_settings.py [--run mnist-ddpm] [--samples 3000] [--threads 2]
+
+Prints a row for each setting: network evaluations an image, the distance to the test split in the features of
+the data set's classifier, and the share of images that the classifier recognises with less than 99 %
+probability (malformed), with the same two figures of real training images first. All settings draw the same
+noise.
+"""
+
+from __future__ import annotations
+
+import argparse
+from itertools import product
+
+import torch
+from torch import Tensor
+
+from gencore import devices
+from gencore.data.sources import load
+from gencore.metrics.frechet import frechet_distance, moments
+from gencore.models.feature_extractor import Extracted, load_extractor
+from gencore.models.load import load_model
+from gencore.sampling.generate import generate
+from gencore.store import runs
+
+CERTAIN = 0.99
+GUIDANCE = (
+    {"guidance": 1.0},
+    {"guidance": 1.3, "guidance_most_noise": 0.995},
+    {"guidance": 1.3},
+    {"guidance": 2.0},
+)
+SPACINGS = ("trailing", "mixed")
+STEPS = (5, 10, 20, 50)
+FULL_SWEEP = GUIDANCE[:2]
+"""Of these, all STEPS are measured; of the others, the run's own."""
+
+
+def malformed(extracted: Extracted) -> float:
+    return float((extracted.logits.softmax(1).amax(1) < CERTAIN).float().mean())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--run", default="mnist-ddpm")
+    parser.add_argument("--samples", type=int, default=3000)
+    parser.add_argument("--threads", type=int, default=2)
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    run, device = runs.run(asked.run), devices.pick()
+    config = run.config()
+    dataset, own_steps = config.data.dataset, getattr(config.model, "sampling_steps", STEPS[1])
+    extractor = load_extractor(dataset, device, run.home)
+    real = moments(extractor(load(dataset, "test").images.to(device)).features)
+
+    def figures(images: Tensor) -> str:
+        extracted = extractor(images)
+        distance = frechet_distance(moments(extracted.features), real)
+        return f"fd {distance:6.2f}  malformed {100 * malformed(extracted):5.1f} %"
+
+    train = load(dataset, "train")
+    print(f"{devices.describe(device)}, {asked.threads} threads, {run.name}, {asked.samples} images")
+    print(f"{'real training images':60} {figures(train.images[: asked.samples].to(device))}")
+    for guidance, spacing, steps in product(GUIDANCE, SPACINGS, STEPS):
+        if guidance not in FULL_SWEEP and steps != own_steps:
+            continue
+        changes: dict[str, object] = {**guidance, "spacing": spacing, "sampling_steps": steps}
+        model, _ = load_model(run, device, changes={"guidance_most_noise": 1.0} | changes)
+        labels = torch.arange(asked.samples) % len(train.spec.class_names) if model.conditional else None
+        dtype = devices.precision(config.training.precision, device)
+        images = generate(model, asked.samples, labels, config.training.seed, dtype)
+        scale, most = guidance["guidance"], guidance.get("guidance_most_noise", 1.0)
+        setting = f"guidance {scale:g} below {100 * most:g} % noise, {spacing}, {steps} steps"
+        print(f"{setting:48} {model.network_evaluations:3} passes  {figures(images)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
