@@ -20,6 +20,7 @@ from gencore.models.load import load_model
 from gencore.sampling.generate import generate
 from gencore.store.events import QuickDistance
 from gencore.store.runs import run
+from gencore.training.loop import prepare
 
 CPU = torch.device("cpu")
 K = 40
@@ -79,6 +80,15 @@ def test_more_clusters_than_images_are_refused(digits: ImageData) -> None:
     few = replace(digits, images=digits.images[: K - 1], labels=digits.labels[: K - 1])
     with pytest.raises(ValueError, match=f"clusters is {K}, but .* has {K - 1} images; use fewer"):
         Clusters(K, digits.spec).fit(few, seed=0)
+
+
+def test_more_clusters_than_images_are_refused_before_a_run_is_made(
+    home: Path, few_digits: ImageData
+) -> None:
+    config = tiny_config("ddpm")
+    model = config.model.model_copy(update={"clusters": len(few_digits.images) + 1})
+    with pytest.raises(ValueError, match="use fewer"):
+        prepare(config.model_copy(update={"model": model}), CPU, home, data=few_digits)
 
 
 @pytest.mark.parametrize("config", [DDPMConfig, GANConfig])

@@ -21,6 +21,14 @@ PRINCIPAL_COMPONENTS = 40
 FITTED_IMAGES = 60_000
 
 
+def refuse_too_many(clusters: int, data: ImageData) -> None:
+    """Raises ValueError where there are fewer images than clusters."""
+    if clusters > len(data.images):
+        raise ValueError(
+            f"clusters is {clusters}, but {data.spec.title} has {len(data.images)} images; use fewer"
+        )
+
+
 class Clusters(nn.Module):
     """k-means clusters of images on their PRINCIPAL_COMPONENTS; all zeros until they are fitted.
 
@@ -52,8 +60,7 @@ class Clusters(nn.Module):
         from sklearn.exceptions import ConvergenceWarning
 
         k, images = len(self), data.images[:FITTED_IMAGES]
-        if k > len(images):
-            raise ValueError(f"clusters is {k}, but {data.spec.title} has {len(images)} images; use fewer")
+        refuse_too_many(k, data)
         x = dequantise(images.cpu()).flatten(1).numpy()
         pca = PCA(min(PRINCIPAL_COMPONENTS, *x.shape), svd_solver="covariance_eigh").fit(x)
         with warnings.catch_warnings():  # fewer distinct images than clusters: the others stay empty

@@ -23,6 +23,7 @@ from gencore.data.sources import load as load_data
 from gencore.metrics.frechet import Moments, frechet_distance, moments
 from gencore.models import build
 from gencore.models.base import GenerativeModel, Imitates
+from gencore.models.clusters import refuse_too_many
 from gencore.models.feature_extractor import FeatureExtractor, MissingFeaturesError, load_extractor
 from gencore.models.load import load_model, newest_states
 from gencore.sampling.generate import generate_batches
@@ -65,12 +66,13 @@ def prepare(
     """The batches that `config` trains on, and with them the proof that it can be trained here; writes
     nothing.
 
-    Raises DataError, ValueError (batch larger than the data; a teacher that is not as it was),
-    MissingFeaturesError (early stopping without a feature classifier under `folder`)."""
+    Raises DataError, ValueError (fewer images than a batch or than clusters; a teacher that is not as it
+    was), MissingFeaturesError (early stopping without a feature classifier under `folder`)."""
     _teacher(config, device, folder)
     if config.training.patience is not None:
         load_extractor(config.data.dataset, device, folder)
     data = (data or load_data(config.data.dataset, "train", data_folder)).to(device)
+    refuse_too_many(config.model.number_of_clusters, data)
     return Batches(data, config.data.batch_size, config.training.seed)
 
 
