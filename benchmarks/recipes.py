@@ -31,8 +31,23 @@ RECIPES: dict[str, tuple[str, dict[str, dict[str, object]]]] = {
     "ddpm: as before": ("ddpm-plain", {}),
     "ddpm: Muon": ("ddpm-plain", {"training": {"optimizer": "muon"}}),
     "ddpm: 100 clusters": ("ddpm-plain", {"model": {"clusters": 100}}),
-    "ddpm: 100 clusters, Muon": ("ddpm", {}),
-    "ddpm: labels, Muon": ("cddpm", {}),
+    "ddpm: 100 clusters, Muon": ("ddpm", {"model": {"guidance": 1.0, "spacing": "trailing"}}),
+    "ddpm: 100 clusters, Muon, guidance": ("ddpm", {}),
+    "ddpm: labels, Muon, guidance": ("cddpm", {}),
+    "gan: as before": ("gan-plain", {}),
+    "gan: folded, higher rates": ("gan", {"model": {"clusters": 0}}),
+    "gan: 100 clusters as well": ("gan", {}),
+    "cgan": ("cgan", {}),
+    "cgan: folded, higher rates": (
+        "cgan",
+        {
+            "model": {
+                "network": "folded",
+                "generator_learning_rate": 5e-4,
+                "discriminator_learning_rate": 2e-4,
+            }
+        },
+    ),
     "vae: as before": (
         "vae-elbo",
         {

@@ -100,13 +100,6 @@ _QUICK_GAN = GANConfig(  # Muon at its usual rate makes it collapse
 _VAE_TRAINING = TrainingConfig(schedule="cosine", optimizer="muon")
 _GAN_TRAINING = TrainingConfig(ema_decay=0.995)
 _COSINE_GAN_TRAINING = _GAN_TRAINING.model_copy(update={"schedule": "cosine"})
-_GAN = GANConfig(
-    network="folded",
-    depth=1,
-    real_label=0.9,
-    generator_learning_rate=5e-4,
-    discriminator_learning_rate=2e-4,
-)
 _DDPM_TRAINING = TrainingConfig(  # generating its samples takes longest, so there are fewer quick distances
     clip_norm=1.0, schedule="cosine", fd_every=2, fd_samples=1000
 )
@@ -169,8 +162,21 @@ GAN = Family(
         ),
     ),
     presets={
-        "gan": Preset(_GAN.model_copy(update={"clusters": 100}), _COSINE_GAN_TRAINING, is_headline=True),
-        "cgan": Preset(_GAN.model_copy(update={"conditional": True}), _COSINE_GAN_TRAINING, is_headline=True),
+        "gan": Preset(
+            GANConfig(
+                network="folded",
+                depth=1,
+                real_label=0.9,
+                clusters=100,
+                generator_learning_rate=5e-4,
+                discriminator_learning_rate=2e-4,
+            ),
+            _COSINE_GAN_TRAINING,
+            is_headline=True,
+        ),
+        "cgan": Preset(
+            GANConfig(conditional=True, depth=1, real_label=0.9), _COSINE_GAN_TRAINING, is_headline=True
+        ),
         "gan-plain": Preset(GANConfig(depth=2, real_label=0.9), _GAN_TRAINING, note="no clusters"),
         "gan-mlp": Preset(GANConfig(network="mlp"), _GAN_TRAINING, note="plain MLP"),
         "gan-quick": Preset(_QUICK_GAN, _QUICK_GAN_TRAINING, is_quick=True, note="quick"),
