@@ -37,6 +37,9 @@ from gencore.store import results, runs
 from gencore.store.runs import Run
 from gencore.training import process
 
+_FINE_TUNING = 4
+"""A student begins with trained weights: its learning rates are its teacher's divided by this."""
+
 _ALWAYS_NAMED = ("dataset", "epochs", "seed", "seeds")
 """Options that the command of a comparison names even where they have their defaults."""
 
@@ -75,8 +78,8 @@ class Distill(CommonOptions):
     """Steps of the student, each one pass of its network; 1 to 8 make sense."""
     teacher_steps: int = 4
     """Steps of the teacher that the student takes in one."""
-    epochs: int = 10
-    """Passes over the training split."""
+    epochs: int = 3
+    """Passes over the training split, at a quarter of the teacher's learning rates."""
     seed: int = 42
     """Seed of batches and noise."""
     name: str | None = None
@@ -106,6 +109,8 @@ class Distill(CommonOptions):
             )
         from gencore.models.load import load_weights
 
+        given["model"]["learning_rate"] /= _FINE_TUNING
+        given["training"]["muon_learning_rate"] /= _FINE_TUNING
         given["model"] |= {
             "teacher": teacher.name,
             "teacher_digest": load_weights(teacher).digest,
@@ -115,7 +120,7 @@ class Distill(CommonOptions):
             "sampling_steps": self.steps,
             "guidance": 1.0,
         }
-        given["training"] |= {"epochs": self.epochs, "steps": None, "seed": self.seed}
+        given["training"] |= {"epochs": self.epochs, "steps": None, "seed": self.seed, "fd_every": 1}
         return RunConfig.model_validate(given)
 
 
