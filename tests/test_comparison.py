@@ -3,9 +3,10 @@
 import math
 
 import pytest
+from scipy.stats import ttest_rel
 from support import made_origin, made_results
 
-from gencore.analysis.comparison import Comparison, MeanInterval, compare
+from gencore.analysis.comparison import Comparison, MeanInterval, compare, holm
 from gencore.cli.tables import show_comparison
 from gencore.store.results import Metric
 
@@ -46,6 +47,30 @@ def test_a_training_that_diverged_is_named_and_costs_its_model_stability() -> No
     assert compared.lost == "diverged: GAN on seed 7, 8" and compare(members).lost == ""
     assert compared.scores["VAE"]["stability"].parts["sound_seeds"] == 1.0
     assert compared.scores["GAN"]["stability"].parts["sound_seeds"] == 0.5
+
+
+def test_holms_correction_is_that_of_statsmodels_documented_example() -> None:
+    # multipletests([.01, .04, .03, .005], method="holm"): each times the number of hypotheses not yet decided
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.6, 0.9]) == [1.0, 1.0] and holm([]) == []
+
+
+def test_p_is_that_of_scipys_paired_t_test() -> None:
+    ours, theirs = [10.0, 20.0, 30.5], [9.0, 18.9, 29.1]
+    difference = MeanInterval.of([a - b for a, b in zip(ours, theirs, strict=True)])
+    assert difference.p == pytest.approx(ttest_rel(ours, theirs).pvalue)
+    assert MeanInterval.of([2.0, 2.0]).p == 0 and MeanInterval.of([0.0, 0.0]).p == 1
+    assert MeanInterval.of([1.0]).p is None
+
+
+def test_a_difference_that_one_test_shows_is_a_tie_among_many() -> None:
+    values = {"VAE": [10.0, 20.0, 30.0], "GAN": [9.0, 18.9, 29.5]}
+    one = compare({label: of(label, fds) for label, fds in values.items()})
+    same = {"recall": 0.5, "precision": 0.5, "coverage": 0.5, "density": 1.0}
+    many = compare({label: of(label, fds, **same) for label, fds in values.items()})
+    (alone,), among = one.rankings["fd"].pairs, many.rankings["fd"].pairs[0]
+    assert alone.better == "GAN" and 0 < alone.p < 0.05
+    assert among.better is None and among.p == pytest.approx(5 * alone.p)
 
 
 def test_a_difference_that_changes_its_sign_is_a_tie() -> None:

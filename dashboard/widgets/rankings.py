@@ -28,7 +28,8 @@ def show(found: MeasuredModels) -> None:
         if name in rankings
     ]
     st.markdown(
-        "**Ranking**, best first; = is a tie: the interval of the paired difference contains 0",
+        "**Ranking**, best first; = is a tie: a paired t-test, with Holm's correction for all pairs, does "
+        "not tell them apart",
         help="  \n".join(f"{catalog.title(name)}: `{name}`" for name in metrics) or None,
     )
     st.caption(source)

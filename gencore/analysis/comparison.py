@@ -1,7 +1,8 @@
 """Models compared over training seeds: means with intervals, paired differences, ties.
 
 Every model is trained on the same seeds, so differences are taken seed by seed. Two models are ranked only if
-the interval of their difference excludes 0; otherwise they tie.
+a paired t-test tells them apart after Holm's correction (1979) for all pairs by all metrics; otherwise they
+tie.
 """
 
 from __future__ import annotations
@@ -51,6 +52,18 @@ class MeanInterval(_Record):
         """Whether there is an interval and 0 lies outside it."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
+    @property
+    def p(self) -> float | None:
+        """Of the two-sided t-test against 0; None for a single value."""
+        if len(self.values) < 2:
+            return None
+        from scipy.special import stdtr
+
+        error = statistics.stdev(self.values) / math.sqrt(len(self.values))
+        if error == 0:
+            return float(self.mean == 0)
+        return 2 * float(stdtr(len(self.values) - 1, -abs(self.mean) / error))
+
 
 class Pair(_Record):
     """Two models by one metric: first - second, seed by seed, and which is better (null: a tie)."""
@@ -59,6 +72,11 @@ class Pair(_Record):
     second: str
     difference: MeanInterval
     better: str | None
+    p: float | None = Field(
+        None,
+        description="Of a two-sided paired t-test, with Holm's correction for all pairs of the comparison; "
+        "null for a single seed, and in comparisons of before the correction.",
+    )
 
 
 class Ranking(_Record):
@@ -138,6 +156,7 @@ def compare(
         for name, better in ranked_by().items()
         if (ranking := _ranking(name, better, members)) is not None
     }
+    rankings = _corrected(rankings)
     return Comparison(
         dataset=first.dataset,
         seeds=list(*seeds),
@@ -178,7 +197,15 @@ def _ranking(name: str, better: Better, members: Mapping[str, Sequence[Results]]
     sign = -1 if better == "smaller" else 1
     estimates = {label: MeanInterval.of(found) for label, found in known.items()}
     order = sorted(estimates, key=lambda label: -sign * estimates[label].mean)
-    pairs = [_pair(first, second, known, sign) for first, second in combinations(order, 2)]
+    pairs = [
+        Pair(
+            first=first,
+            second=second,
+            difference=MeanInterval.of([a - b for a, b in zip(known[first], known[second], strict=True)]),
+            better=None,  # until it is corrected for all other pairs
+        )
+        for first, second in combinations(order, 2)
+    ]
     seeds = range(len(known[order[0]]))
     agreeing = sum(sorted(order, key=lambda label: -sign * known[label][i]) == order for i in seeds)
     return Ranking(
@@ -189,9 +216,31 @@ def _ranking(name: str, better: Better, members: Mapping[str, Sequence[Results]]
     )
 
 
-def _pair(first: str, second: str, values: Mapping[str, list[float]], sign: int) -> Pair:
-    difference = MeanInterval.of([a - b for a, b in zip(values[first], values[second], strict=True)])
-    better = None
-    if difference.leaves_out_zero:
-        better = first if sign * difference.mean > 0 else second
-    return Pair(first=first, second=second, difference=difference, better=better)
+def _corrected(rankings: Mapping[str, Ranking]) -> dict[str, Ranking]:
+    """The rankings with p of every pair, and the better one where p is small: the first, by its mean."""
+    every = [(name, pair) for name, ranking in rankings.items() for pair in ranking.pairs]
+    known = [(name, pair, p) for name, pair in every if (p := pair.difference.p) is not None]
+    corrected = {
+        (name, pair.first, pair.second): p
+        for (name, pair, _), p in zip(known, holm([p for _, _, p in known]), strict=True)
+    }
+
+    def decided(name: str, pair: Pair) -> Pair:
+        p = corrected.get((name, pair.first, pair.second))
+        better = pair.first if p is not None and p < 1 - CONFIDENCE else None
+        return pair.model_copy(update={"p": p, "better": better})
+
+    return {
+        name: ranking.model_copy(update={"pairs": [decided(name, pair) for pair in ranking.pairs]})
+        for name, ranking in rankings.items()
+    }
+
+
+def holm(ps: Sequence[float]) -> list[float]:
+    """The p values with Holm's step-down correction (1979), in their order; none is above 1."""
+    order = sorted(range(len(ps)), key=lambda i: ps[i])
+    corrected, largest = [0.0] * len(ps), 0.0
+    for place, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(ps) - place) * ps[i]))
+        corrected[i] = largest
+    return corrected

@@ -85,7 +85,7 @@ def show_comparison(compared: Comparison) -> None:
     show(rows, ["metric", "better", *compared.runs, "ties", "same order"], empty="nothing to compare")
     print(
         f"mean ± half the 95 % t-interval over {len(compared.seeds)} training seeds;"
-        " a tie is a paired difference whose interval contains 0"
+        " a tie is a pair that a paired t-test with Holm's correction does not tell apart"
     )
     if compared.lost:
         print(compared.lost)
