@@ -5,13 +5,17 @@ from __future__ import annotations
 import platform
 import re
 import shlex
+import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from functools import cache
 from importlib import metadata
+from pathlib import Path
 
 import torch
 
+from gencore import __version__
 from gencore.store.results import Origin
 
 LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "safetensors", "pydantic")
@@ -117,5 +121,27 @@ def origin_here(device: torch.device, words: Sequence[str]) -> Origin:
 
 
 def versions() -> dict[str, str]:
-    """Python's and the libraries' versions that figures depend on."""
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in LIBRARIES}
+    """Versions that figures depend on: this package's, Python's and the libraries'."""
+    libraries = {name: metadata.version(name) for name in LIBRARIES}
+    return {"gencore": own_version(), "python": platform.python_version()} | libraries
+
+
+@cache
+def own_version() -> str:
+    """This package's version; in a git checkout with the commit, as `0.1.0+1a2b3c4`, `-dirty` where its code
+    is not that of the commit.
+    """
+    package = Path(__file__).resolve().parent
+
+    def git(*words: str) -> str:
+        asked = subprocess.run(
+            ["git", "-C", str(package), *words], check=True, capture_output=True, timeout=10, text=True
+        )
+        return asked.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", __file__)  # or it lies in the checkout of another project
+        commit, changed = git("rev-parse", "--short", "HEAD"), git("status", "--porcelain", "--", ".")
+    except (OSError, subprocess.SubprocessError):
+        return __version__
+    return f"{__version__}+{commit}{'-dirty' if changed else ''}"

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 import torch
 
-from gencore import devices
+from gencore import __version__, devices
 from gencore.store.results import Origin
 
 
@@ -35,6 +38,16 @@ def test_figures_are_computed_without_tf32_and_the_origin_says_so(torchs_default
     assert devices.origin_here(torch.device("cpu"), ["evaluate", "x"]).tf32 is True
     device = devices.pick("cpu")
     assert devices.origin_here(device, ["evaluate", "x"]).tf32 is False
+
+
+def test_an_origin_names_the_package_and_the_commit_of_its_checkout() -> None:
+    version = devices.origin_here(torch.device("cpu"), ["evaluate", "x"]).versions["gencore"]
+    here = Path(devices.__file__).parent
+    asked = subprocess.run(
+        ["git", "-C", here, "rev-parse", "--short", "HEAD"], capture_output=True, text=True
+    )
+    expected = f"{__version__}+{asked.stdout.strip()}" if asked.returncode == 0 else __version__
+    assert version.removesuffix("-dirty") == expected
 
 
 def test_an_origin_of_before_tf32_was_recorded_still_reads() -> None:
