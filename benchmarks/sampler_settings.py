@@ -1,16 +1,20 @@
 """Fréchet distance of a diffusion run by guidance, spacing of the timesteps and number of steps.
 
-    python benchmarks/sampler_settings.py [--run mnist-ddpm] [--samples 3000] [--threads 2]
+    python benchmarks/sampler_settings.py [--run mnist-ddpm] [--samples 3000] [--seeds 0 1 2] [--threads 2]
 
 Prints a row for each setting: network evaluations an image, the distance to the test split in the features of
 the data set's classifier, and the share of images that the classifier recognises with less than 99 %
-probability (malformed), with the same two figures of real training images first. All settings draw the same
-noise.
+probability (malformed), with the same two figures of real training images first. Means over the sampling
+seeds, and the range of the distance: which clusters or classes are drawn how often moves it, so that one seed
+says little. All settings draw the same noise.
 """
 
 from __future__ import annotations
 
 import argparse
+import statistics
+from collections.abc import Callable
+from functools import partial
 from itertools import product
 
 import torch
@@ -19,6 +23,7 @@ from torch import Tensor
 from gencore import devices
 from gencore.data.sources import load
 from gencore.metrics.frechet import frechet_distance, moments
+from gencore.models.base import GenerativeModel
 from gencore.models.feature_extractor import Extracted, load_extractor
 from gencore.models.load import load_model
 from gencore.sampling.generate import generate
@@ -41,12 +46,17 @@ def malformed(extracted: Extracted) -> float:
     return float((extracted.logits.softmax(1).amax(1) < CERTAIN).float().mean())
 
 
+def drawn(model: GenerativeModel, labels: Tensor | None, n: int, dtype: torch.dtype, seed: int) -> Tensor:
+    return generate(model, n, labels, seed, dtype)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--run", default="mnist-ddpm")
     parser.add_argument("--samples", type=int, default=3000)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
@@ -56,14 +66,22 @@ def main() -> None:
     extractor = load_extractor(dataset, device, run.home)
     real = moments(extractor(load(dataset, "test").images.to(device)).features)
 
-    def figures(images: Tensor) -> str:
-        extracted = extractor(images)
-        distance = frechet_distance(moments(extracted.features), real)
-        return f"fd {distance:6.2f}  malformed {100 * malformed(extracted):5.1f} %"
+    def figures(draw: Callable[[int], Tensor]) -> str:
+        """Of the images that `draw` gives by seed."""
+        every = [extractor(draw(seed)) for seed in asked.seeds]
+        distances = [frechet_distance(moments(one.features), real) for one in every]
+        share = 100 * statistics.fmean(malformed(one) for one in every)
+        spread = f"({min(distances):.2f} to {max(distances):.2f})"
+        return f"fd {statistics.fmean(distances):6.2f} {spread:16}  malformed {share:5.1f} %"
 
     train = load(dataset, "train")
+
+    def real_images(seed: int) -> Tensor:
+        order = torch.randperm(len(train.images), generator=torch.Generator().manual_seed(seed))
+        return train.images[order[: asked.samples]].to(device)
+
     print(f"{devices.describe(device)}, {asked.threads} threads, {run.name}, {asked.samples} images")
-    print(f"{'real training images':60} {figures(train.images[: asked.samples].to(device))}")
+    print(f"{'real training images':60} {figures(real_images)}")
     for guidance, spacing, steps in product(GUIDANCE, SPACINGS, STEPS):
         if guidance not in FULL_SWEEP and steps != own_steps:
             continue
@@ -71,10 +89,10 @@ def main() -> None:
         model, _ = load_model(run, device, changes={"guidance_most_noise": 1.0} | changes)
         labels = torch.arange(asked.samples) % len(train.spec.class_names) if model.conditional else None
         dtype = devices.precision(config.training.precision, device)
-        images = generate(model, asked.samples, labels, config.training.seed, dtype)
+        figured = figures(partial(drawn, model, labels, asked.samples, dtype))
         scale, most = guidance["guidance"], guidance.get("guidance_most_noise", 1.0)
         setting = f"guidance {scale:g} below {100 * most:g} % noise, {spacing}, {steps} steps"
-        print(f"{setting:48} {model.network_evaluations:3} passes  {figures(images)}", flush=True)
+        print(f"{setting:48} {model.network_evaluations:3} passes  {figured}", flush=True)
 
 
 if __name__ == "__main__":
