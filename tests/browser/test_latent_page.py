@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -13,6 +14,9 @@ from PIL import Image
 from support import at_rest, wait_until
 from visiting import REPOSITORY, Server, Visitor, serving
 
+NEEDS_MNIST = pytest.mark.skipif(
+    "GENCORE_DATA" not in os.environ, reason="GENCORE_DATA is not set; its test pictures are shown"
+)
 LARGE = "[data-testid=stMain] :is(img[alt^='Image'], [aria-label^='Image generated'])"
 
 
@@ -97,6 +101,7 @@ def test_a_coordinate_chosen_on_the_page_moves_and_the_address_outlives_another_
     assert visitor.see("img[alt^='Image with direction 1 at 1, coordinate 3 by 4,']").is_visible()
 
 
+@NEEDS_MNIST
 def test_a_path_is_shown_and_downloaded_and_its_link_restores_it(visitor: Visitor, tmp_path: Path) -> None:
     visitor.visit("/latent?run=mnist-vae&walk=interpolation&ends=4&end2=test+picture")
     visitor.see("img[alt^='Grid of 9 by 9']")
@@ -133,6 +138,7 @@ def test_a_stroke_on_the_canvas_makes_an_end_and_clear_takes_it_back(visitor: Vi
     assert "end1=drawn" in visitor.tab.url
 
 
+@NEEDS_MNIST
 def test_a_click_on_the_map_shows_that_image_and_at_800_pixels_nothing_is_cut_off(visitor: Visitor) -> None:
     visitor.tab.set_viewport_size({"width": 800, "height": 1000})
     visitor.visit("/latent?run=mnist-vae&walk=map")
