@@ -114,8 +114,8 @@ def over_seeds() -> str:
             ),
             "",
             f"Means over {len(compared.seeds)} training seeds ± half their 95 % t-interval;"
-            f" {compared.samples:,} images each. Ties, where a paired t-test does not tell two models apart: "
-            f"{tied or 'none'}."
+            f" {compared.samples:,} images each. Ties, where a paired t-test with Holm's correction for all"
+            f" pairs does not tell two models apart: {tied or 'none'}."
             f" `{origin.command}` on {origin.device}"
             f" ({origin.threads} thread{'s' if origin.threads > 1 else ''})"
             f"{''.join(f'; {note}' for note in (*origin.notes, compared.lost) if note)}.",

@@ -154,6 +154,18 @@ def test_unlike_results_are_refused_by_name() -> None:
         compare({"VAE": []})
 
 
+def test_a_comparison_of_before_the_correction_is_corrected_when_it_is_read() -> None:
+    values = {"VAE": [10.0, 20.0, 30.0], "GAN": [9.0, 18.9, 29.5]}
+    same = {"recall": 0.5, "precision": 0.5, "coverage": 0.5, "density": 1.0}
+    compared = compare({label: of(label, fds, **same) for label, fds in values.items()})
+    old = compared.model_dump()
+    for ranking in old["rankings"].values():
+        for pair in ranking["pairs"]:
+            del pair["p"]
+            pair["better"] = pair["first"]
+    assert Comparison.model_validate(old) == compared
+
+
 def test_a_comparison_survives_the_disk() -> None:
     compared = compare(
         {"VAE": of("VAE", [20.0, 21.0]), "GAN": of("GAN", [5.0, 6.0])},

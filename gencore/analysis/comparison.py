@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gencore.analysis.scores import SCORES, Score, score_of_seed, scores
 from gencore.metrics import catalog
@@ -75,7 +75,7 @@ class Pair(_Record):
     p: float | None = Field(
         None,
         description="Of a two-sided paired t-test, with Holm's correction for all pairs of the comparison; "
-        "null for a single seed, and in comparisons of before the correction.",
+        "null for a single seed.",
     )
 
 
@@ -114,6 +114,12 @@ class Comparison(_Record):
         description="By score or metric; those that at least two models have for every seed. Stability is"
         " computed from all seeds together, so it has no ranking."
     )
+
+    @field_validator("rankings")
+    @classmethod
+    def _correct(cls, rankings: dict[str, Ranking]) -> dict[str, Ranking]:
+        """Decide all pairs together, also in a file of before there was a correction."""
+        return _corrected(rankings)
 
     @property
     def lost(self) -> str:
@@ -156,7 +162,6 @@ def compare(
         for name, better in ranked_by().items()
         if (ranking := _ranking(name, better, members)) is not None
     }
-    rankings = _corrected(rankings)
     return Comparison(
         dataset=first.dataset,
         seeds=list(*seeds),
@@ -202,7 +207,7 @@ def _ranking(name: str, better: Better, members: Mapping[str, Sequence[Results]]
             first=first,
             second=second,
             difference=MeanInterval.of([a - b for a, b in zip(known[first], known[second], strict=True)]),
-            better=None,  # until it is corrected for all other pairs
+            better=None,  # the comparison decides, with all pairs in view
         )
         for first, second in combinations(order, 2)
     ]
