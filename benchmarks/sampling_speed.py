@@ -37,9 +37,9 @@ def seconds(work: Callable[[], object], device: torch.device) -> float:
     return time.perf_counter() - start
 
 
-def their_pipeline(device: torch.device) -> Any:  # diffusers' classes are made lazily, without types
+def their_unet() -> Any:  # diffusers' classes are made lazily, without types
     """diffusers' own U-Net for 28x28 images, about as large as ours."""
-    unet = diffusers.UNet2DModel(
+    return diffusers.UNet2DModel(
         sample_size=28,
         in_channels=1,
         out_channels=1,
@@ -49,7 +49,11 @@ def their_pipeline(device: torch.device) -> Any:  # diffusers' classes are made 
         up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
         norm_num_groups=8,
     )
-    pipeline: Any = diffusers.DDPMPipeline(unet, diffusers.DDPMScheduler(STEPS))
+
+
+def their_pipeline(device: torch.device) -> Any:
+    """diffusers' pipeline of 1000 ancestral steps around that U-Net."""
+    pipeline: Any = diffusers.DDPMPipeline(their_unet(), diffusers.DDPMScheduler(STEPS))
     pipeline = pipeline.to(device)
     pipeline.set_progress_bar_config(disable=True)
     return pipeline

@@ -12,9 +12,10 @@ unconditional generation (docs, "Train a diffusion model").
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
 
 import diffusers
 import torch
@@ -34,6 +35,10 @@ from gencore.models.feature_extractor import load_extractor
 from gencore.networks.unet import UNet
 from gencore.sampling.generate import generate
 from gencore.training.step import State
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.sampling_speed import their_unet  # noqa: E402
 
 BATCH, SEED, STEPS = 128, 42, 20
 Recipe = tuple[Callable[[], None], Callable[[int], Tensor]]
@@ -93,17 +98,8 @@ def _endless(loader: DataLoader[tuple[Tensor, ...]]) -> Iterator[tuple[Tensor, .
 
 
 def of_diffusers(data: ImageData) -> Recipe:
-    """The U-Net of diffusers, in the sizes of its tutorial's smallest blocks."""
-    network: Any = diffusers.UNet2DModel(  # made lazily, without types
-        sample_size=28,
-        in_channels=1,
-        out_channels=1,
-        layers_per_block=1,
-        block_out_channels=(32, 64, 96),
-        down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D"),
-        up_block_types=("AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
-        norm_num_groups=8,
-    )
+    """The U-Net of diffusers, in a size like the preset's."""
+    network = their_unet()
     return plain_loop(network, lambda x_t, t: network(x_t, t).sample, data)
 
 

@@ -34,7 +34,13 @@ def denoisers_home(
         "cddpm": {"conditional": True},
         "clustered": {"clusters": 5},
         "flow": {"prediction": "flow", "sampler": "ddim"},
-        "student": {"teacher": "ddpm", "distilled_steps": 3, "sampling_steps": 3, "sampler": "ddim"},
+        "student": {
+            "teacher": "ddpm",
+            "teacher_steps": 1,
+            "distilled_steps": 12,  # more than the latent page takes of others
+            "sampling_steps": 12,
+            "sampler": "ddim",
+        },
     }.items():
         plan = tiny_config("ddpm", epochs=1)
         made = run(name, folder)
@@ -148,10 +154,11 @@ def test_a_distilled_model_is_shown_in_its_own_steps(denoisers: Path) -> None:
     app = visit("diffusion", ["student"])
     assert "film" not in [widget.key for widget in app.slider]
     assert "each x_t leads to exactly one image" in text_of(app)
-    assert [name for name in pictures(app) if "5 images by" in name] == ["5 images by ddim in 3 steps"]
+    assert [name for name in pictures(app) if "5 images by" in name] == ["5 images by ddim in 12 steps"]
     gallery = visit("gallery", ["student", "ddpm"], steps="7", guidance="2")
-    assert "DDIM, eta 0, 3 network evaluations" in text_of(gallery)
+    assert "DDIM, eta 0, 12 network evaluations" in text_of(gallery)
     assert "7 network evaluations" in text_of(gallery)
+    assert any("student" in name for name in pictures(visit("latent", ["student"])))
 
 
 def test_the_ancestral_sampler_is_shown_on_request(denoisers: Path) -> None:

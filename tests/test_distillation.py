@@ -193,6 +193,19 @@ def test_what_cannot_be_distilled_is_refused_before_anything_is_written(
     assert not run("flow-4-steps").exists and not run("vae-4-steps").exists
 
 
+def test_more_steps_than_the_chain_or_a_batch_has_are_refused_before_anything_is_written(
+    teacher: Run, gencore: Callable[..., Result]
+) -> None:
+    long = gencore("distill", TEACHER, "--steps", 6)  # of 4 each, and the chain has 20
+    assert long.code == 2 and "6 steps of 4 of the teacher's are more than the 20 timesteps" in long.complaint
+    wide = gencore("distill", TEACHER, "--steps", 18, "--teacher-steps", 1)
+    assert (
+        wide.code == 2
+        and "batch_size is 16, but each batch teaches a student all of its 18" in wide.complaint
+    )
+    assert not run(f"{TEACHER}-6-steps").exists and not run(f"{TEACHER}-18-steps").exists
+
+
 def test_a_teacher_that_has_changed_or_gone_is_named(
     teacher: Run, few_digits: ImageData, gencore: Callable[..., Result]
 ) -> None:

@@ -72,7 +72,8 @@ def _sampling_options(entry: Entry) -> SamplingOptions:
     model = entry.readable_config.model
     if not isinstance(model, HasSamplers):
         return SamplingOptions(entry.run)
-    sampler, steps = next(iter(model.samplers)), min(SAMPLER_STEPS, model.step_counts[-1])
+    sampler, counts = next(iter(model.samplers)), model.step_counts
+    steps = max(counts[0], min(SAMPLER_STEPS, counts[-1]))
     return SamplingOptions(entry.run, changes=(("sampler", sampler), ("sampling_steps", steps)))
 
 

@@ -73,7 +73,7 @@ class Distill(CommonOptions):
     """Train a student that makes the images of a diffusion model in a few passes of its network."""
 
     run: Positional[str]
-    """The teacher: a finished run of a DDPM, with or without labels."""
+    """The teacher: a run of a DDPM, with or without labels, that has a checkpoint."""
     steps: int = 4
     """Steps of the student, each one pass of its network; 1 to 8 make sense."""
     teacher_steps: int = 4
@@ -102,13 +102,12 @@ class Distill(CommonOptions):
 
     def _config(self, teacher: Run) -> RunConfig:
         """The teacher's, with a sampler of few steps. Raises ValueError for a model that has no steps."""
-        given = teacher.config().model_dump()
-        if given["model"]["family"] != "ddpm" or teacher.config().model.is_distilled:
-            raise ValueError(
-                f"run {teacher.name} is a {teacher.config().label}; only a DDPM can be distilled"
-            )
+        config = teacher.config()
+        if config.model.family != "ddpm" or config.model.is_distilled:
+            raise ValueError(f"run {teacher.name} is a {config.label}; only a DDPM can be distilled")
         from gencore.models.load import load_weights
 
+        given = config.model_dump()
         given["model"]["learning_rate"] /= _FINE_TUNING
         given["training"]["muon_learning_rate"] /= _FINE_TUNING
         given["model"] |= {

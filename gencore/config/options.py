@@ -10,7 +10,7 @@ from functools import reduce
 from operator import or_
 from typing import Annotated, Any
 
-from pydantic import Field, GetCoreSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 
 from gencore.config.families import FAMILIES, Preset, Variant, family_of, preset_family
@@ -66,6 +66,16 @@ class RunConfig(Config):
     data: DataConfig = DataConfig()
     model: Annotated[ModelConfig, _OfAnyFamily]
     training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _an_image_for_each_step(self) -> RunConfig:
+        imitated = self.model.imitated
+        if imitated and imitated.steps > self.data.batch_size:
+            raise ValueError(
+                f"batch_size is {self.data.batch_size}, but each batch teaches a student all of its "
+                f"{imitated.steps} steps; raise batch_size, or take fewer steps"
+            )
+        return self
 
     @property
     def variant(self) -> Variant:

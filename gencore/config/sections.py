@@ -42,11 +42,13 @@ class DataConfig(Config):
 
 
 class Teacher(NamedTuple):
-    """A run whose model another one imitates."""
+    """A run whose model another one, its student, imitates."""
 
     run: str
     digest: str
     """Of its weights; empty where they are not to be checked."""
+    steps: int
+    """In how many steps the student does."""
 
 
 class ModelConfig(Config):
@@ -223,7 +225,9 @@ class DDPMConfig(ModelConfig):
     @property
     def imitated(self) -> Teacher | None:
         """As in ModelConfig."""
-        return Teacher(self.teacher, self.teacher_digest) if self.distilled_steps else None
+        if not self.distilled_steps:
+            return None
+        return Teacher(self.teacher, self.teacher_digest, self.distilled_steps)
 
     @property
     def step_counts(self) -> range:
@@ -264,6 +268,11 @@ class DDPMConfig(ModelConfig):
             )
         if self.prediction == "flow":
             raise ValueError("a flow is not distilled; use prediction v or eps")
+        if self.distilled_steps * self.teacher_steps > self.timesteps:
+            raise ValueError(
+                f"{self.distilled_steps} steps of {self.teacher_steps} of the teacher's are more than the "
+                f"{self.timesteps} timesteps of its chain; lower steps or teacher_steps"
+            )
         if (self.sampler, self.sampling_steps) != ("ddim", self.distilled_steps):
             raise ValueError(
                 f"this model is distilled for {self.distilled_steps} steps of sampler ddim and takes no "

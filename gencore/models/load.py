@@ -10,7 +10,8 @@ import torch
 from gencore.config.options import RunConfig
 from gencore.data.registry import DATASETS
 from gencore.models import build
-from gencore.models.base import GenerativeModel
+from gencore.models.base import GenerativeModel, Imitates
+from gencore.store import runs
 from gencore.store.checkpoints import (
     Checkpoint,
     CheckpointError,
@@ -68,3 +69,26 @@ def load_model(
     except (MisfitError, RuntimeError) as error:
         raise CheckpointError(f"the checkpoint of run {run.name} does not fit its config: {error}") from error
     return model.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last), checkpoint
+
+
+def load_teacher(config: RunConfig, device: torch.device, folder: Path) -> GenerativeModel | None:
+    """The model that a distilled one imitates, from the run under `folder`; None for other models.
+
+    Raises ValueError where the run cannot be loaded, is another network, or has other weights than `config`
+    names."""
+    imitated = config.model.imitated
+    if imitated is None:
+        return None
+    try:
+        teacher, checkpoint = load_model(runs.run(imitated.run, folder), device)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"the teacher {imitated.run} cannot be loaded: {error}") from error
+    if imitated.digest not in ("", checkpoint.digest):
+        raise ValueError(
+            f"the weights of the teacher {imitated.run} are not those that this model is to imitate; "
+            f"begin anew with `gencore distill {imitated.run} --overwrite`"
+        )
+    student = build(config.model, teacher.spec)
+    assert isinstance(student, Imitates), "its config says that it imitates"
+    student.imitate(teacher)
+    return teacher

@@ -21,14 +21,12 @@ from gencore.data.batches import Batches
 from gencore.data.sources import ImageData
 from gencore.data.sources import load as load_data
 from gencore.metrics.frechet import Moments, frechet_distance, moments
-from gencore.models import build
-from gencore.models.base import GenerativeModel, Imitates
+from gencore.models.base import GenerativeModel
 from gencore.models.clusters import refuse_too_many
 from gencore.models.feature_extractor import FeatureExtractor, MissingFeaturesError, load_extractor
-from gencore.models.load import load_model, newest_states
+from gencore.models.load import load_teacher, newest_states
 from gencore.sampling.generate import generate_batches
 from gencore.sampling.sheets import draw_sheet
-from gencore.store import runs
 from gencore.store.checkpoints import CheckpointError, load_checkpoint
 from gencore.store.events import (
     Ended,
@@ -68,7 +66,7 @@ def prepare(
 
     Raises DataError, ValueError (fewer images than a batch or than clusters; a teacher that is not as it
     was), MissingFeaturesError (early stopping without a feature classifier under `folder`)."""
-    _teacher(config, device, folder)
+    load_teacher(config, device, folder)
     if config.training.patience is not None:
         load_extractor(config.data.dataset, device, folder)
     data = (data or load_data(config.data.dataset, "train", data_folder)).to(device)
@@ -95,7 +93,7 @@ def train(
     total = config.total_steps(batches.steps_per_epoch)
     state = None
     try:
-        state = State.fresh(config, batches.data, device, _teacher(config, device, run.home))
+        state = State.fresh(config, batches.data, device, load_teacher(config, device, run.home))
         yield Started(
             total_steps=total,
             steps_per_epoch=batches.steps_per_epoch,
@@ -116,29 +114,6 @@ def train(
         step, seconds = (state.step, state.seconds) if state else (0, 0.0)
         peak = devices.peak_memory_mib(device)
         yield Ended(status="failed", reason=_fault(error), step=step, seconds=seconds, peak_memory_mib=peak)
-
-
-def _teacher(config: RunConfig, device: torch.device, folder: Path) -> GenerativeModel | None:
-    """The model that a distilled one imitates, from the run under `folder`; None for other models.
-
-    Raises ValueError where the run cannot be loaded, is another network, or has other weights than `config`
-    names."""
-    imitated = config.model.imitated
-    if imitated is None:
-        return None
-    try:
-        teacher, checkpoint = load_model(runs.run(imitated.run, folder), device)
-    except (OSError, ValueError) as error:
-        raise ValueError(f"the teacher {imitated.run} cannot be loaded: {error}") from error
-    if imitated.digest not in ("", checkpoint.digest):
-        raise ValueError(
-            f"the weights of the teacher {imitated.run} are not those that this model is to imitate; "
-            f"begin anew with `gencore distill {imitated.run} --overwrite`"
-        )
-    student = build(config.model, teacher.spec)
-    assert isinstance(student, Imitates), "its config says that it imitates"
-    student.imitate(teacher)
-    return teacher
 
 
 def learning_rate_factor(schedule: Literal["constant", "cosine"], step: int, total: int) -> float:
