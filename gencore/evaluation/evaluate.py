@@ -105,30 +105,9 @@ def evaluate(
     metrics |= summary_metrics(
         history, reference.floors["fd"].value, reference.fd_of_noise, fd.value if fd else None
     )
-    found = Results(
-        run=run.name,
-        label=config.label,
-        dataset=dataset,
-        seed=config.training.seed,
-        origins={
-            "evaluation": with_digests(
-                devices.origin_here(device, _words(run, samples, seed, changes, groups, spaces)), data
-            ),
-            "training": training_origin,
-        },
-        checkpoint_digest=checkpoint.digest,
-        extractor=extractor.name,
-        extractor_digest=extractor.digest,
-        reference=f"test split of {test.spec.title}, {len(test.images)} images; "
-        "the extractor shares its training split with the model",
-        sampler=model.sampling,
-        samples=samples,
-        sampling_seed=seed,
-        metrics=metrics,
-        class_names=list(test.spec.class_names),
-        class_shares=class_shares(extracted.predicted, evaluated.classes).tolist(),
-        confusion=None if evaluated.confusion is None else evaluated.confusion.tolist(),
-    )
+    here = devices.origin_here(device, _words(run, samples, seed, changes, groups, spaces))
+    origins = {"evaluation": with_digests(here, data), "training": training_origin}
+    found = _results(run.name, config, checkpoint.digest, evaluated, origins, metrics)
     found = with_what_still_stands(found, _previous(run, say))
     write_atomically(run.results / "samples.png", draw_sheet(model, config.training.seed, dtype))
     if isinstance(model, HasLatent):
@@ -136,6 +115,37 @@ def evaluate(
         write_atomically(run.results / "morph.png", to_png(morph, columns=len(morph)))
     results.save(run.results_path, found)
     return found
+
+
+def _results(
+    name: str,
+    config: RunConfig,
+    checkpoint_digest: str,
+    evaluated: EvaluatedModel,
+    origins: dict[str, Origin],
+    metrics: dict[str, Metric],
+) -> Results:
+    """What was measured, with all that says of what."""
+    extractor, test = evaluated.image_metrics.extractor, evaluated.image_metrics.test
+    return Results(
+        run=name,
+        label=config.label,
+        dataset=config.data.dataset,
+        seed=config.training.seed,
+        origins=origins,
+        checkpoint_digest=checkpoint_digest,
+        extractor=extractor.name,
+        extractor_digest=extractor.digest,
+        reference=f"test split of {test.spec.title}, {len(test.images)} images; "
+        "the extractor shares its training split with the model",
+        sampler=evaluated.model.sampling,
+        samples=len(evaluated.images),
+        sampling_seed=evaluated.seed,
+        metrics=metrics,
+        class_names=list(test.spec.class_names),
+        class_shares=class_shares(evaluated.extracted.predicted, evaluated.classes).tolist(),
+        confusion=None if evaluated.confusion is None else evaluated.confusion.tolist(),
+    )
 
 
 def measured_before(run: Run, device: torch.device, samples: int | None = None) -> Results | None:

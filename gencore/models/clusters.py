@@ -1,8 +1,8 @@
 """Clusters of the training images, found without labels, that a model is conditioned on in place of labels.
 
-A network learns faster when it is told which kind of image to generate, and k-means clusters serve nearly as
-well as labels: Bao et al. 2022, "Why Are Conditional Generative Models Better Than Unconditional Ones?"; Hu
-et al. 2023, "Self-Guided Diffusion Models"; for GANs, Liu et al. 2020, "Diverse Image Generation via
+A network with a condition learns faster than one without, and k-means clusters are nearly as good a condition
+as labels: Bao et al. 2022, "Why Are Conditional Generative Models Better Than Unconditional Ones?"; Hu et al.
+2023, "Self-Guided Diffusion Models"; for GANs, Liu et al. 2020, "Diverse Image Generation via
 Self-Conditioned GANs". In sampling, clusters are drawn at random, by their shares of the training images.
 """
 
