@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import re
 import shlex
@@ -13,6 +14,7 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+import psutil
 import torch
 
 from gencore import __version__
@@ -105,6 +107,23 @@ def peak_memory_mib(device: torch.device) -> float:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # macOS counts bytes, Linux KiB
+
+
+@cache
+def idle_memory_mib(device: torch.device) -> float:
+    """Memory held when this was first asked: of a process that has imported torch and done nothing yet."""
+    if device.type == "cuda":
+        return torch.cuda.memory_allocated(device) / 2**20
+    return psutil.Process().memory_info().rss / 2**20
+
+
+def restart_peak_memory(device: torch.device) -> None:
+    """Have `peak_memory_mib` tell of what comes from now on, where the system allows that (not on macOS)."""
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        return
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")  # proc_pid_clear_refs(5): peak resident set
 
 
 def origin_here(device: torch.device, words: Sequence[str]) -> Origin:

@@ -100,9 +100,7 @@ _QUICK_GAN = GANConfig(  # Muon at its usual rate makes it collapse
 _VAE_TRAINING = TrainingConfig(schedule="cosine", optimizer="muon")
 _GAN_TRAINING = TrainingConfig(ema_decay=0.995)
 _COSINE_GAN_TRAINING = _GAN_TRAINING.model_copy(update={"schedule": "cosine"})
-_DDPM_TRAINING = TrainingConfig(  # generating its samples takes longest, so there are fewer quick distances
-    clip_norm=1.0, schedule="cosine", fd_every=2, fd_samples=1000
-)
+_DDPM_TRAINING = TrainingConfig(clip_norm=1.0, schedule="cosine")
 _DDPM = DDPMConfig(  # learns shapes in fewer epochs than predicting eps
     prediction="v", noise_levels="logit-normal", standardise=True, learning_rate=2e-3
 )

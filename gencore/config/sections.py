@@ -317,7 +317,7 @@ class TrainingConfig(Config):
         10, ge=0, le=1000, description="Sample sheets of the same noise over a run, evenly spread."
     )
     fd_every: int = Field(1, ge=0, description="Epochs between quick Fréchet distances; 0 is never.")
-    fd_samples: int = Field(2000, ge=256, le=50_000, description="Images of a quick Fréchet distance.")
+    fd_samples: int = Field(1000, ge=256, le=50_000, description="Images of a quick Fréchet distance.")
     patience: int | None = Field(
         None, ge=1, description="Stop early after this many quick Fréchet distances without a better one."
     )

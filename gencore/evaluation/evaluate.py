@@ -277,14 +277,18 @@ def _training_metrics(
     )
     in_training = {"measured_in": "training"}
     unknown = {"value": None, "reason": "the event log has no figures yet"}
+    idle = started.idle_memory_mib
     peak = (
-        {"value": latest.peak_memory_mib}
+        {
+            "value": max(0.0, latest.peak_memory_mib - (idle or 0.0)),
+            "warning": "with the memory of the loaded libraries" if idle is None else None,
+        }
         if isinstance(latest, events.Ended)
         else {"value": None, "reason": "training has not ended"}
     )
     metrics = {
         "training_seconds": Metric(
-            **in_training, unit="s", **({"value": latest.seconds} if latest else unknown)
+            **in_training, unit="s", **({"value": events.device_seconds(latest)} if latest else unknown)
         ),
         "peak_memory_mib": Metric(**in_training, unit="MiB", **peak),
         "parameters": Metric(value=float(sum(p.numel() for p in model.parameters())), unit="trained in all"),

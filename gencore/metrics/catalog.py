@@ -470,7 +470,8 @@ _ROWS = (
         headline=True,
         cost="seconds of training",
         source=_OWN,
-        definition="Training time without evaluation",
+        definition="Time in which the device trained, without evaluation: on a CPU processor time divided by"
+        " threads, so that other work on the machine does not count",
     ),
     _time_to("50 %", "seconds_to_half", better="smaller"),
     _time_to("75 %", "seconds_to_three_quarters"),
@@ -483,7 +484,8 @@ _ROWS = (
         unit="MiB",
         cost="peak memory, MiB",
         source=_OWN,
-        definition="Largest amount of memory in use during training",
+        definition="Largest amount of memory in use during training, beyond that of a process that has only"
+        " loaded its libraries",
     ),
     MetricInfo(
         id="parameters",

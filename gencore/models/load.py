@@ -28,21 +28,25 @@ def newest_states(run: Run) -> list[Path]:
     return sorted(run.checkpoints.glob("step-*.safetensors"), reverse=True)
 
 
-def load_weights(run: Run, expected: Shapes | None = None) -> Checkpoint:
-    """The weights that stand for the run: final ones, else those of its newest state.
+def load_weights(run: Run, expected: Shapes | None = None, path: Path | None = None) -> Checkpoint:
+    """The weights in `path`; without one those that stand for the run: final ones, else of its newest state.
 
     Raises CheckpointError; also where names or shapes are not those `expected`.
     """
-    path = run.weights_path
+    path = path or run.weights_path
     if path is None:
         raise CheckpointError(f"run {run.name} has no checkpoint in {run.checkpoints}; train it first")
     return load_checkpoint(path, expected)
 
 
 def load_model(
-    run: Run, device: torch.device, averaged: bool = True, changes: Mapping[str, object] | None = None
+    run: Run,
+    device: torch.device,
+    averaged: bool = True,
+    changes: Mapping[str, object] | None = None,
+    path: Path | None = None,
 ) -> tuple[GenerativeModel, Checkpoint]:
-    """The run's model, ready to sample, and the checkpoint it came from.
+    """The run's model, ready to sample, and the checkpoint it came from: `path`, or as in `load_weights`.
 
     `changes` replace fields of its model config that do not touch weights (sampler, sampling_steps, guidance,
     prior). Raises ValueError for a change the model does not have, FileNotFoundError, CheckpointError,
@@ -59,7 +63,7 @@ def load_model(
         raise ValueError(f"run {run.name} is a feature classifier; it draws no images")
     expected = shapes_of({"model": model.state_dict(), "average": model.averaged.state_dict()})
     try:
-        checkpoint = load_weights(run, expected)
+        checkpoint = load_weights(run, expected, path)
         if not averaged and not checkpoint.section("model"):
             raise ValueError(f"run {run.name} was delivered with its averaged weights only; draw from those")
         if averaged:

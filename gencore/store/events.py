@@ -21,6 +21,11 @@ EndStatus = Literal["finished", "stopped", "diverged", "failed"]
 _YEAR_10000 = 253_402_300_800  # where dates end; a time out of range would take down whoever shows it
 Time = Annotated[float, Field(ge=0, lt=_YEAR_10000, description="Unix time in seconds.")]
 Seconds = Annotated[float, Field(ge=0, lt=_YEAR_10000)]
+_DEVICE_SECONDS = Field(
+    None,
+    description="Of these, those in which the device worked for the training: on a CPU processor time divided"
+    " by threads; null in older logs.",
+)
 Step = Annotated[int, Field(ge=0, lt=10**12)]
 Epoch = Annotated[float, Field(ge=0, lt=10**12)]
 
@@ -44,6 +49,9 @@ class Started(_Event):
     data_digest: str | None = Field(
         None, description="SHA-256 of the training images and labels as loaded; null in older logs."
     )
+    idle_memory_mib: float | None = Field(
+        None, ge=0, description="Memory of the process before the training; null in older logs."
+    )
     tf32: bool | None = Field(
         None, description="Whether a GPU could round float32 to TF32; null in older logs."
     )
@@ -64,6 +72,7 @@ class Progress(_Event):
     step: Step
     epoch: Epoch
     seconds: Seconds = Field(description="Training time so far, without evaluation, sheets and saving.")
+    device_seconds: Seconds | None = _DEVICE_SECONDS
     images_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     losses: dict[str, float | None]
     gradient_norms: dict[str, float | None]
@@ -116,7 +125,13 @@ class Ended(_Event):
     reason: str
     step: Step
     seconds: Seconds = Field(description="Training time, without evaluation, sheets and saving.")
+    device_seconds: Seconds | None = _DEVICE_SECONDS
     peak_memory_mib: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+def device_seconds(event: Progress | Ended) -> float:
+    """Training time in which the device worked; in logs of before this was recorded all training time."""
+    return event.seconds if event.device_seconds is None else event.device_seconds
 
 
 Event = Annotated[

@@ -47,6 +47,9 @@ class State(NamedTuple):
     reason: str | None = None
 
 
+BUDGET_MINUTES = (1, 3, 10, 30)
+"""Minutes of a device's work after which a training keeps its averaged weights, to compare models at equal
+budgets."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _LOCK = ".lock"
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
@@ -163,6 +166,10 @@ class Run:
         """The weights of the run: final ones, else those of its newest state; None before either."""
         final = self.checkpoints / "final.safetensors"
         return final if final.exists() else max(self.checkpoints.glob("step-*.safetensors"), default=None)
+
+    def budget_path(self, minutes: int) -> Path:
+        """The averaged weights as they were after so many of BUDGET_MINUTES, where training took longer."""
+        return self.checkpoints / f"after-{minutes}-minutes.safetensors"
 
     @property
     def log_path(self) -> Path:

@@ -7,7 +7,6 @@ bit by bit."""
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,7 +40,8 @@ from gencore.store.events import (
     Started,
 )
 from gencore.store.files import write_atomically
-from gencore.store.runs import Run
+from gencore.store.runs import BUDGET_MINUTES, Run
+from gencore.training.clock import Clock
 from gencore.training.step import State
 
 _OUT_OF_MEMORY = (
@@ -89,6 +89,8 @@ def train(
     ValueError when resuming another config. A full disk or memory is no exception: it ends the run as failed.
     """
     config = run.config()
+    idle_memory = devices.idle_memory_mib(device)
+    devices.restart_peak_memory(device)
     batches = prepare(config, device, run.home, data_folder, data)
     total = config.total_steps(batches.steps_per_epoch)
     state = None
@@ -104,6 +106,7 @@ def train(
                 name: sum(x.numel() for x in p.module.parameters()) for name, p in state.model.players.items()
             },
             versions=devices.versions(),
+            idle_memory_mib=idle_memory,
             tf32=devices.uses_tf32(),
             data_digest=batches.data.digest,
         )
@@ -172,14 +175,14 @@ class _Training:
         }
         self.quick_fd_reference: tuple[FeatureExtractor, Moments] | None = None
         self.said_refusal = False
-        self.clock = time.perf_counter()
+        self.clock = Clock(self.device)
         self.last_progress = (state.step, state.seconds)
 
     def events(self) -> Iterator[Event]:
         """All events to the end of the run; the last one is Ended."""
         state = self.state
         yield from self._load_extractor()
-        self.clock = time.perf_counter()
+        self.clock.restart()
         yield from self._observe()  # what a stop at this step left out
         while state.step < self.total and not self.stop_reason and not self._patience_is_over:
             factor = learning_rate_factor(self.settings.schedule, state.step, self.total)
@@ -232,12 +235,25 @@ class _Training:
         """
         if self.state.step % self.settings.progress_every and not self._epoch_ends:
             return
+        before = self.state.device_seconds
         progress, good_steps = self._progress()
         yield progress
         figures = [*progress.losses.values(), *progress.gradient_norms.values()]
         finite = all(figure is not None and math.isfinite(figure) for figure in figures)
         if good_steps < self.state.step or not finite or (self._epoch_ends and not self.state.is_finite()):
             self.divergence = _divergence(good_steps)
+        elif isinstance(self.state.model, GenerativeModel):
+            yield from self._keep_weights_of_budgets(before)
+
+    def _keep_weights_of_budgets(self, before: float) -> Iterator[Event]:
+        """Save the averaged weights where a budget has run out since `before`, in device seconds."""
+        for minutes in BUDGET_MINUTES:
+            if before < 60 * minutes <= self.state.device_seconds:
+                with self._untimed():
+                    self.state.fit_prior(self.data)
+                    path = self.run.budget_path(minutes)
+                    self.state.save_average(path)
+                    yield Saved(step=self.state.step, file=path.name)
 
     def _observe(self) -> Iterator[Event]:
         """A sample sheet and a quick distance, where they are due; a stop leaves them to the resumed run."""
@@ -262,6 +278,7 @@ class _Training:
             step=self.state.step,
             epoch=self.state.step / self.batches.steps_per_epoch,
             seconds=self.state.seconds,
+            device_seconds=self.state.device_seconds,
             images_per_second=images / max(self.state.seconds - seconds, 1e-9),
             losses=window.losses,
             gradient_norms=window.gradient_norms,
@@ -271,10 +288,9 @@ class _Training:
 
     def _pause(self) -> None:
         """Add the time since the clock was last set to the training time."""
-        devices.synchronise(self.device)
-        now = time.perf_counter()
-        self.state.seconds += now - self.clock
-        self.clock = now
+        lap = self.clock.lap()
+        self.state.seconds += lap.seconds
+        self.state.device_seconds += lap.device_seconds
 
     @contextmanager
     def _untimed(self) -> Iterator[None]:
@@ -283,7 +299,7 @@ class _Training:
         try:
             yield
         finally:
-            self.clock = time.perf_counter()
+            self.clock.restart()
 
     def _load_extractor(self) -> Iterator[Event]:
         """Load the feature classifier for quick distances, if the data set has one."""
@@ -357,7 +373,7 @@ class _Training:
                 self.state.average.averaged.load_state_dict(best.section("average"))
             except (CheckpointError, FileNotFoundError) as error:
                 yield Notice(text=f"{error}; keeping the last weights instead of the best")
-        self.clock = time.perf_counter()
+        self.clock.restart()
         self.state.fit_prior(self.data)
         self._pause()
         self.state.save_weights(self.run.checkpoints / "final.safetensors")
@@ -370,6 +386,7 @@ class _Training:
             reason=reason,
             step=self.state.step,
             seconds=self.state.seconds,
+            device_seconds=self.state.device_seconds,
             peak_memory_mib=devices.peak_memory_mib(self.device),
         )
 

@@ -29,7 +29,7 @@ from gencore.training.capture import CapturedStep, CudaGraphs, Figures
 from gencore.training.optimizers import PlayerOptimizer
 
 _NORM = "norm."  # in the window, before the player's name
-_NUMBERS = ("seconds", "best", "since_best", "sheet_step", "distance_step")  # saved as metadata
+_NUMBERS = ("seconds", "device_seconds", "best", "since_best", "sheet_step", "distance_step")  # metadata
 
 
 class Window(NamedTuple):
@@ -66,6 +66,8 @@ class State:
     """Steps before that, int64 scalar on the device."""
     step: int = 0
     seconds: float = 0.0
+    """Of training so far, and those in which the device worked for it; see `clock`."""
+    device_seconds: float = 0.0
     window: dict[str, list[Tensor]] = field(default_factory=dict)
     """Figures of each step since the last progress event, as scalars on the device."""
     best: float = math.inf
@@ -232,6 +234,11 @@ class State:
         """Save what sampling needs. Raises OSError."""
         save_checkpoint(path, self._weights(), self._metadata())
 
+    def save_average(self, path: Path) -> None:
+        """Save what sampling from the averaged weights needs. Raises OSError."""
+        average = _prefixed("average", self.average.averaged.state_dict())
+        save_checkpoint(path, average, self._metadata())
+
     def restore(self, path: Path) -> list[str]:
         """Become the state in `path`; returns notices of what could not be restored exactly.
 
@@ -264,8 +271,9 @@ class State:
             float(numbers["seconds"]),
             float(numbers["best"]),
         )
+        self.device_seconds = float(numbers.get("device_seconds", self.seconds))  # absent from older ones
         self.since_best = int(numbers["since_best"])
-        self.sheet_step = int(numbers.get("sheet_step", self.step))  # absent from older checkpoints
+        self.sheet_step = int(numbers.get("sheet_step", self.step))
         self.distance_step = int(numbers.get("distance_step", self.step))
         self.diverged.zero_()
         self.good_steps.fill_(self.step)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from gencore.metrics.scale import log_score
-from gencore.store.events import Ended, Event, Progress, QuickDistance, without_void
+from gencore.store.events import Ended, Event, Progress, QuickDistance, device_seconds, without_void
 from gencore.store.results import Metric
 
 TRAILING_STEPS = 200
@@ -64,8 +64,8 @@ def spike_share(norms: Sequence[float | None]) -> float | None:
 
 
 def seconds_at(step: int, history: Sequence[Event]) -> float | None:
-    """Training seconds until `step`, interpolated between progress events; None where none reaches so far."""
-    known = [(0, 0.0)] + [(event.step, event.seconds) for event in history if isinstance(event, Progress)]
+    """Device seconds until `step`, interpolated between progress events; None where none reaches so far."""
+    known = [(0, 0.0)] + [(e.step, device_seconds(e)) for e in history if isinstance(e, Progress)]
     steps, seconds = zip(*known, strict=True)
     return float(np.interp(step, steps, seconds)) if step <= steps[-1] else None
 
@@ -120,7 +120,7 @@ def _seconds_to(
     ended = _ended(history)
     if ended and fd_at_end is not None and log_score(fd_at_end, fd_floor, fd_of_noise) >= level:
         return Metric(
-            value=ended.seconds,
+            value=device_seconds(ended),
             unit="s",
             measured_in="training",
             warning="no quick distance reached it, the finished model does: an upper bound",
