@@ -51,7 +51,8 @@ RECIPES: dict[str, tuple[str, dict[str, dict[str, object]]]] = {
     "vae: as before": (
         "vae-elbo",
         {
-            "model": {"width": 64, "depth": 2},
+            "data": {"batch_size": 128},
+            "model": {"width": 64, "depth": 2, "learning_rate": 1e-3, "mixture_components": 100},
             "training": {"schedule": "constant", "optimizer": "adam"},
         },
     ),

@@ -131,8 +131,8 @@ class Compare(CommonOptions):
     """Data set; `digits` needs no network."""
     epochs: int = 30
     """Passes over the training split."""
-    batch_size: int = 128
-    """Images per optimisation step."""
+    batch_size: int | None = None
+    """Images per optimisation step [each recipe's own]."""
     seed: int = 42
     """Seed of weights, batches and noise."""
     seeds: int = 1
@@ -246,7 +246,9 @@ class Compare(CommonOptions):
 
     def _config(self, preset: str, seed: int) -> RunConfig:
         given = PRESETS[QUICK[preset] if self.quick else preset].model_dump()
-        given["data"] |= {"dataset": self.dataset, "batch_size": self.batch_size}
+        given["data"]["dataset"] = self.dataset
+        if self.batch_size is not None:
+            given["data"]["batch_size"] = self.batch_size
         given["training"] |= {"seed": seed}
         if not self.quick:
             given["training"] |= {"epochs": self.epochs, "patience": self.patience}

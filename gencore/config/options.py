@@ -115,7 +115,8 @@ def _presets() -> dict[str, Preset]:
 
 
 PRESETS: dict[str, RunConfig] = {
-    name: RunConfig(model=row.model, training=row.training) for name, row in _presets().items()
+    name: RunConfig(data=DataConfig(batch_size=row.batch_size), model=row.model, training=row.training)
+    for name, row in _presets().items()
 }
 """Complete configurations by name, the headline models first."""
 

@@ -128,6 +128,7 @@ class VAEConfig(ModelConfig):
         description="Distribution that z is sampled from: N(0, I), or a Gaussian mixture fitted to the "
         "training codes.",
     )
+    mixture_components: int = Field(100, ge=1, le=1000, description="Gaussians in that mixture.")
     learning_rate: float = Field(1e-3, gt=0, description="Adam's learning rate.")
 
 

@@ -17,11 +17,10 @@ from gencore.models.base import GenerativeModel, Parts, Player
 from gencore.models.mixture import fit_mixture
 from gencore.networks import dcgan, mlp
 
-MIXTURE_COMPONENTS = 100
-FIT, QUICK_FIT = (20_000, 50), (20_000, 10)
+FIT, QUICK_FIT = (60_000, 20), (20_000, 10)
 """Training images and most iterations: of the mixture that is kept, and of those along a training.
 
-Fewer images would make quick distances noisy: 100 components have 23,000 parameters in 20 dimensions."""
+A component of 20 dimensions has 231 parameters, so images count for more than iterations."""
 
 
 class Autoencoder(nn.Module):
@@ -40,7 +39,7 @@ class Autoencoder(nn.Module):
         else:
             self.encoder = mlp.Encoder(c, 0, size, 2 * d, hidden=(400,))
             self.decoder = mlp.Decoder(d, 0, c, size, hidden=(400,))
-        k = MIXTURE_COMPONENTS
+        k = config.mixture_components
         self.mixture_weight: Tensor
         self.mixture_mean: Tensor
         self.mixture_cholesky: Tensor
@@ -118,7 +117,8 @@ class VAE(GenerativeModel):
     def sampling(self) -> str:
         """How `sample` generates its images, in words."""
         if self._has_mixture:
-            return f"z from a Gaussian mixture of {MIXTURE_COMPONENTS} components fitted to training codes"
+            components = int(self.autoencoder.mixture_weight.count_nonzero())
+            return f"z from a Gaussian mixture of {components} components fitted to training codes"
         unfinished = ", the mixture is not fitted yet" if self.config.prior == "mixture" else ""
         return f"z from N(0, I){unfinished}"
 
@@ -143,7 +143,7 @@ class VAE(GenerativeModel):
         codes = torch.cat(
             [reparameterise(*self.encode(dequantise(data.images[part])), rng) for part in chosen.split(1000)]
         )
-        components = min(MIXTURE_COMPONENTS, len(codes) // (2 * self.config.latent_dim) or 1)
+        components = min(self.config.mixture_components, len(codes) // (2 * self.config.latent_dim) or 1)
         mixture = fit_mixture(codes, components, seed, iterations)
         a = self.autoencoder
         a.mixture_weight.zero_()[:components] = mixture.weight
