@@ -37,17 +37,17 @@ RECIPES: dict[str, tuple[str, dict[str, dict[str, object]]]] = {
     "gan: as before": ("gan-plain", {}),
     "gan: folded, higher rates": ("gan", {"model": {"clusters": 0}}),
     "gan: 100 clusters as well": ("gan", {}),
-    "cgan": ("cgan", {}),
-    "cgan: folded, higher rates": (
+    "cgan: as before": (
         "cgan",
         {
             "model": {
-                "network": "folded",
-                "generator_learning_rate": 5e-4,
+                "network": "conv",
+                "generator_learning_rate": 2e-4,
                 "discriminator_learning_rate": 2e-4,
             }
         },
     ),
+    "cgan: folded, higher rates": ("cgan", {}),
     "vae: as before": (
         "vae-elbo",
         {

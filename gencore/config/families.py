@@ -99,6 +99,13 @@ _QUICK_GAN_TRAINING = _QUICK_TRAINING.model_copy(update={"steps": 500})
 _QUICK_GAN = GANConfig(  # Muon at its usual rate makes it collapse
     width=32, depth=1, real_label=0.9, generator_learning_rate=1e-3, discriminator_learning_rate=4e-4
 )
+_FAST_GAN = GANConfig(
+    network="folded",
+    depth=1,
+    real_label=0.9,
+    generator_learning_rate=5e-4,
+    discriminator_learning_rate=2e-4,
+)
 _VAE_BATCH = 256  # at twice the rates: as good, and Muon's work is done half as often
 _VAE_TRAINING = TrainingConfig(schedule="cosine", optimizer="muon", muon_learning_rate=0.04)
 _VAE = VAEConfig(  # few channels: its images are limited by the codes, not by the networks
@@ -168,20 +175,9 @@ GAN = Family(
         ),
     ),
     presets={
-        "gan": Preset(
-            GANConfig(
-                network="folded",
-                depth=1,
-                real_label=0.9,
-                clusters=100,
-                generator_learning_rate=5e-4,
-                discriminator_learning_rate=2e-4,
-            ),
-            _COSINE_GAN_TRAINING,
-            is_headline=True,
-        ),
+        "gan": Preset(_FAST_GAN.model_copy(update={"clusters": 100}), _COSINE_GAN_TRAINING, is_headline=True),
         "cgan": Preset(
-            GANConfig(conditional=True, depth=1, real_label=0.9), _COSINE_GAN_TRAINING, is_headline=True
+            _FAST_GAN.model_copy(update={"conditional": True}), _COSINE_GAN_TRAINING, is_headline=True
         ),
         "gan-plain": Preset(GANConfig(depth=2, real_label=0.9), _GAN_TRAINING, note="no clusters"),
         "gan-mlp": Preset(GANConfig(network="mlp"), _GAN_TRAINING, note="plain MLP"),
