@@ -13,6 +13,7 @@ from dashboard.data.run_catalog import Entry
 from gencore.store import events
 from gencore.store.events import Ended, Event, Progress, QuickDistance, Resumed, Sheet, Started
 from gencore.store.files import UnreadableError
+from gencore.store.results import Metric
 
 MAX_POINTS = 2000
 
@@ -137,7 +138,7 @@ def _seconds_left(counted: Sequence[Event], total_steps: int, window: int = 50) 
 
 COLUMNS = {
     "fd": "fd",
-    "fd ÷ floor": "fd",
+    "fd ÷ floor": "fd_over_floor",
     "recall": "recall",
     "coverage": "coverage",
     "training": "training_seconds",
@@ -168,17 +169,20 @@ def _cell(one: Entry, column: str) -> Cell:
     blind = (
         f"It cannot tell these from real pictures: {', '.join(metric.blind_to)}" if metric.blind_to else ""
     )
-    remark = metric.reason or metric.warning or blind
-    if metric.value is None or column != "fd ÷ floor":
-        return Cell(metric.value, remark)
-    return Cell(metric.over_floor, remark if metric.floor else "no floor was measured")
+    return Cell(metric.value, metric.reason or metric.warning or blind or _over_extractors(metric))
+
+
+def _over_extractors(metric: Metric) -> str:
+    """What each extractor says, where a metric is a mean over several; their names in its tooltip."""
+    each = ", ".join(f"{name} {value:.3g}" for name, value in metric.by_extractor.items())
+    seeds = f"; ± {metric.spread:.2g} over sampling seeds" if metric.spread is not None else ""
+    return f"By feature extractor: {each}{seeds}" if each else ""
 
 
 def floors(entries: Iterable[Entry]) -> dict[str, float | None]:
     """What real pictures score, by column: the same for all models of a data set, so the first found."""
     metrics = [one.results.metrics for one in entries if one.results]
-    measured = {
+    return {
         column: next((m[name].floor for m in metrics if name in m and m[name].floor is not None), None)
         for column, name in COLUMNS.items()
     }
-    return measured | {"fd ÷ floor": 1.0 if measured["fd"] else None}

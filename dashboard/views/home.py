@@ -15,7 +15,7 @@ from dashboard.widgets.altair_charts import mark
 from dashboard.widgets.sidebar import LIVE
 from dashboard.widgets.text import ABSENT, duration, figure, plain
 from gencore.analysis.colours import colour
-from gencore.analysis.measured_models import Model
+from gencore.analysis.measured_models import Model, alongside
 from gencore.analysis.scores import SCORES, Score
 from gencore.config.families import variants
 from gencore.config.options import HEADLINE
@@ -46,16 +46,17 @@ def _overview(entries: list[Entry], measured: Sequence[str]) -> None:
         st.title(TITLE, anchor=False)
         dataset, newest = model_choice.choose(entries, measured)
     shown = run_catalog.one_a_label(entries, dataset, newest)
-    models = {one.run.name: model_choice.model(one, entries) for one in shown}
+    measured_models = {one.run.name: model for one in shown if (model := model_choice.model(one, entries))}
+    models = dict(zip(measured_models, alongside([*measured_models.values()]), strict=True))
     st.caption(_subtitle(shown, dataset))
     columns = st.columns(2, gap="large")
     for place, one in enumerate(shown):
         with columns[place % 2]:
-            _card(one, models[one.run.name])
+            _card(one, models.get(one.run.name))
     _morph(shown, dataset)
     _links()
     st.divider()
-    _space([model for model in models.values() if model])
+    _space([*models.values()])
     _table(shown)
 
 
@@ -192,7 +193,7 @@ def _space(models: list[Model]) -> None:
             st.subheader("Scores by model", anchor=False)
             st.page_link(PERFORMANCE, label="Weight the scores", icon=":material/balance:")
         values = (
-            model_choice.four(models) if axes == spheres.SCORES else model_choice.made_of(models, "quality")
+            model_choice.four(models) if axes != spheres.PARTS else model_choice.made_of(models, "quality")
         )
         if any(values.values()):
             st.markdown(altair_charts.legend(models))

@@ -48,7 +48,7 @@ def main() -> None:
     with st.container(key="pair.opinions"):
         left, right = st.columns(2, gap="large")
     with left:
-        _second_opinion(shown)
+        _extractors(shown)
     with right:
         _memorisation(shown)
     of_dataset = [one for one in entries if one.results and one.dataset == dataset]
@@ -148,37 +148,45 @@ def _floors(reference: ReferenceFigures | None, shown: list[Results], dataset: s
         )
 
 
-def _second_opinion(shown: list[Results]) -> None:
-    st.subheader("Do random features agree?", anchor=False)
-    st.caption("The Fréchet distance in the features of a random network, which was trained on no image.")
-    both = trust_charts.with_both(shown)
-    if len(both) < 2:
+def _extractors(shown: list[Results]) -> None:
+    st.subheader("Do the feature extractors agree?", anchor=False)
+    st.caption(
+        "The Fréchet distance as a multiple of its floor, in the features of classifiers that differ in "
+        "network, augmentation and seed. The dot is their geometric mean."
+    )
+    found = trust_charts.by_extractor(shown)
+    if found.empty:
         st.info(
-            "This needs two models with both distances: `gencore evaluate RUN --features classifier random`.",
+            "No model here was measured with several feature extractors: `gencore evaluate RUN` does it.",
             icon=":material/compare_arrows:",
         )
         return
     apart = trust_charts.disagreements(shown)
-    order = " < ".join(one.label for one in sorted(both, key=lambda one: one.metrics["fd"].value or 0.0))
     st.altair_chart(
-        trust_charts.second_chart(shown),
-        alt=f"Fréchet distance in both feature spaces, a dot a model; order {order}; "
-        f"{len(apart)} pairs reversed",
+        trust_charts.extractors_chart(found),
+        alt="; ".join(
+            f"{one.label} {figure(one.value('fd_over_floor'))} times its floor"
+            for one in shown
+            if one.value("fd_over_floor")
+        )
+        + f"; {len(apart)} pairs in different orders",
     )
     if not apart:
-        st.success(f"Both give the same ranking: {plain(order)}.", icon=":material/done_all:")
+        st.success("All give the same order.", icon=":material/done_all:")
         return
-    reversed_pairs = [
-        f"- **{plain(one.label)}** before **{plain(two.label)}** in classifier features, "
-        f"{figure(one.value('fd'))} to {figure(two.value('fd'))}; "
-        f"after it in random features, {figure(one.value('fd_random'))} to {figure(two.value('fd_random'))}"
+    pairs = [
+        f"- **{plain(one.label)}** ({_by_extractor(one)}) and **{plain(two.label)}** ({_by_extractor(two)})"
         for one, two in apart
     ]
     st.warning(
-        "Random features reverse the order of these models; do not rank them by one distance alone.\n"
-        + "\n".join(reversed_pairs),
+        "Extractors disagree on the order of these models, so they tie.\n" + "\n".join(pairs),
         icon=":material/call_split:",
     )
+
+
+def _by_extractor(one: Results) -> str:
+    each = one.metrics["fd_over_floor"].by_extractor
+    return ", ".join(f"{name} {value:.3g}" for name, value in each.items())
 
 
 def _memorisation(shown: list[Results]) -> None:

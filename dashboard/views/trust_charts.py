@@ -11,13 +11,14 @@ import pandas as pd
 
 from dashboard.widgets.text import figure
 from gencore.analysis.colours import colour
+from gencore.analysis.comparison import extractors_disagree
 from gencore.evaluation.records import Ladder, ReferenceFigures
 from gencore.metrics import catalog
 from gencore.reports.charts import GREY, INK, SCALE, UNSCORED
 from gencore.store.results import Results
 
 RUNGS = {
-    "blurred": "each pixel is the mean of its 3 × 3 neighbourhood",
+    "blurred": "each pixel is the mean of its 3 × 3 neighbourhood, of enlarged images in their own pixels",
     "noisy": "Gaussian noise with a tenth of the range added",
     "shifted": "moved 2 pixels to the right",
     "binarised": "only black and white",
@@ -124,11 +125,12 @@ def _short(value: float) -> str:
 
 
 def scale_chart(measured: Sequence[Results], reference: ReferenceFigures) -> alt.LayerChart:
-    """Each model's Fréchet distance between real images and pure noise, on a logarithmic scale."""
+    """Each model's Fréchet distance between real images, a blur and pure noise, on a logarithmic scale."""
     rows = [
         (one.label, one.run, fd, colour(one.label)) for one in measured if (fd := one.value("fd")) and fd > 0
     ]
     rows += [("real images", "floor", reference.floors["fd"].value, GREY)] if "fd" in reference.floors else []
+    rows.append(("blur of 3 × 3", "blurred images", reference.fd_of_blur, GREY))
     rows.append(("pure noise", "uniform noise", reference.fd_of_noise, GREY))
     points = pd.DataFrame(rows, columns=["label", "run", "fd", "colour"]).sort_values("fd")
     points = points.assign(text=points["fd"].map(figure))
@@ -152,51 +154,52 @@ def scale_chart(measured: Sequence[Results], reference: ReferenceFigures) -> alt
     return (dots + texts).properties(height=34 * len(points) + 30)
 
 
-def second_chart(measured: Sequence[Results]) -> alt.LayerChart:
-    """Fréchet distance in classifier features by that in random features; on a rising line both agree."""
-    both = [
-        (one.label, one.run, one.value("fd"), one.value("fd_random"), colour(one.label))
-        for one in with_both(measured)
+def by_extractor(measured: Sequence[Results]) -> pd.DataFrame:
+    """A row a model and extractor: `label`, `run`, `extractor`, `ratio` to the floor, `mean`, `colour`."""
+    rows = [
+        (one.label, one.run, extractor, ratio, metric.value, colour(one.label))
+        for one in measured
+        if (metric := one.metrics.get("fd_over_floor")) and metric.value
+        for extractor, ratio in metric.by_extractor.items()
     ]
-    points = pd.DataFrame(both, columns=["label", "run", "fd", "fd_random", "colour"])
-    base = alt.Chart(points).encode(
-        x=alt.X(
-            "fd:Q",
-            scale=alt.Scale(type="log", nice=False, padding=30),
-            title=catalog.title("fd"),
-            axis=alt.Axis(grid=False, tickCount=4),
-        ),
-        y=alt.Y(
-            "fd_random:Q",
-            scale=alt.Scale(type="log", nice=False, padding=30),
-            title=catalog.title("fd_random"),
-            axis=alt.Axis(grid=False, tickCount=4),
-        ),
+    return pd.DataFrame(rows, columns=["label", "run", "extractor", "ratio", "mean", "colour"])
+
+
+def extractors_chart(found: pd.DataFrame) -> alt.LayerChart:
+    """Each model's ratios as ticks named by their extractor, their geometric mean as a dot."""
+    rows = alt.Y(
+        "label:N",
+        sort=list(found.sort_values("mean")["label"].unique()),
+        title=None,
+        axis=alt.Axis(domain=False, ticks=False, labelFontSize=13),
+    )
+    x = alt.Scale(type="log", nice=False, padding=30)
+    title = catalog.title("fd_over_floor")
+    ticks = alt.Chart(found).encode(
+        x=alt.X("ratio:Q", scale=x, title=title, axis=alt.Axis(grid=False, tickCount=5)),
+        y=rows,
         tooltip=[
-            "label:N",
-            "run:N",
-            alt.Tooltip("fd:Q", format=".4g"),
-            alt.Tooltip("fd_random:Q", format=".4g"),
+            *map(alt.Tooltip, ("label:N", "run:N", "extractor:N")),
+            alt.Tooltip("ratio:Q", format=".3g"),
         ],
     )
-    dots = base.mark_circle(size=170, opacity=1).encode(color=alt.Color("colour:N", scale=None))
-    return (dots + base.mark_text(dy=-14, color=GREY, fontSize=13).encode(text="label:N")).properties(
-        height=300
+    dots = (
+        alt.Chart(found.drop_duplicates("run"))
+        .mark_circle(size=150, opacity=1)
+        .encode(x=alt.X("mean:Q", scale=x, title=title), y=rows, color=alt.Color("colour:N", scale=None))
     )
-
-
-def with_both(measured: Sequence[Results]) -> list[Results]:
-    """Results with a positive Fréchet distance in classifier features and in random features."""
-    return [one for one in measured if (one.value("fd") or 0) > 0 and (one.value("fd_random") or 0) > 0]
+    names = ticks.mark_text(dy=-14, color=GREY, fontSize=10).encode(text="extractor:N")
+    return (ticks.mark_tick(thickness=2, size=18, color=GREY) + dots + names).properties(
+        height=44 * found["run"].nunique() + 40
+    )
 
 
 def disagreements(measured: Sequence[Results]) -> list[tuple[Results, Results]]:
-    """Pairs of which the first is better in classifier features and the second in random features."""
-    ranked = sorted(with_both(measured), key=lambda one: one.metrics["fd"].value or 0.0)
+    """Pairs that the feature extractors put in different orders."""
     return [
         (one, two)
-        for one, two in combinations(ranked, 2)
-        if (one.value("fd_random") or 0.0) > (two.value("fd_random") or 0.0)
+        for one, two in combinations(measured, 2)
+        if extractors_disagree("fd_over_floor", [one], [two])
     ]
 
 

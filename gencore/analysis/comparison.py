@@ -15,7 +15,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from gencore.analysis.scores import SCORES, Score, score_of_seed, scores
+from gencore.analysis.scores import SCORES, Score, score_of_seed, scores, unlike_machines
 from gencore.metrics import catalog
 from gencore.metrics.catalog import Better
 from gencore.store.results import Origin, Results
@@ -76,6 +76,9 @@ class Pair(_Record):
         None,
         description="Of a two-sided paired t-test, with Holm's correction for all pairs of the comparison; "
         "null for a single seed.",
+    )
+    extractors_disagree: bool = Field(
+        False, description="Whether the feature extractors put the two in different orders; then they tie."
     )
 
 
@@ -151,7 +154,9 @@ def compare(
     """
     if not members or not all(members.values()):
         raise ValueError("nothing to compare; give every model at least one result")
-    _refuse_unlike([one for results in members.values() for one in results])
+    every = [one for results in members.values() for one in results]
+    _refuse_unlike(every)
+    unlike = unlike_machines(every)
     seeds = {tuple(one.seed for one in results) for results in members.values()}
     if len(seeds) > 1:
         different = ", ".join(map(str, sorted(seeds)))
@@ -172,7 +177,8 @@ def compare(
         origin=origin,
         diverged={label: list(seeds) for label, seeds in (diverged or {}).items()},
         scores={
-            label: scores(results, len((diverged or {}).get(label, ()))) for label, results in members.items()
+            label: scores(results, len((diverged or {}).get(label, ())), unlike)
+            for label, results in members.items()
         },
         rankings=rankings,
     )
@@ -181,7 +187,9 @@ def compare(
 def _refuse_unlike(every: list[Results]) -> None:
     for name, of in {
         "data set": lambda one: one.dataset,
-        "feature extractor": lambda one: one.extractor_digest[:12],
+        "feature extractors": lambda one: ", ".join(
+            digest[:12] for digest in one.extractor_digests.values() or [one.extractor_digest]
+        ),
         "number of generated images": lambda one: one.metrics["fd"].samples if "fd" in one.metrics else None,
     }.items():
         found = {of(one): one.run for one in every}
@@ -208,6 +216,7 @@ def _ranking(name: str, better: Better, members: Mapping[str, Sequence[Results]]
             second=second,
             difference=MeanInterval.of([a - b for a, b in zip(known[first], known[second], strict=True)]),
             better=None,  # the comparison decides, with all pairs in view
+            extractors_disagree=extractors_disagree(name, members[first], members[second]),
         )
         for first, second in combinations(order, 2)
     ]
@@ -221,6 +230,25 @@ def _ranking(name: str, better: Better, members: Mapping[str, Sequence[Results]]
     )
 
 
+def extractors_disagree(name: str, first: Sequence[Results], second: Sequence[Results]) -> bool:
+    """Whether extractors put two models in different orders by their means of a metric over seeds."""
+    means = [_by_extractor(name, results) for results in (first, second)]
+    differences = [
+        means[0][extractor] - means[1][extractor] for extractor in means[0] if extractor in means[1]
+    ]
+    return bool(differences) and min(differences) < 0 < max(differences)
+
+
+def _by_extractor(name: str, results: Sequence[Results]) -> dict[str, float]:
+    """Means over seeds of the metric by extractor; empty for one that is of a single extractor."""
+    of_seeds = [one.metrics[name].by_extractor if name in one.metrics else {} for one in results]
+    return {
+        extractor: statistics.fmean(of_seed[extractor] for of_seed in of_seeds)
+        for extractor in of_seeds[0]
+        if all(extractor in of_seed for of_seed in of_seeds)
+    }
+
+
 def _corrected(rankings: Mapping[str, Ranking]) -> dict[str, Ranking]:
     """The rankings with p of every pair, and the better one where p is small: the first, by its mean."""
     every = [(name, pair) for name, ranking in rankings.items() for pair in ranking.pairs]
@@ -232,7 +260,8 @@ def _corrected(rankings: Mapping[str, Ranking]) -> dict[str, Ranking]:
 
     def decided(name: str, pair: Pair) -> Pair:
         p = corrected.get((name, pair.first, pair.second))
-        better = pair.first if p is not None and p < 1 - CONFIDENCE else None
+        told_apart = p is not None and p < 1 - CONFIDENCE and not pair.extractors_disagree
+        better = pair.first if told_apart else None
         return pair.model_copy(update={"p": p, "better": better})
 
     return {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -17,7 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from gencore.analysis.colours import run_colours
 from gencore.analysis.comparison import MeanInterval
 from gencore.analysis.reported import Source, reported
-from gencore.analysis.scores import Score, scores
+from gencore.analysis.scores import Score, scores, unlike_machines
 from gencore.config.options import RunConfig
 from gencore.evaluation.records import Ladder
 from gencore.metrics import catalog
@@ -36,11 +36,13 @@ class Model:
     name: str
     colour: str
     results: tuple[Results, ...]
+    unlike: str = ""
+    """On which different machines it and the models shown with it were trained or timed; see `alongside`."""
 
     @cached_property
     def scores(self) -> dict[str, Score]:
         """The four scores over all seeds."""
-        return scores(self.results)
+        return scores(self.results, unlike=self.unlike)
 
     def estimate(self, metric: str) -> MeanInterval | None:
         """The metric over the seeds; None where a seed has no value."""
@@ -65,6 +67,12 @@ class Model:
             case "larger" if floor:
                 return max(0.0, min(1.0, estimate.mean / floor))
         return None
+
+
+def alongside(models: Sequence[Model]) -> list[Model]:
+    """These models, each knowing whether the machines of all of them allow costs to be compared."""
+    unlike = unlike_machines([one for model in models for one in model.results])
+    return [replace(model, unlike=unlike) for model in models]
 
 
 @dataclass(frozen=True)
@@ -148,15 +156,17 @@ def load_measured_models(names: Sequence[str], folder: Path | None = None) -> Me
     [dataset] = datasets
     grouped = _named(group_by_model(members, lambda member: (member.config, member.results)))
     colours = run_colours({name: group[0].results.label for name, group in grouped.items()})
-    models = tuple(
-        Model(name, colours[name], tuple(member.results for member in group))
-        for name, group in grouped.items()
+    models = alongside(
+        [
+            Model(name, colours[name], tuple(member.results for member in group))
+            for name, group in grouped.items()
+        ]
     )
     try:
         ladder = _ladder(members[0], folder)
     except UnreadableError as error:
         ladder, left_out["self-test"] = None, str(error)
-    return MeasuredModels(dataset, models, grouped, left_out, reported(dataset), ladder)
+    return MeasuredModels(dataset, tuple(models), grouped, left_out, reported(dataset), ladder)
 
 
 def group_by_model(
@@ -186,7 +196,8 @@ def _configuration(config: RunConfig, found: Results) -> tuple[str, ...]:
     """What runs of one model share: options but the seed, label, sampler and feature classifier."""
     training = config.training.model_copy(update={"seed": 0})
     options = config.model_copy(update={"training": training}).model_dump_json()
-    return options, found.label, found.sampler, found.extractor_digest
+    extractors = " ".join(found.extractor_digests.values()) or found.extractor_digest
+    return options, found.label, found.sampler, extractors
 
 
 def _named(groups: Sequence[Sequence[MeasuredRun]]) -> dict[str, tuple[MeasuredRun, ...]]:

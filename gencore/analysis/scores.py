@@ -1,7 +1,7 @@
 """From metrics to four scores between 0 and 1, by absolute anchors: independent of which models are compared.
 
 A part that was not measured is named with the reason and has no default. A score needs all parts that define
-it; only `stability` is computed from those of its parts that are known, and lists the others.
+it. docs/scores.md has the formulas.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from gencore.store.results import Results
 SCORES = ("quality", "stability", "controllability", "efficiency")
 ZONES = {"elite": 0.8, "excellent": 0.6, "good": 0.4}
 """A model is in a zone when every one of its scores reaches the bound."""
+SEEDS_FOR_STABILITY = 3
 LARGEST_SPREAD = 0.25  # standard deviation of realism over seeds that scores 0
 SPIKE_WEIGHT = 20.0  # spikes in a twentieth of the steps score 0
-LEAST_WORST_VARIANCE = 0.1  # below this share of its real variance, a class is one repeated image
-LEAST_COVERAGE = 0.2  # of the floor; one class of ten reaches half of this
+VARIANCE = (0.5, 0.1)  # of a class, as a share of its real one: good, and one repeated image
+COPYING = 0.9  # novelty below this is more than chance over the images looked at
 LEAST_QUALITY = 0.3  # for efficiency: below it, a model that learns nothing would win
 TRAINING_SECONDS = (10.0, 36_000.0)  # good, bad
 SAMPLE_SECONDS = (1e-5, 1.0)
-MEMORY_MIB = (100.0, 16_384.0)
+MEMORY_MIB = (10.0, 16_384.0)
 
 
 class Score(BaseModel):
@@ -40,11 +41,12 @@ class Score(BaseModel):
     note: str = ""
 
 
-def scores(of_one_model: Sequence[Results], diverged: int = 0) -> dict[str, Score]:
+def scores(of_one_model: Sequence[Results], diverged: int = 0, unlike: str = "") -> dict[str, Score]:
     """The four scores of one model from its training seeds, one result each, by the names in SCORES.
 
-    `diverged` is the number of further seeds without a result, because their training diverged. Raises
-    ValueError if there are no results, results of several models, or two results of one seed.
+    `diverged` is the number of further seeds without a result, because their training diverged. `unlike` says
+    why its cost cannot be compared with that of others (see `unlike_machines`), so that efficiency is absent.
+    Raises ValueError if there are no results, results of several models, or two results of one seed.
     """
     if (
         not of_one_model
@@ -57,7 +59,9 @@ def scores(of_one_model: Sequence[Results], diverged: int = 0) -> dict[str, Scor
         "quality": _over_seeds(of_one_model, _quality),
         "stability": _stability(of_one_model, diverged),
         "controllability": _over_seeds(of_one_model, _controllability),
-        "efficiency": _over_seeds(of_one_model, _efficiency),
+        "efficiency": Score(value=None, missing={"machines": f"not compared: {unlike}"})
+        if unlike
+        else _over_seeds(of_one_model, _efficiency),
     }
 
 
@@ -70,14 +74,19 @@ def score_of_seed(name: str, one: Results) -> float | None:
 def quality_parts(results: Results) -> dict[str, float]:
     """The parts of image quality that `results` allows, each in [0, 1]; what was not measured is absent.
 
-    realism: fd on a log scale from pure noise to the floor; fidelity: precision over its floor;
-    coverage: coverage over its floor; balance: 1 - total variation to the real class shares.
+    realism: fd over its floor on a log scale from a 3 x 3 blur to real images, mean over extractors;
+    fidelity: precision over its floor; variety: recall over its floor; coverage: coverage over its floor;
+    balance: 1 - total variation to the real class shares; novelty: the authentic share over that of held-out
+    images.
     """
     parts: dict[str, float] = {}
-    fd, noise = results.metrics.get("fd"), results.value("fd_of_noise")
-    if fd and fd.value is not None and fd.floor and noise:
-        parts["realism"] = log_score(fd.value, good=fd.floor, bad=noise)
-    for part, name in (("fidelity", "precision"), ("coverage", "coverage")):
+    fd, blur = results.metrics.get("fd_over_floor"), results.metrics.get("blur_over_floor")
+    if fd and blur and fd.by_extractor and fd.by_extractor.keys() == blur.by_extractor.keys():
+        parts["realism"] = statistics.fmean(
+            log_score(max(over_floor, 1.0), good=1.0, bad=blur.by_extractor[name])
+            for name, over_floor in fd.by_extractor.items()
+        )
+    for part, name in _SHARES_OF_FLOOR.items():
         if (share := _of_floor(results, name)) is not None:
             parts[part] = min(1.0, share)
     variation = results.value("class_total_variation")
@@ -86,12 +95,17 @@ def quality_parts(results: Results) -> dict[str, float]:
     return parts
 
 
-def is_collapsed(results: Results) -> bool | None:
-    """Whether a class is one repeated image, or samples cover few real images; None where not measured."""
-    variance, coverage = results.value("worst_within_class_variance"), _of_floor(results, "coverage")
-    if variance is None or coverage is None:
+def soundness(results: Results) -> float | None:
+    """How far a training ended from collapse, 0 to 1: by the class whose images vary least; 0 where it
+    diverged, None where that is not known.
+    """
+    variance, finite = results.value("worst_within_class_variance"), results.value("training_finite")
+    if finite == 0 or variance == 0:
+        return 0.0
+    if variance is None or finite is None:
         return None
-    return variance < LEAST_WORST_VARIANCE or coverage < LEAST_COVERAGE
+    good, bad = VARIANCE
+    return min(1.0, max(0.0, (variance - bad) / (good - bad)))
 
 
 def geometric_mean(values: list[float]) -> float:
@@ -153,14 +167,14 @@ def first_places(
     return shares
 
 
-def position(of_model: Mapping[str, Score]) -> tuple[float, float, float] | None:
-    """Quality, stability, controllability: the place in the performance space; None where one is absent."""
-    quality, stability, controllability = (
-        of_model[name].value for name in ("quality", "stability", "controllability")
-    )
-    if quality is None or stability is None or controllability is None:
-        return None
-    return quality, stability, controllability
+def unlike_machines(every: Sequence[Results]) -> str:
+    """On which different devices, or numbers of threads, these were trained or timed; empty where on one."""
+    for kind, done in (("training", "trained"), ("evaluation", "timed")):
+        origins = [one.origins[kind] for one in every if kind in one.origins]
+        found = {f"{origin.device} ({origin.threads} threads)" for origin in origins}
+        if len(found) > 1:
+            return f"{done} on {' and on '.join(sorted(found))}"
+    return ""
 
 
 def distance_to_ideal(point: tuple[float, ...]) -> float:
@@ -173,18 +187,36 @@ def zone(point: tuple[float, ...]) -> str:
     return next((name for name, bound in ZONES.items() if min(point) >= bound), "developing")
 
 
+_SHARES_OF_FLOOR = {
+    "fidelity": "precision",
+    "variety": "recall",
+    "coverage": "coverage",
+    "novelty": "authentic_share",
+}
 _Part = float | str  # what it is, or why it is not known
 
 
 def _quality(one: Results) -> Score:
+    """Novelty times the geometric mean of the other parts: copies of training images are worth nothing."""
     made_of = {
-        "realism": ("fd", "fd_of_noise"),
-        "fidelity": ("precision",),
-        "coverage": ("coverage",),
+        "realism": ("fd_over_floor", "blur_over_floor"),
+        **{part: (name,) for part, name in _SHARES_OF_FLOOR.items()},
         "balance": ("class_total_variation",),
     }
     known = quality_parts(one)
-    return _score({part: known.get(part, _why_absent(one, *names)) for part, names in made_of.items()})
+    found = _score({part: known.get(part, _why_absent(one, *names)) for part, names in made_of.items()})
+    if found.value is None:
+        return found
+    novelty = known["novelty"]
+    value = novelty * geometric_mean([part for name, part in known.items() if name != "novelty"])
+    share = one.metrics["authentic_share"]
+    note = ""
+    if novelty < COPYING:
+        note = (
+            f"copies training images: {share.value:.0%} of its images are authentic,"
+            f" {share.floor:.0%} of unseen real ones"
+        )
+    return found.model_copy(update={"value": value, "note": note})
 
 
 def _controllability(one: Results) -> Score:
@@ -211,12 +243,12 @@ def _controllability(one: Results) -> Score:
 
 def _efficiency(one: Results) -> Score:
     seconds, memory, rate = (
-        one.value("seconds_to_half"),
+        one.value("seconds_to_blur"),
         one.value("peak_memory_mib"),
         _largest_batch_rate(one),
     )
     parts: dict[str, _Part] = {
-        "training": _why_absent(one, "seconds_to_half")
+        "training": _why_absent(one, "seconds_to_blur")
         if seconds is None
         else log_score(seconds, *TRAINING_SECONDS),
         "sampling": _why_absent(one, "samples_per_second_1000")
@@ -233,61 +265,55 @@ def _efficiency(one: Results) -> Score:
 
 
 def _stability(of_one_model: Sequence[Results], diverged: int) -> Score:
-    """(Share of sound seeds) x geometric mean of the other parts that are known."""
-    parts: dict[str, _Part] = {
-        "sound_seeds": _sound_share(of_one_model, diverged),
-        "seed_spread": _seed_spread(of_one_model),
-        "fd_last_over_best": _mean_or_reason(of_one_model, "fd_last_over_best", lambda ratio: ratio),
-        "gradient_calm": _mean_or_reason(
-            of_one_model, "gradient_spike_share", lambda share: max(0.0, 1 - SPIKE_WEIGHT * share)
-        ),
-    }
-    known, missing = _sorted_out(parts)
-    value = None
-    if "seed_spread" in known or "fd_last_over_best" in known:
-        value = geometric_mean([part for name, part in known.items() if name != "sound_seeds"])
-        if "sound_seeds" in known:
-            value *= known["sound_seeds"]
-    return Score(value=value, parts=known, missing=missing, note="1 seed" if len(of_one_model) == 1 else "")
+    """(Mean soundness of the seeds, 0 for diverged ones) x geometric mean of the other parts."""
+    seeds = len(of_one_model) + diverged
+    if seeds < SEEDS_FOR_STABILITY:
+        return Score(value=None, missing={"seeds": f"needs {SEEDS_FOR_STABILITY} seeds; there are {seeds}"})
+    sound = _mean_or_reason(of_one_model, soundness, "worst_within_class_variance", "training_finite")
+    found = _score(
+        {
+            "sound_seeds": sound if isinstance(sound, str) else sound * len(of_one_model) / seeds,
+            "seed_spread": _seed_spread(of_one_model),
+            "fd_last_over_best": _mean_or_reason(
+                of_one_model, lambda one: one.value("fd_last_over_best"), "fd_last_over_best"
+            ),
+            "gradient_calm": _mean_or_reason(of_one_model, _gradient_calm, "gradient_spike_share"),
+        }
+    )
+    if found.value is None:
+        return found
+    rest = geometric_mean([part for name, part in found.parts.items() if name != "sound_seeds"])
+    return found.model_copy(update={"value": found.parts["sound_seeds"] * rest})
 
 
-def _sound_share(of_one_model: Sequence[Results], diverged: int) -> _Part:
-    """Share of the seeds that ended finite and uncollapsed."""
-    sound = []
-    for one in of_one_model:
-        collapsed, finite = is_collapsed(one), one.value("training_finite")
-        if collapsed or finite == 0:
-            sound.append(False)
-        elif collapsed is None or finite is None:
-            return _why_absent(one, "training_finite", "worst_within_class_variance", "coverage")
-        else:
-            sound.append(True)
-    if sound == [True] and not diverged:
-        return "1 seed; a share needs 2 or more"
-    return sum(sound) / (len(sound) + diverged)
+def _gradient_calm(one: Results) -> float | None:
+    share = one.value("gradient_spike_share")
+    return None if share is None else max(0.0, 1 - SPIKE_WEIGHT * share)
 
 
 def _seed_spread(of_one_model: Sequence[Results]) -> _Part:
     """1 - min(1, standard deviation of s(fd) over seeds / LARGEST_SPREAD)."""
     if len(of_one_model) < 2:
-        return "1 seed; a spread needs 2 or more"
+        return "one seed finished; a spread needs two"
     realism: list[float] = []
     for one in of_one_model:
         part = quality_parts(one).get("realism")
         if part is None:
-            return _why_absent(one, "fd", "fd_of_noise")
+            return _why_absent(one, "fd_over_floor", "blur_over_floor")
         realism.append(part)
     return 1 - min(1.0, statistics.stdev(realism) / LARGEST_SPREAD)
 
 
-def _mean_or_reason(of_one_model: Sequence[Results], name: str, part: Callable[[float], float]) -> _Part:
-    """The mean of `part` of a metric over seeds, or why the first seed without it has none."""
+def _mean_or_reason(
+    of_one_model: Sequence[Results], part: Callable[[Results], float | None], *needs: str
+) -> _Part:
+    """The mean of `part` over seeds, or why the first seed without it has none."""
     values = []
     for one in of_one_model:
-        value = one.value(name)
+        value = part(one)
         if value is None:
-            return _why_absent(one, name)
-        values.append(part(value))
+            return _why_absent(one, *needs)
+        values.append(value)
     return statistics.fmean(values)
 
 

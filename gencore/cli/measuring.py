@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +10,7 @@ from typing import Annotated
 import tyro
 from tyro.conf import Positional
 
+from gencore.analysis.scores import scores
 from gencore.cli import tables
 from gencore.cli.common import (
     DONE,
@@ -20,10 +22,13 @@ from gencore.cli.common import (
     print_results,
     say,
 )
+from gencore.config.families import family_of
 from gencore.config.options import DatasetName, Sampler
+from gencore.data.registry import DATASETS
 from gencore.metrics.catalog import DEFAULT_GROUPS, FeatureSpace, MetricGroup
 from gencore.store import runs
 from gencore.store.files import write_atomically
+from gencore.store.runs import RunExistsError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +37,7 @@ class Evaluate(CommonOptions):
 
     names: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="RUN...")]
     samples: int | None = None
-    """Generated images to measure on [10000, or ten for each test image if that is fewer]."""
+    """Generated images to measure on [10000, or half as many as the training split has if that is fewer]."""
     seed: int = 0
     """Seed of the generated images."""
     changes: Annotated[SamplingChanges, tyro.conf.arg(name="")] = field(default_factory=no_changes)
@@ -70,6 +75,50 @@ class Evaluate(CommonOptions):
             print_results(found, self.as_json)
         else:
             tables.show_measured(found)
+        return DONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure(CommonOptions):
+    """Measure images that were made elsewhere against a test split, as `evaluate` measures a model's."""
+
+    path: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE_OR_FOLDER")]
+    """An .npz with `images` (N, H, W[, 3]) uint8 and perhaps `labels`, an IDX file, or a folder of pictures,
+    with a sub-folder for each class where classes are known."""
+    dataset: DatasetName
+    """Data set whose test split they are compared with; they must have its size and channels."""
+    name: str
+    """Name of the run that shows them next to the models."""
+    labels: Path | None = None
+    """Class numbers, one an image: .npy, .csv, .txt or IDX."""
+    overwrite: bool = False
+    """Replace images of this name."""
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Print the results, and the scores that they allow, as JSON."""
+
+    def __call__(self) -> int:
+        """Run the command; returns the exit code."""
+        run = runs.run(self.name, self.folder)
+        if run.exists and family_of(run.config().model).is_trained:
+            raise RunExistsError(f"{self.name} is a run of a model; use another --name")
+        if run.exists and not self.overwrite:
+            raise RunExistsError(f"images named {self.name} exist; use --overwrite or another --name")
+        from gencore.data.image_files import read_images
+        from gencore.evaluation.outside import images_config, measure_images
+
+        found = read_images(self.path, DATASETS[self.dataset], self.labels)
+        check_samples(len(found.images))
+        words = ["measure", str(self.path), "--dataset", self.dataset, "--name", self.name]
+        words += ["--labels", str(self.labels)] if self.labels else []
+        config = images_config(found, self.dataset, self.path.name)
+        device = self.pick_device()
+        with run.claim():
+            measured = measure_images(run, config, found, device, words, self.data_dir, say)
+        if self.as_json:
+            scored = {name: one.model_dump(mode="json") for name, one in scores([measured]).items()}
+            print(json.dumps({"results": measured.model_dump(mode="json"), "scores": scored}, indent=1))
+        else:
+            print_results([measured], as_json=False)
         return DONE
 
 

@@ -33,14 +33,12 @@ _UNCUT = 1_000_000  # columns of a file or a pipe
 
 def show_results(found: Sequence[Results]) -> None:
     """A row a run with the headline metrics of the catalogue, and the warnings that any value carries."""
-    rows, columns = [], ["run", "model"]
-    for info in catalog.headline():
-        columns += [info.heading, f"{info.heading} ÷ floor"] if info.id == "fd" else [info.heading]
-    for one in found:
-        row: dict[str, object] = {"run": one.run, "model": one.label}
-        row |= {info.heading: one.value(info.id) for info in catalog.headline()}
-        fd = one.metrics.get("fd")
-        rows.append(row | {"fd ÷ floor": fd.over_floor if fd else None})
+    columns = ["run", "model", *(info.heading for info in catalog.headline())]
+    rows: list[dict[str, object]] = [
+        {"run": one.run, "model": one.label}
+        | {info.heading: one.value(info.id) for info in catalog.headline()}
+        for one in found
+    ]
     show(rows, columns, empty="nothing measured")
     _show_warnings(found)
 
@@ -78,7 +76,11 @@ def show_comparison(compared: Comparison) -> None:
         for label, estimate in ranking.models.items():
             half = "" if estimate.high is None else f" ± {estimate.high - estimate.mean:.2g}"
             row[label] = f"{estimate.mean:.4g}{half}"
-        ties = [f"{pair.first}={pair.second}" for pair in ranking.pairs if pair.better is None]
+        ties = [
+            f"{pair.first}={pair.second}{' (extractors disagree)' if pair.extractors_disagree else ''}"
+            for pair in ranking.pairs
+            if pair.better is None
+        ]
         row["ties"] = ", ".join(ties) or None
         row["same order"] = f"{ranking.rank_stability:.0%} of seeds"
         rows.append(row)

@@ -1,7 +1,9 @@
-"""Commands that train: one model, the headline models side by side, the feature classifier of a data set."""
+"""Commands that train: one model, the headline models side by side, the feature extractors of a data set."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -24,6 +26,7 @@ from gencore.cli.common import (
 )
 from gencore.config import commands
 from gencore.config.options import (
+    EXTRACTORS,
     HEADLINE,
     PRESETS,
     QUICK,
@@ -140,7 +143,7 @@ class Compare(CommonOptions):
     patience: int | None = None
     """Stop each model early after this many quick Fréchet distances without a better one."""
     samples: int | None = None
-    """Generated images to measure on [10000, or ten for each test image if that is fewer]."""
+    """Generated images to measure on [10000, or half as many as the training split has if that is fewer]."""
     name: str | None = None
     """Prefix of the runs' names [DATASET]."""
     quick: bool = False
@@ -258,29 +261,29 @@ class Compare(CommonOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Features(CommonOptions):
-    """Train the feature classifier of a data set, and measure real against real images in its features."""
+    """Train the feature extractors of a data set, and measure real against real images in their features."""
 
     dataset: Positional[DatasetName]
     overwrite: bool = False
-    """Delete it first."""
+    """Delete them first."""
     resume: bool = False
-    """Continue from its newest checkpoint."""
+    """Continue where an earlier call ended; those that have finished stay, and are measured again."""
     seed: int = 42
-    """Seed of weights and batches."""
+    """Seed of weights and batches of the first; each further one takes the next."""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Print the floors as JSON."""
 
     def __call__(self) -> int:
         """Run the command; returns the exit code."""
-        reference = _make_features(
+        found = _make_features(
             self.dataset, self, seed=self.seed, resume=self.resume, overwrite=self.overwrite
         )
-        if isinstance(reference, int):
-            return reference
+        if isinstance(found, int):
+            return found
         if self.as_json:
-            print(reference.model_dump_json(indent=1))
+            print(json.dumps({name: one.model_dump(mode="json") for name, one in found.items()}, indent=1))
         else:
-            _print_reference(self.dataset, reference)
+            _print_references(self.dataset, found)
         return DONE
 
 
@@ -302,41 +305,55 @@ def _make_features(
     seed: int = 42,
     resume: bool = False,
     overwrite: bool = False,
-) -> ReferenceFigures | int:
-    """Train the feature classifier unless it has finished, and measure the floors; else the exit code."""
+) -> dict[str, ReferenceFigures] | int:
+    """Train each feature extractor unless it has finished, and measure its floors; else the exit code."""
     device = common.pick_device()
     from gencore.evaluation.floors import measure_reference_figures
     from gencore.models.feature_extractor import features_run
 
-    run = features_run(dataset, common.folder)
-    preset = features_preset(dataset)
-    config = preset.model_copy(update={"training": preset.training.model_copy(update={"seed": seed})})
-    if not (resume and run.exists and run.status() == "finished"):
-        if code := _train(run, config, common, resume=resume, overwrite=overwrite):
+    found, folder = {}, common.folder
+    planned = {
+        name: (features_run(dataset, folder, name), features_preset(dataset, name, seed))
+        for name in EXTRACTORS
+    }
+    missing = {
+        name: run
+        for name, (run, _) in planned.items()
+        if not (resume and run.exists and run.status() == "finished")
+    }
+    for name, run in missing.items():  # all refusals come before the first training
+        process.refuse_if_taken(run, planned[name][1], resume, overwrite)
+    for name, (run, config) in planned.items():
+        if name in missing and (
+            code := _train(run, config, common, resume=resume and run.exists, overwrite=overwrite)
+        ):
             return code
-    with run.claim():
-        return measure_reference_figures(run, device, common.data_dir, say=say)
+        with run.claim():
+            found[name] = measure_reference_figures(run, device, common.data_dir, say, name)
+    return found
 
 
-def _print_reference(dataset: DatasetName, reference: ReferenceFigures) -> None:
-    floor = reference.floors["fd"].value
-    print(
-        f"features-{dataset}: {100 * reference.test_accuracy:.2f} % on the test split, "
-        f"fd floor {floor:.3f}, fd of noise {reference.fd_of_noise:.0f}"
-    )
+def _print_references(dataset: DatasetName, found: Mapping[str, ReferenceFigures]) -> None:
+    for name, reference in found.items():
+        wrong = f"; not used, as it puts {' and '.join(reference.misorders)} ahead of a blur"
+        print(
+            f"{dataset}, {name}: {100 * reference.test_accuracy:.2f} % on the test split, "
+            f"fd floor {reference.floors['fd'].value:.3f}, of a blur {reference.fd_of_blur:.0f}, "
+            f"of noise {reference.fd_of_noise:.0f}{wrong if reference.misorders else ''}"
+        )
 
 
 def _ensure_features(dataset: DatasetName, common: CommonOptions) -> None:
-    """Train the feature classifier of `dataset` if there is none. Raises ValueError if that fails."""
+    """Train the feature extractors of `dataset` that are missing. Raises ValueError if that fails."""
     from gencore.models.feature_extractor import features_run
 
-    run = features_run(dataset, common.folder)
-    if (run.results / "reference.json").exists():
+    runs_of = [features_run(dataset, common.folder, name) for name in EXTRACTORS]
+    if all((run.results / "reference.json").exists() for run in runs_of):
         return
-    say(f"{dataset} has no feature classifier yet; training it first")
-    reference = _make_features(dataset, common, resume=run.exists)
-    if isinstance(reference, int):
+    say(f"{dataset} lacks feature extractors; training them first")
+    found = _make_features(dataset, common, resume=True)
+    if isinstance(found, int):
         raise ValueError(
-            f"the feature classifier of {dataset} did not finish; run `gencore features {dataset}`"
+            f"the feature extractors of {dataset} did not finish; run `gencore features {dataset} --resume`"
         )
-    _print_reference(dataset, reference)
+    _print_references(dataset, found)

@@ -14,6 +14,7 @@ from gencore.config.sections import (
     ClassifierConfig,
     DDPMConfig,
     GANConfig,
+    ImagesConfig,
     ModelConfig,
     TrainingConfig,
     VAEConfig,
@@ -79,6 +80,8 @@ class Family:
     presets: Mapping[str, Preset] = field(default_factory=dict)
     sampling_options: tuple[SamplingOption, ...] = ()
     is_generative: bool = True
+    is_trained: bool = True
+    """Whether its runs are trainings; else they hold images that were made elsewhere."""
 
     @property
     def name(self) -> str:
@@ -257,7 +260,18 @@ CLASSIFIER = Family(
     is_generative=False,
 )
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (VAE, GAN, DDPM, CLASSIFIER)}
+IMAGES = Family(
+    config=ImagesConfig,
+    implementation="",
+    variants=tuple(
+        Variant("images from outside", "#8A8F98", "file → x", "Images that were made elsewhere.", kind)
+        for kind in ("plain", "conditional")
+    ),
+    is_generative=False,
+    is_trained=False,
+)
+
+FAMILIES: dict[str, Family] = {family.name: family for family in (VAE, GAN, DDPM, CLASSIFIER, IMAGES)}
 """All families by name, in the order in which pages show them."""
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "emnist-digits", "cifar10", "digits"]
 Sampler = Literal["ddpm", "ddim", "dpm-solver++"]
@@ -285,10 +285,30 @@ class ClassifierConfig(ModelConfig):
     """The feature extractor of a data set; not a generative model."""
 
     family: Literal["classifier"] = "classifier"
+    network: Literal["residual", "plain", "mixer"] = Field(
+        "residual", description="Residual blocks, plain convolutions, or a ConvMixer."
+    )
     width: int = Field(32, ge=8, le=512, multiple_of=8, description="Channels of the first convolution.")
     feature_dim: int = Field(128, ge=8, le=2048, description="Width of the penultimate layer.")
-    augment: bool = Field(True, description="Rotate, scale and shift the training images a little.")
+    augment: Literal["none", "affine", "shift", "warp"] = Field(
+        "affine", description="Turn, scale and shift, only shift, or bend the training images a little."
+    )
     learning_rate: float = Field(2e-3, gt=0, description="Adam's learning rate.")
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _of_older_configs(cls, given: object) -> object:
+        return ("none", "affine")[given] if isinstance(given, bool) else given
+
+
+class ImagesConfig(ModelConfig):
+    """Images from outside, which are measured like a model's; nothing here is trained."""
+
+    family: Literal["images"] = "images"
+    source: str = Field(description="Name of the file or folder that they were read from.")
+    digest: str = Field(description="SHA-256 of the images and labels as read.")
+    count: int = Field(ge=1, description="How many images there are.")
+    conditional: bool = Field(False, description="Whether each comes with the class it is meant to show.")
 
 
 class TrainingConfig(Config):

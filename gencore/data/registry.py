@@ -38,6 +38,8 @@ class DatasetSpec:
     archives: tuple[Archive, ...] = ()
     unpacked: tuple[str, ...] = ()
     """What is read. IDX sets: train images, train labels, test images, test labels."""
+    native_size: int | None = None
+    """Height and width before the images were enlarged; None where they were not."""
     sha256: tuple[str, ...] = ()
     """Of each unpacked file, of bundled data; empty where only the archives have a published checksum."""
 
@@ -70,7 +72,7 @@ def _mnist_like(
     """
     unpacked = tuple(f"{folder}/raw/{file}" for file in _IDX_NAMES)
     archives = tuple(Archive(f"{path}.gz", checksum) for path, checksum in zip(unpacked, md5, strict=True))
-    return DatasetSpec(name, title, 1, 28, class_names, 60_000, 10_000, archives, unpacked, sha256)
+    return DatasetSpec(name, title, 1, 28, class_names, 60_000, 10_000, archives, unpacked, sha256=sha256)
 
 
 _SPECS = (
@@ -160,6 +162,7 @@ _SPECS = (
         _DIGITS,
         1_500,
         297,
+        native_size=8,
         sha256=("87ff0c9e40dc7e2c0e34e7257799c2e3f3aec1a016363bb11cad869ec428a826",),
     ),
 )

@@ -27,8 +27,9 @@ IMAGES_PER_CLASS = 100
 """Images a class, fewer where the test split has fewer of a class."""
 PROBE_SAMPLES = 5000
 PROBE_SAMPLES_PER_TEST_IMAGE = 10  # where the test split is small, more say little more
-CONFIDENCE = 0.95
-"""Steering ends at this probability of the target class. A higher one gains hits and loses coverage."""
+LIMITS = (0.9, 0.95, 0.99)
+"""Steering ends at this probability of the target class. A higher one gains hits and loses coverage, so that
+a limit could favour a model: figures are means over all of them."""
 FLOOR_SUBSETS = 8
 _WEIGHT_DECAYS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _LOWEST_LOG_P = -30.0  # a class that only the held-out fifth has would make every loss infinite
@@ -123,29 +124,60 @@ def measure_control(model: GenerativeModel, real: RealClasses, seed: int, dtype:
     classes = len(real.manifolds)
     target = torch.arange(classes, device=model.device).repeat_interleave(real.images_per_class)
     if model.conditional:
-        images, means = generate(model, len(target), target, seed, dtype), "the label"
+        image_sets, means = [generate(model, len(target), target, seed, dtype)], "the label"
     elif isinstance(model, HasLatent):
-        rng = Generator(model.device).manual_seed(seed)
-        z = model.draw_latent(real.probe_samples, rng)
-        condition = model.draw_condition(len(z), None, rng)
-        predicted = real.extractor(_decode(model, z, condition, dtype)).predicted
-        z_new = model.draw_latent(len(target), rng)
-        if model.clusters:
-            condition_new = _clusters_of_classes(condition, predicted, target, classes, rng)
-            means = f"its clusters, by the classes seen in {len(z):,} of its own samples"
-        else:
-            probe = Probe.fit(z, predicted, classes)
-            z_new, condition_new = probe.steered(z_new, target), model.draw_condition(len(target), None, rng)
-            means = (
-                f"a linear probe on z, right for {probe.accuracy:.0%} of held-out samples "
-                f"(fitted on {len(z):,} of its own)"
-            )
-        images = _decode(model, z_new, condition_new, dtype)
+        image_sets, means = _steered(model, real, target, seed, dtype)
     else:
         raise ValueError("the model takes no labels and has no latent; there is nothing to steer it by")
-    hit_rates, coverage = _hit_rates_and_coverage(real.extractor(images), real.manifolds, real.to_cover)
+    found = [
+        _hit_rates_and_coverage(real.extractor(images), real.manifolds, real.to_cover)
+        for images in image_sets
+    ]
+    if len(found) > 1:
+        at_limits = ", ".join(f"{fmean(hits):.3f}" for hits, _ in found)
+        means += f"; hit rates at limits of {', '.join(f'{limit:.0%}' for limit in LIMITS)}: {at_limits}"
     return Control(
-        means, len(images), hit_rates, 1 / classes, real.real_accuracy, coverage, real.coverage_floor
+        means,
+        len(target),
+        tuple(map(fmean, zip(*(hits for hits, _ in found), strict=True))),
+        1 / classes,
+        real.real_accuracy,
+        fmean(coverage for _, coverage in found),
+        real.coverage_floor,
+    )
+
+
+def control_of_images(images: Tensor, labels: Tensor, real: RealClasses) -> Control:
+    """How far images (N, C, H, W) uint8 show the classes (N,) that they come with, by the first
+    `real.images_per_class` of each; there must be as many.
+    """
+    members = [(labels == c).nonzero()[: real.images_per_class, 0] for c in range(len(real.manifolds))]
+    extracted = real.extractor(images[torch.cat(members)])
+    hits, coverage = _hit_rates_and_coverage(extracted, real.manifolds, real.to_cover)
+    shown = len(members) * real.images_per_class
+    return Control(
+        "the label", shown, hits, 1 / len(members), real.real_accuracy, coverage, real.coverage_floor
+    )
+
+
+def _steered(
+    model: HasLatent, real: RealClasses, target: Tensor, seed: int, dtype: torch.dtype
+) -> tuple[list[Tensor], str]:
+    """Images of the classes `target` (M,), a set for each of LIMITS, and the means they were steered by."""
+    rng, classes = Generator(target.device).manual_seed(seed), len(real.manifolds)
+    z = model.draw_latent(real.probe_samples, rng)
+    condition = model.draw_condition(len(z), None, rng)
+    predicted = real.extractor(_decode(model, z, condition, dtype)).predicted
+    z_new = model.draw_latent(len(target), rng)
+    if model.clusters:
+        drawn = [_clusters_of_classes(condition, predicted, target, classes, limit, rng) for limit in LIMITS]
+        images = [_decode(model, z_new, one, dtype) for one in drawn]
+        return images, f"its clusters, by the classes seen in {len(z):,} of its own samples"
+    probe, none = Probe.fit(z, predicted, classes), model.draw_condition(len(target), None, rng)
+    images = [_decode(model, probe.steered(z_new, target, limit), none, dtype) for limit in LIMITS]
+    return images, (
+        f"a linear probe on z, right for {probe.accuracy:.0%} of held-out samples "
+        f"(fitted on {len(z):,} of its own)"
     )
 
 
@@ -179,8 +211,8 @@ class Probe:
             probes.append((loss, cls(centre, deviation, W, b, accuracy)))
         return min(probes, key=lambda probe: probe[0])[1]
 
-    def steered(self, z: Tensor, target: Tensor) -> Tensor:
-        """Each z (N, ...) rotated towards its `target` class (N,) until that has probability CONFIDENCE.
+    def steered(self, z: Tensor, target: Tensor, limit: float) -> Tensor:
+        """Each z (N, ...) rotated towards its `target` class (N,) until that has probability `limit`.
 
         Where it never has, z ends at the point on the great circle where the probability is highest.
         """
@@ -190,13 +222,13 @@ class Probe:
         for t in torch.linspace(0, 1, _ARC_POINTS, device=x.device).split(1):
             point = slerp(x, goal, t)[:, 0]
             p = (point @ self.W.T + self.b).softmax(dim=1).gather(1, target[:, None])
-            further = (surest < CONFIDENCE) & (p > surest)
+            further = (surest < limit) & (p > surest)
             end, surest = torch.where(further, point, end), torch.where(further, p, surest)
         return (end * self.deviation + self.centre).to(z.dtype).view_as(z)
 
 
 def _clusters_of_classes(
-    condition: Tensor, predicted: Tensor, target: Tensor, classes: int, rng: Generator
+    condition: Tensor, predicted: Tensor, target: Tensor, classes: int, limit: float, rng: Generator
 ) -> Tensor:
     """Conditions (M, K) for the classes `target` (M,): clusters drawn in proportion to the samples that were
     recognised as the class and are of a cluster whose samples mostly are.
@@ -205,7 +237,7 @@ def _clusters_of_classes(
     is mostly of a class, all its recognised samples count; where there are none, all clusters alike.
     """
     counts = F.one_hot(predicted, classes).to(condition).T @ condition  # (classes, K)
-    mostly = counts / counts.sum(dim=0).clamp(min=1) >= CONFIDENCE
+    mostly = counts / counts.sum(dim=0).clamp(min=1) >= limit
     weights = torch.where((counts * mostly).any(dim=1, keepdim=True), counts * mostly, counts)
     weights = torch.where(weights.any(dim=1, keepdim=True), weights, torch.ones_like(weights))
     drawn = torch.multinomial(weights[target], 1, generator=rng)[:, 0]

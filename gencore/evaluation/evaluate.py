@@ -10,26 +10,22 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 
 import torch
-from torch import Generator, Tensor
 
 from gencore import devices
 from gencore.config import commands
 from gencore.config.families import sampling_options
 from gencore.config.options import RunConfig
 from gencore.data.registry import DATASETS
-from gencore.data.sources import SPLITS, ImageData, with_digests
-from gencore.data.sources import load as load_data
-from gencore.evaluation.floors import load_reference_figures
-from gencore.evaluation.image_metrics import ImageMetrics
+from gencore.data.sources import with_digests
 from gencore.evaluation.inception import inception_metrics
-from gencore.evaluation.ladder import load_ladder
+from gencore.evaluation.real_data import RealData
+from gencore.evaluation.real_images import default_samples
 from gencore.evaluation.suite import GROUPS, EvaluatedModel, random_feature_metrics
-from gencore.evaluation.training_features import training_features
 from gencore.latent.traversal import LatentSpace
 from gencore.metrics.catalog import DEFAULT_GROUPS, FeatureSpace, MetricGroup
 from gencore.metrics.classes import class_shares
 from gencore.models.base import GenerativeModel, HasLatent
-from gencore.models.feature_extractor import features_run, load_extractor
+from gencore.models.feature_extractor import load_extractor
 from gencore.models.load import load_model
 from gencore.sampling.cache import cached_samples
 from gencore.sampling.sheets import draw_sheet, to_png
@@ -40,8 +36,6 @@ from gencore.store.runs import Run
 from gencore.training.summary import summary_metrics
 
 DEFAULT_SPACES: tuple[FeatureSpace, ...] = ("classifier",)
-SAMPLES = 10_000
-SAMPLES_PER_TEST_IMAGE = 10  # where the test split is small, more say little more
 
 
 def evaluate(
@@ -57,13 +51,13 @@ def evaluate(
 ) -> Results:
     """Measure `run`, write results.json, samples.png and morph.png, and return what was measured.
 
-    `samples` is SAMPLES where not given, fewer for a small test split. `changes` as in `load_model` (another
+    `samples` is as `default_samples` says where not given. A conditional model is asked for classes as often
+    as the test split has them, and for one figure uniformly. `changes` as in `load_model` (another
     sampler, say). All `groups` use the classifier's features; random features give distances and manifold
     figures, Inception's distances.
     Raises MissingFeaturesError, CheckpointError, DataError, ValueError.
     """
     config, dataset = run.config(), run.config().data.dataset
-    folder = run.home
     model, checkpoint = load_model(run, device, changes=changes)
     if not all(bool(weights.isfinite().all()) for weights in model.averaged.state_dict().values()):
         raise ValueError(
@@ -71,53 +65,35 @@ def evaluate(
         )
     history = events.without_void(events.tail(run.events_path).events)
     training_origin, training_metrics = _training_metrics(run, config, model, history)
-    extractor = load_extractor(dataset, device, folder)
-    reference, ladder = (
-        load_reference_figures(dataset, extractor, folder),
-        load_ladder(dataset, extractor, folder),
-    )
-    data = {split: load_data(dataset, split, data_folder) for split in SPLITS}
-    test, train = (data[split].to(device) for split in ("test", "train"))
+    real = RealData.load(dataset, device, run.home, data_folder)
     dtype = devices.precision(config.training.precision, device)
-
-    samples = samples or _samples(len(test.images))
-    labels = _labels_like_training(train, samples, seed) if model.conditional else None
-    images = cached_samples(run, model, checkpoint.digest, samples, labels, seed, dtype, say)
-    say("features")
-    extracted = extractor(images)
-    train_extracted = training_features(extractor, features_run(dataset, folder), train)
-    evaluated = EvaluatedModel(
+    samples = samples or default_samples(len(real.train.images))
+    evaluated = EvaluatedModel.of(
         model,
-        images,
-        labels,
-        extracted,
-        ImageMetrics(extractor, test),
-        train,
-        train_extracted,
-        reference,
-        ladder,
+        real,
+        samples,
         seed,
         dtype,
+        lambda labels, seed: cached_samples(run, model, checkpoint.digest, samples, labels, seed, dtype, say),
+        with_distances="distances" in groups and "classifier" in spaces,
     )
 
-    metrics = _measure(evaluated, groups, spaces, say) | training_metrics
-    fd = metrics.get("fd")
-    metrics |= summary_metrics(
-        history, reference.floors["fd"].value, reference.fd_of_noise, fd.value if fd else None
-    )
+    metrics = measured_groups(evaluated, groups, spaces, say) | training_metrics
+    fd, blur = metrics.get("fd"), real.first.reference.fd_of_blur
+    metrics |= summary_metrics(history, evaluated.floors["fd"], blur, fd.value if fd else None)
     here = devices.origin_here(device, _words(run, samples, seed, changes, groups, spaces))
-    origins = {"evaluation": with_digests(here, data), "training": training_origin}
-    found = _results(run.name, config, checkpoint.digest, evaluated, origins, metrics)
+    origins = {"evaluation": with_digests(here, real.splits), "training": training_origin}
+    found = as_results(run.name, config, checkpoint.digest, evaluated, origins, metrics)
     found = with_what_still_stands(found, _previous(run, say))
     write_atomically(run.results / "samples.png", draw_sheet(model, config.training.seed, dtype))
     if isinstance(model, HasLatent):
-        morph = LatentSpace(model, dtype).morph(extractor, config.training.seed)
+        morph = LatentSpace(model, dtype).morph(real.first.extractor, config.training.seed)
         write_atomically(run.results / "morph.png", to_png(morph, columns=len(morph)))
     results.save(run.results_path, found)
     return found
 
 
-def _results(
+def as_results(
     name: str,
     config: RunConfig,
     checkpoint_digest: str,
@@ -125,8 +101,8 @@ def _results(
     origins: dict[str, Origin],
     metrics: dict[str, Metric],
 ) -> Results:
-    """What was measured, with all that says of what."""
-    extractor, test = evaluated.image_metrics.extractor, evaluated.image_metrics.test
+    """What was measured of a run, with all that tells of what."""
+    extractor, test = evaluated.real.first.extractor, evaluated.real.test
     return Results(
         run=name,
         label=config.label,
@@ -136,14 +112,15 @@ def _results(
         checkpoint_digest=checkpoint_digest,
         extractor=extractor.name,
         extractor_digest=extractor.digest,
+        extractor_digests=evaluated.scales.digests,
         reference=f"test split of {test.spec.title}, {len(test.images)} images; "
         "the extractor shares its training split with the model",
-        sampler=evaluated.model.sampling,
+        sampler=evaluated.sampling,
         samples=len(evaluated.images),
         sampling_seed=evaluated.seed,
         metrics=metrics,
         class_names=list(test.spec.class_names),
-        class_shares=class_shares(evaluated.extracted.predicted, evaluated.classes).tolist(),
+        class_shares=class_shares(evaluated.extracted.predicted, evaluated.real.classes).tolist(),
         confusion=None if evaluated.confusion is None else evaluated.confusion.tolist(),
     )
 
@@ -156,7 +133,12 @@ def measured_before(run: Run, device: torch.device, samples: int | None = None) 
     _, checkpoint = load_model(run, device)
     extractor = load_extractor(dataset, device, run.home)
     words = _words(
-        run, samples or _samples(DATASETS[dataset].test_count), 0, None, DEFAULT_GROUPS, DEFAULT_SPACES
+        run,
+        samples or default_samples(DATASETS[dataset].train_count),
+        0,
+        None,
+        DEFAULT_GROUPS,
+        DEFAULT_SPACES,
     )
     expected, known = devices.origin_here(device, words), found.origins["evaluation"]
     now = (
@@ -178,16 +160,6 @@ def measured_before(run: Run, device: torch.device, samples: int | None = None) 
     return found if now == then else None
 
 
-def _samples(test_images: int) -> int:
-    return min(SAMPLES, SAMPLES_PER_TEST_IMAGE * test_images)
-
-
-def _labels_like_training(train: ImageData, n: int, seed: int) -> Tensor:
-    """Labels (n,) int64, as frequent as in the training split."""
-    rng = Generator(train.labels.device).manual_seed(seed)
-    return train.labels[torch.randint(len(train.labels), (n,), generator=rng, device=train.labels.device)]
-
-
 def _words(
     run: Run,
     samples: int,
@@ -207,12 +179,13 @@ def _words(
     return words
 
 
-def _measure(
+def measured_groups(
     evaluated: EvaluatedModel,
     groups: Collection[MetricGroup],
     spaces: Collection[FeatureSpace],
     say: Callable[[str], None],
 ) -> dict[str, Metric]:
+    """The metrics of these groups and feature spaces."""
     metrics: dict[str, Metric] = {}
     if "classifier" in spaces:
         for name, measured in GROUPS.items():
@@ -223,7 +196,7 @@ def _measure(
         say("second opinion")
         metrics |= random_feature_metrics(evaluated)
     if "inception" in spaces:
-        metrics |= inception_metrics(evaluated.images, evaluated.image_metrics.test.images, say)
+        metrics |= inception_metrics(evaluated.images, evaluated.real.test.images, say)
     return metrics
 
 

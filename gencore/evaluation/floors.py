@@ -1,34 +1,33 @@
 """Floors: the metrics of real images against real images, in the features of the data set's classifier.
 
-They are the best that a model can be expected to reach; pure noise is the other end. Both are measured once a
-data set, when its feature classifier is trained.
+They are the best that a model can be expected to reach. They are measured once a data set, when its feature
+classifiers are trained, at the number of images and for the class shares that models are evaluated with.
 """
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
 from gencore import devices
 from gencore.config.options import DatasetName
-from gencore.data.sources import SPLITS, with_digests
+from gencore.data.sources import SPLITS, ImageData, with_digests
 from gencore.data.sources import load as load_data
-from gencore.evaluation.records import Floor, ReferenceFigures
+from gencore.evaluation.real_images import RealImages, default_samples, half_floors, weights_of_classes
+from gencore.evaluation.records import ReferenceFigures
 from gencore.evaluation.training_features import training_features
 from gencore.metrics.classes import (
     class_shares,
     conditional_accuracy,
     confusion_matrix,
-    within_class_variance,
 )
-from gencore.metrics.corruptions import pure_noise
-from gencore.metrics.frechet import frechet_distance, moments
-from gencore.metrics.manifold import Manifold, manifold_figures
+from gencore.metrics.corruptions import ladder_for
+from gencore.metrics.frechet import Moments, frechet_distance, moments
 from gencore.models.feature_extractor import (
+    FIRST,
     FeatureExtractor,
     MissingFeaturesError,
     features_run,
@@ -37,81 +36,70 @@ from gencore.models.feature_extractor import (
 from gencore.store import results
 from gencore.store.runs import Run
 
-FLOOR_DRAWS = 8
-_MANIFOLD_METRICS = ("precision", "recall", "density", "coverage", "f1")
-
 
 def measure_reference_figures(
-    run: Run, device: torch.device, data_folder: Path | None, say: Callable[[str], None]
+    run: Run, device: torch.device, data_folder: Path | None, say: Callable[[str], None], extractor: str
 ) -> ReferenceFigures:
-    """Measure the floors of a data set with the classifier that `run` trained, and store them beside it."""
+    """Measure the floors of a data set with the classifier that `run` trained, and store them beside it.
+
+    Of `extractor`s beyond the first, only Fréchet distances are measured."""
     dataset = run.config().data.dataset
-    extractor = load_extractor(dataset, device, run.home)
+    features = load_extractor(dataset, device, run.home, extractor)
     data = {split: load_data(dataset, split, data_folder) for split in SPLITS}
     test, train = (data[split].to(device) for split in ("test", "train"))
     say(f"features of {len(test.images) + len(train.images)} real images")
-    test_extracted, classes = extractor(test.images), len(test.spec.class_names)
-    noise = pure_noise(test.images.shape, Generator(device).manual_seed(0))
+    test_extracted, classes = features(test.images), len(test.spec.class_names)
+    train_features = training_features(features, run, train).features
+    real = RealImages(test_extracted.features, train_features, train.labels)
     confusion = confusion_matrix(test.labels, test_extracted.predicted, classes)
+    shares, count = class_shares(test.labels, classes), default_samples(len(train.images))
+    is_first = extractor == FIRST
     reference = ReferenceFigures(
         dataset=dataset,
-        extractor_digest=extractor.digest,
+        extractor_digest=features.digest,
         test_accuracy=conditional_accuracy(confusion).mean,
         confusion=confusion.tolist(),
-        class_shares=class_shares(test.labels, classes).tolist(),
-        within_class_variance=within_class_variance(test_extracted.features, test.labels, classes).tolist(),
-        floors=_floors(test_extracted.features, training_features(extractor, run, train).features, say),
-        half_floors=_floors(test_extracted.features, None, say),
-        fd_of_noise=frechet_distance(moments(extractor(noise).features), moments(test_extracted.features)),
+        class_shares=shares.tolist(),
+        floors=real.floors(count, None, is_first, say),
+        floors_by_shares={
+            name: real.floors(count, weights, is_first, say)
+            for name, weights in weights_of_classes(shares).items()
+        },
+        half_floors=half_floors(test_extracted.features, say) if is_first else {},
+        fd_of_rungs=_fd_of_rungs(features, train, count, moments(test_extracted.features), say),
         origin=with_digests(devices.origin_here(device, ["features", dataset]), data),
     )
     results.save(run.results / "reference.json", reference)
     return reference
 
 
-def _floors(test: Tensor, train: Tensor | None, say: Callable[[str], None]) -> dict[str, Floor]:
-    """Real against real, FLOOR_DRAWS times: random training images against the test split, or its halves."""
-    rng = torch.Generator(test.device).manual_seed(0)
-    whole = Manifold.of(test) if train is not None else None
-    draws: dict[str, list[float]] = {}
-    for draw in range(FLOOR_DRAWS):
-        say(
-            f"floors, draw {draw + 1} of {FLOOR_DRAWS}, "
-            f"{'test halves' if train is None else 'train against test'}"
-        )
-        if train is None:
-            order = torch.randperm(len(test), generator=rng, device=test.device)
-            half = len(test) // 2
-            sample, against = test[order[:half]], test[order[half : 2 * half]]
-        else:
-            count = min(len(test), len(train))
-            sample, against = (
-                train[torch.randperm(len(train), generator=rng, device=test.device)[:count]],
-                test,
-            )
-        figures = manifold_figures(whole or Manifold.of(against), Manifold.of(sample))
-        for name in _MANIFOLD_METRICS:
-            draws.setdefault(name, []).append(getattr(figures, name))
-        draws.setdefault("fd", []).append(frechet_distance(moments(sample), moments(against)))
-    return {
-        name: Floor(
-            value=statistics.fmean(values),
-            standard_deviation=statistics.stdev(values),
-            samples=len(sample),
-            draws=FLOOR_DRAWS,
-        )
-        for name, values in draws.items()
-    }
+def _fd_of_rungs(
+    extractor: FeatureExtractor, train: ImageData, n: int, real: Moments, say: Callable[[str], None]
+) -> dict[str, float]:
+    """fd of n random training images under each corruption of the ladder."""
+    rng = Generator(train.images.device).manual_seed(0)
+    chosen = torch.randperm(len(train.images), generator=rng, device=train.images.device)[:n]
+    found = {}
+    for name, corrupt in ladder_for(train.spec.size, train.spec.native_size).items():
+        say(f"corrupted images: {name}")
+        images = corrupt(train.images[chosen], train.labels[chosen], rng).images
+        found[name] = frechet_distance(moments(extractor(images).features), real)
+    return found
 
 
 def load_reference_figures(
     dataset: DatasetName, extractor: FeatureExtractor, folder: Path
 ) -> ReferenceFigures:
     """Raises MissingFeaturesError where it was never measured, or was measured with another classifier."""
-    path = features_run(dataset, folder).results / "reference.json"
+    path = features_run(dataset, folder, extractor.kind).results / "reference.json"
     if not path.exists():
         raise MissingFeaturesError(f"no floors for {dataset} yet; run `gencore features {dataset}` first")
-    reference = results.load(path, ReferenceFigures)
+    try:
+        reference = results.load(path, ReferenceFigures)
+    except results.UnreadableError as error:
+        raise MissingFeaturesError(
+            f"{error}; an older version may have written it: run `gencore features {dataset} --resume`"
+        ) from error
     if reference.extractor_digest != extractor.digest:
         raise MissingFeaturesError(
             f"the floors of {dataset} belong to another classifier; "

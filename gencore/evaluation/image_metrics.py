@@ -5,6 +5,7 @@ Evaluation measures generated images, the self-test corrupted real ones.
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,6 +20,7 @@ from gencore.metrics.classes import (
     class_total_variation,
     classifier_score,
     confusion_matrix,
+    within_class_variance,
 )
 from gencore.metrics.diversity import Bins, diversity
 from gencore.metrics.frechet import frechet_distance, moments, sample_size_warning
@@ -48,7 +50,7 @@ class ImageMetrics:
             self.distances(images, extracted, seed)
             | _neighbours(self.manifold, extracted.features)
             | self.classes(extracted)
-            | self.diversity(images, extracted)
+            | self.diversity(images, extracted, extracted.predicted)
             | self.bin_differences(extracted)
         )
 
@@ -82,12 +84,16 @@ class ImageMetrics:
             "classifier_score": classifier_score(extracted.logits),
         }
 
-    def diversity(self, images: Tensor, extracted: Extracted) -> dict[str, float]:
-        """How much images vary, as a multiple of how much real ones do."""
+    def diversity(self, images: Tensor, extracted: Extracted, by_class: Tensor) -> dict[str, float]:
+        """How much images vary, over all and within classes (N,), as a multiple of how much real ones do."""
         variety = diversity(extracted.features, self.real.features, images, self.test.images)
+        within = within_class_variance(extracted.features, by_class, len(self.shares))
+        ratios = (within / self.variance_within_classes).tolist()
         return {
             "feature_distance_ratio": variety.feature_distance_ratio,
             "pixel_variance_ratio": variety.pixel_variance_ratio,
+            "within_class_variance": statistics.fmean(ratios),
+            "worst_within_class_variance": min(ratios),
         }
 
     def bin_differences(self, extracted: Extracted) -> dict[str, float]:
@@ -113,6 +119,11 @@ class ImageMetrics:
     def shares(self) -> Tensor:
         """Of the classes, by the labels: (K,) float64."""
         return class_shares(self.test.labels, len(self.test.spec.class_names))
+
+    @cached_property
+    def variance_within_classes(self) -> Tensor:
+        """Feature variance (K,) of the test split within each class, by its labels."""
+        return within_class_variance(self.real.features, self.test.labels, len(self.shares))
 
     @cached_property
     def confusion(self) -> Tensor:

@@ -17,18 +17,16 @@ from gencore.config.options import DatasetName
 from gencore.data.sources import SPLITS, with_digests
 from gencore.data.sources import load as load_data
 from gencore.evaluation.image_metrics import ImageMetrics
-from gencore.evaluation.records import Ladder, MetricLadder
+from gencore.evaluation.real_images import default_samples
+from gencore.evaluation.records import BARELY_WRONG, FAR_WORSE, Ladder, MetricLadder
 from gencore.metrics.catalog import METRICS, Better
-from gencore.metrics.corruptions import LADDER
+from gencore.metrics.corruptions import ladder_for
 from gencore.models.feature_extractor import FeatureExtractor, features_run, load_extractor
 from gencore.store import results
 from gencore.store.results import Origin
 
 DRAWS = 4
-SAMPLES = 10_000
 _CLEARLY = 4.0  # deviations between draws of real images, beyond the worst of them
-_WORST = ("pure noise", "single class")
-_BARELY_WRONG = "blurred"
 
 
 def measure_ladder(
@@ -47,7 +45,7 @@ def measure_ladder(
     data = {split: load_data(dataset, split, data_folder) for split in SPLITS}
     test, train = (data[split].to(device) for split in ("test", "train"))
     image_metrics, rng = ImageMetrics(extractor, test), Generator(device).manual_seed(0)
-    count = min(SAMPLES, len(train.images) // 2)  # so that draws differ
+    count = default_samples(len(train.images))
 
     draws = []
     for draw in range(DRAWS):
@@ -56,7 +54,9 @@ def measure_ladder(
         images, labels = train.images[chosen], train.labels[chosen]
         draws.append(image_metrics(images, extractor(images)))
     rungs = {}
-    for name, corrupt in LADDER.items():  # the last draw's images
+    for name, corrupt in ladder_for(
+        train.spec.size, train.spec.native_size
+    ).items():  # the last draw's images
         say(name)
         rung = corrupt(images, labels, rng)
         rungs[name] = image_metrics(rung.images, extractor(rung.images))
@@ -89,7 +89,7 @@ def metric_ladder(better: Better, real: list[float], rungs: Mapping[str, float])
         real=real,
         rungs=dict(rungs),
         sees=[rung for rung, bad in badness.items() if bad > bound],
-        misorders=[rung for rung in _WORST if badness[rung] < badness[_BARELY_WRONG]],
+        misorders=[rung for rung in FAR_WORSE if badness[rung] < badness[BARELY_WRONG]],
     )
 
 

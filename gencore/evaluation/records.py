@@ -6,10 +6,18 @@ They lie beside it as `reference.json` and `selftest.json`. Pages read them with
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict, Field
 
 from gencore.metrics.catalog import Better
 from gencore.store.results import Origin
+
+Shares = Literal["test", "uniform"]
+"""How often each class is asked for: as in the test split, or each as often."""
+FAR_WORSE = ("pure noise", "single class")
+BARELY_WRONG = "blurred"
+"""Rungs of the ladder (`gencore.metrics.corruptions`) that a sound metric orders."""
 
 
 class Floor(BaseModel):
@@ -23,7 +31,7 @@ class Floor(BaseModel):
 
 
 class ReferenceFigures(BaseModel):
-    """What the real images of a data set look like through its classifier; `reference.json` beside it."""
+    """What the real images of a data set look like through a classifier; `reference.json` beside it."""
 
     model_config = ConfigDict(frozen=True)
     dataset: str
@@ -31,11 +39,36 @@ class ReferenceFigures(BaseModel):
     test_accuracy: float
     confusion: list[list[int]] = Field(description="Test split; rows: true class, columns: recognised class.")
     class_shares: list[float] = Field(description="Of the test split, by its labels.")
-    within_class_variance: list[float] = Field(description="Of the test split's features, by class.")
     floors: dict[str, Floor] = Field(description="Random training images against the test split.")
-    half_floors: dict[str, Floor] = Field(description="One random half of the test split against the other.")
-    fd_of_noise: float = Field(description="Uniform pixel noise against the test split.")
+    floors_by_shares: dict[Shares, dict[str, Floor]] = Field(
+        description="Random training images of the classes in these shares against the test split."
+    )
+    half_floors: dict[str, Floor] = Field(
+        description="One random half of the test split against the other; empty but for the first extractor."
+    )
+    fd_of_rungs: dict[str, float] = Field(
+        description="Training images, as many as for the floors, corrupted as each rung of the ladder says."
+    )
     origin: Origin
+
+    @property
+    def fd_of_blur(self) -> float:
+        """Of barely wrong images, the bad end of the scale of a model's."""
+        return self.fd_of_rungs[BARELY_WRONG]
+
+    @property
+    def fd_of_noise(self) -> float:
+        """Of uniform pixel noise."""
+        return self.fd_of_rungs["pure noise"]
+
+    @property
+    def misorders(self) -> list[str]:
+        """Rungs far worse than a blur that the classifier's features put ahead of it; then it is not used."""
+        return [rung for rung in FAR_WORSE if self.fd_of_rungs[rung] < self.fd_of_blur]
+
+    def floors_for(self, shares: Shares | None) -> dict[str, Floor]:
+        """The floors of images of classes in these shares; None for those of the training split."""
+        return self.floors if shares is None else self.floors_by_shares[shares]
 
 
 class MetricLadder(BaseModel):

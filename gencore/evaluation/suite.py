@@ -7,7 +7,7 @@ is a function of the EvaluatedModel, a row in GROUPS and its name in `catalog.Me
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,15 +15,15 @@ from torch import Generator, Tensor
 
 from gencore import devices
 from gencore.data.batches import dequantise
-from gencore.data.sources import ImageData
 from gencore.evaluation.cas import cas_metrics
-from gencore.evaluation.controllability import Control, RealClasses, measure_control
+from gencore.evaluation.controllability import Control, RealClasses, control_of_images, measure_control
 from gencore.evaluation.cost import cost_metrics
-from gencore.evaluation.image_metrics import ImageMetrics
-from gencore.evaluation.records import Ladder, ReferenceFigures
+from gencore.evaluation.distances import Scales
+from gencore.evaluation.real_data import RealData
+from gencore.evaluation.records import Shares
 from gencore.latent.interpolation import PAIRS, PATHS, path_straightness, perceptual_path_length
 from gencore.metrics.catalog import MetricGroup
-from gencore.metrics.classes import conditional_accuracy, confusion_matrix, within_class_variance
+from gencore.metrics.classes import conditional_accuracy, confusion_matrix
 from gencore.metrics.extrapolation import fd_infinity
 from gencore.metrics.memorisation import memorisation
 from gencore.metrics.reconstruction import mse, psnr, ssim
@@ -35,50 +35,110 @@ FEWEST_TO_EXTRAPOLATE = 2000
 NEIGHBOURS_SOUGHT = 2000
 
 
+SAMPLING_SEEDS = 3
+"""Distances are means over this many sets of images."""
+DrawImages = Callable[[Tensor | None, int], Tensor]
+"""The model's images (N, C, H, W) uint8 of these labels (N,), None without, from a sampling seed."""
+
+
 @dataclass(frozen=True)
 class EvaluatedModel:
-    """A model, what it drew, and the real images beside it; all on one device."""
+    """A model, its images, and the real ones that they are compared with; all on one device."""
 
-    model: GenerativeModel
+    model: GenerativeModel | None  # None for images from outside
+    real: RealData
     images: Tensor  # (N, C, H, W) uint8
-    labels: Tensor | None  # (N,) the labels given to a conditional model
+    labels: Tensor | None  # (N,) those given to a conditional model, or that come with the images
     extracted: Extracted  # of the images
-    image_metrics: ImageMetrics  # of the test split
-    train: ImageData
-    train_extracted: Extracted
-    reference: ReferenceFigures
-    ladder: Ladder | None
+    floors: Mapping[str, float]
+    """Of as many real images, of classes in the same shares."""
+    scales: Scales
+    of_more_seeds: Sequence[Tensor]  # each like `images`, of another sampling seed
+    uniform: tuple[Scales, Tensor] | None  # of a conditional model, images of all classes alike
     seed: int
     dtype: torch.dtype
 
+    @classmethod
+    def of(
+        cls,
+        model: GenerativeModel,
+        real: RealData,
+        samples: int,
+        seed: int,
+        dtype: torch.dtype,
+        draw: DrawImages,
+        with_distances: bool = True,
+    ) -> EvaluatedModel:
+        """With `samples` images; distances take several times as many.
+
+        Raises ValueError where there are not as many real images."""
+        shares: Shares | None = "test" if model.conditional else None
+        floors, scales = real.first.floors(samples, shares, manifold=True), Scales.of(real, samples, shares)
+
+        def drawn(seed: int, shares: Shares | None) -> tuple[Tensor, Tensor | None]:
+            labels = real.labels(shares, samples, seed) if shares else None
+            return draw(labels, seed), labels
+
+        images, labels = drawn(seed, shares)
+        more = range(seed + 1, seed + SAMPLING_SEEDS) if with_distances else ()
+        uniform = None
+        if shares and with_distances:
+            uniform = Scales.of(real, samples, "uniform"), drawn(seed, "uniform")[0]
+        return cls(
+            model,
+            real,
+            images,
+            labels,
+            real.first.extractor(images),
+            floors,
+            scales,
+            [drawn(other, shares)[0] for other in more],
+            uniform,
+            seed,
+            dtype,
+        )
+
+    @classmethod
+    def of_images(
+        cls, images: Tensor, labels: Tensor | None, real: RealData, seed: int = 0
+    ) -> EvaluatedModel:
+        """Images (N, C, H, W) uint8 from outside, with the classes (N,) that they are meant to show, or None.
+
+        Raises ValueError where there are not as many real images."""
+        n = len(images)
+        floors, scales = real.first.floors(n, None, manifold=True), Scales.of(real, n, None)
+        extracted = real.first.extractor(images)
+        return cls(None, real, images, labels, extracted, floors, scales, [], None, seed, torch.float32)
+
     @property
-    def classes(self) -> int:
-        """How many classes the data set has."""
-        return len(self.train.spec.class_names)
+    def sampling(self) -> str:
+        """How the images were made, in words."""
+        return self.model.sampling if self.model else "images from outside"
 
     @property
     def confusion(self) -> Tensor | None:
         """Counts (K, K) by label given and class recognised; None without labels."""
-        return (
-            None
-            if self.labels is None
-            else confusion_matrix(self.labels, self.extracted.predicted, self.classes)
-        )
+        if self.labels is None:
+            return None
+        return confusion_matrix(self.labels, self.extracted.predicted, self.real.classes)
 
     def rng(self) -> Generator:
         """A new generator of the evaluation's seed, on the images' device."""
         return Generator(self.images.device).manual_seed(self.seed)
 
     def with_floors(self, figures: dict[str, float]) -> dict[str, Metric]:
-        """Figures with their floors and what they are blind to; of two floors, that of more draws."""
-        floors, blind = {name: floor.value for name, floor in self.reference.floors.items()}, {}
-        if self.ladder:
-            floors = {name: statistics.fmean(one.real) for name, one in self.ladder.metrics.items()} | floors
+        """Figures with their floors and what they are blind to.
+
+        Where nothing else gives a floor, the ladder's real images do, if they are as many."""
+        floors, blind = dict(self.floors), {}
+        if ladder := self.real.ladder:
+            if ladder.samples == len(self.images):
+                floors = {name: statistics.fmean(one.real) for name, one in ladder.metrics.items()} | floors
             blind = {
                 name: [rung for rung in one.rungs if rung not in one.sees]
-                for name, one in self.ladder.metrics.items()
+                for name, one in ladder.metrics.items()
             }
-        few, samples = self.image_metrics.warning(len(self.images)), len(self.images)
+        few, samples = self.real.image_metrics.warning(len(self.images)), len(self.images)
         return {
             name: Metric(
                 value=value,
@@ -92,15 +152,11 @@ class EvaluatedModel:
 
 
 def _distances(evaluated: EvaluatedModel) -> dict[str, Metric]:
-    real, samples = evaluated.image_metrics.real.features, len(evaluated.images)
+    real, samples = evaluated.real.image_metrics.real.features, len(evaluated.images)
     metrics = evaluated.with_floors(
-        evaluated.image_metrics.distances(evaluated.images, evaluated.extracted, evaluated.seed)
+        evaluated.real.image_metrics.distances(evaluated.images, evaluated.extracted, evaluated.seed)
     )
-    metrics["fd_of_noise"] = Metric(
-        value=evaluated.reference.fd_of_noise,
-        samples=len(real),
-        warning=evaluated.image_metrics.warning(samples),
-    )
+    metrics |= _over_floor(evaluated)
     if min(samples, len(real)) < FEWEST_TO_EXTRAPOLATE:
         reason = (
             f"needs {FEWEST_TO_EXTRAPOLATE} images a side; there are {samples} generated and {len(real)} real"
@@ -110,40 +166,48 @@ def _distances(evaluated: EvaluatedModel) -> dict[str, Metric]:
     return metrics | {"fd_infinity": Metric(value=endless.value, samples=samples, warning=endless.warning)}
 
 
+def _over_floor(evaluated: EvaluatedModel) -> dict[str, Metric]:
+    """Fréchet distances as multiples of their floor, over extractors and sampling seeds."""
+    metrics = {
+        "fd_over_floor": evaluated.scales.metric([evaluated.images, *evaluated.of_more_seeds]),
+        "fd_over_floor_uniform": Metric(value=None, reason="the model takes no labels"),
+        "blur_over_floor": evaluated.scales.blur(len(evaluated.images)),
+        "fd_of_blur": Metric(value=evaluated.real.first.reference.fd_of_blur),
+    }
+    if evaluated.uniform is not None:
+        scales, images = evaluated.uniform
+        metrics["fd_over_floor_uniform"] = scales.metric([images])
+    return metrics
+
+
 def _manifold(evaluated: EvaluatedModel) -> dict[str, Metric]:
-    return evaluated.with_floors(evaluated.image_metrics.neighbours(evaluated.extracted))
+    return evaluated.with_floors(evaluated.real.image_metrics.neighbours(evaluated.extracted))
 
 
 def _classes(evaluated: EvaluatedModel) -> dict[str, Metric]:
-    return evaluated.with_floors(evaluated.image_metrics.classes(evaluated.extracted))
+    return evaluated.with_floors(evaluated.real.image_metrics.classes(evaluated.extracted))
 
 
 def _diversity(evaluated: EvaluatedModel) -> dict[str, Metric]:
     """Variety over all images, within classes (asked for, else recognised), and by bins."""
-    metrics, samples = (
-        evaluated.with_floors(evaluated.image_metrics.diversity(evaluated.images, evaluated.extracted)),
-        len(evaluated.images),
-    )
     by_class = evaluated.extracted.predicted if evaluated.labels is None else evaluated.labels
-    variance = within_class_variance(evaluated.extracted.features, by_class, evaluated.classes).cpu()
-    ratios = variance / torch.tensor(evaluated.reference.within_class_variance)
-    metrics["within_class_variance"] = Metric(value=float(ratios.mean()), unit="of real", samples=samples)
-    metrics["worst_within_class_variance"] = Metric(
-        value=float(ratios.min()), unit="of real", samples=samples
+    metrics = evaluated.with_floors(
+        evaluated.real.image_metrics.diversity(evaluated.images, evaluated.extracted, by_class)
     )
-    fewest = evaluated.image_metrics.bins.fewest
+    samples = len(evaluated.images)
+    fewest = evaluated.real.image_metrics.bins.fewest
     if samples < fewest:
         absent = Metric(value=None, reason=f"needs {fewest} images to fill the bins; there are {samples}")
         return metrics | dict.fromkeys(("bins_total_variation", "bins_different"), absent)
-    return metrics | evaluated.with_floors(evaluated.image_metrics.bin_differences(evaluated.extracted))
+    return metrics | evaluated.with_floors(evaluated.real.image_metrics.bin_differences(evaluated.extracted))
 
 
 def _memorisation(evaluated: EvaluatedModel) -> dict[str, Metric]:
     """Whether samples are copies: a flag beside the same figure of test images, not part of any score."""
-    rng, train = evaluated.rng(), evaluated.train_extracted.features
+    rng, train = evaluated.rng(), evaluated.real.first.training.features
     few, real = (
         features[torch.randperm(len(features), generator=rng, device=features.device)[:NEIGHBOURS_SOUGHT]]
-        for features in (evaluated.extracted.features, evaluated.image_metrics.real.features)
+        for features in (evaluated.extracted.features, evaluated.real.image_metrics.real.features)
     )
     found = memorisation(few, train, real)
     return {
@@ -160,7 +224,7 @@ def _reconstruction(evaluated: EvaluatedModel) -> dict[str, Metric]:
     units = {"reconstruction_mse": "", "reconstruction_psnr": "dB", "reconstruction_ssim": ""}
     if not isinstance(evaluated.model, Reconstructs):
         return dict.fromkeys(units, Metric(value=None, reason="the model gives no image back"))
-    images = evaluated.image_metrics.test.images
+    images = evaluated.real.image_metrics.test.images
     with devices.autocast(images.device, evaluated.dtype):
         given_back = torch.cat(
             [evaluated.model.reconstruct(dequantise(chunk)) for chunk in images.split(1000)]
@@ -180,7 +244,7 @@ def _labels(evaluated: EvaluatedModel) -> dict[str, Metric]:
     accuracy, samples = conditional_accuracy(evaluated.confusion), len(evaluated.images)
     return {
         "conditional_accuracy": Metric(
-            value=accuracy.mean, floor=evaluated.reference.test_accuracy, samples=samples
+            value=accuracy.mean, floor=evaluated.real.first.reference.test_accuracy, samples=samples
         ),
         "worst_class_accuracy": Metric(value=accuracy.worst, samples=samples),
     }
@@ -188,16 +252,29 @@ def _labels(evaluated: EvaluatedModel) -> dict[str, Metric]:
 
 def _control(evaluated: EvaluatedModel) -> dict[str, Metric]:
     """Whether the model can be steered to each class in turn, by the best means it offers."""
-    image_metrics, train = evaluated.image_metrics, evaluated.train
+    image_metrics, train = evaluated.real.image_metrics, evaluated.real.train
     real = RealClasses.of(
         image_metrics.extractor,
         image_metrics.real,
         image_metrics.test.labels,
-        evaluated.train_extracted,
+        evaluated.real.first.training,
         train.labels,
         evaluated.seed,
     )
+    if evaluated.model is None:
+        return _control_of_images(evaluated.images, evaluated.labels, real)
     return control_metrics(measure_control(evaluated.model, real, evaluated.seed, evaluated.dtype))
+
+
+def _control_of_images(images: Tensor, labels: Tensor | None, real: RealClasses) -> dict[str, Metric]:
+    names = ("control_hit_rate", "control_worst_hit_rate", "control_chance", "control_coverage")
+    if labels is None:
+        return dict.fromkeys(names, Metric(value=None, reason="the images come without labels"))
+    fewest = int(labels.bincount(minlength=len(real.manifolds)).min())
+    if fewest < real.images_per_class:
+        reason = f"needs {real.images_per_class} images of each class; one has {fewest}"
+        return dict.fromkeys(names, Metric(value=None, reason=reason))
+    return control_metrics(control_of_images(images, labels, real))
 
 
 def control_metrics(found: Control) -> dict[str, Metric]:
@@ -218,7 +295,7 @@ def _latent(evaluated: EvaluatedModel) -> dict[str, Metric]:
     names = ("path_straightness", "perceptual_path_length")
     if not isinstance(evaluated.model, HasLatent):
         return dict.fromkeys(names, Metric(value=None, reason="the model has no latent"))
-    features = evaluated.image_metrics.extractor.network.features
+    features = evaluated.real.image_metrics.extractor.network.features
     with torch.no_grad():
         straight = path_straightness(evaluated.model, features, evaluated.rng())
         length = perceptual_path_length(evaluated.model, features, evaluated.rng())
@@ -229,6 +306,8 @@ def _latent(evaluated: EvaluatedModel) -> dict[str, Metric]:
 
 
 def _cost(evaluated: EvaluatedModel) -> dict[str, Metric]:
+    if evaluated.model is None:
+        return {}
     return cost_metrics(evaluated.model, evaluated.dtype)
 
 
@@ -236,7 +315,11 @@ def _cas(evaluated: EvaluatedModel) -> dict[str, Metric]:
     if evaluated.labels is None:
         return {"cas": _no_labels()}
     return cas_metrics(
-        evaluated.images, evaluated.labels, evaluated.train, evaluated.image_metrics.test, evaluated.seed
+        evaluated.images,
+        evaluated.labels,
+        evaluated.real.train,
+        evaluated.real.image_metrics.test,
+        evaluated.seed,
     )
 
 
@@ -263,12 +346,12 @@ GROUPS: dict[MetricGroup, Callable[[EvaluatedModel], dict[str, Metric]]] = {
 def random_feature_metrics(evaluated: EvaluatedModel) -> dict[str, Metric]:
     """Distances and neighbours in the features of an untrained network, with their floors."""
     chosen = torch.randperm(
-        len(evaluated.train.images), generator=evaluated.rng(), device=evaluated.images.device
+        len(evaluated.real.train.images), generator=evaluated.rng(), device=evaluated.images.device
     )
-    real = evaluated.train.images[chosen[: len(evaluated.images)]]
-    floors = evaluated.image_metrics.random_feature_metrics(real, evaluated.seed)
-    figures = evaluated.image_metrics.random_feature_metrics(evaluated.images, evaluated.seed)
-    few = evaluated.image_metrics.warning(len(evaluated.images))
+    real = evaluated.real.train.images[chosen[: len(evaluated.images)]]
+    floors = evaluated.real.image_metrics.random_feature_metrics(real, evaluated.seed)
+    figures = evaluated.real.image_metrics.random_feature_metrics(evaluated.images, evaluated.seed)
+    few = evaluated.real.image_metrics.warning(len(evaluated.images))
     return {
         name: Metric(value=value, floor=floors[name], samples=len(evaluated.images), warning=few)
         for name, value in figures.items()

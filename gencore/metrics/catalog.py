@@ -43,7 +43,7 @@ Need = Literal[
     "gradient norms in the event log",
     "quick distances in the event log",
 ]
-QualityPart = Literal["realism", "fidelity", "coverage", "balance"]
+QualityPart = Literal["realism", "fidelity", "variety", "coverage", "balance"]
 """What image quality is made of; `gencore.analysis.scores` says how."""
 TIMED_BATCHES = (1, 16, 100, 1000)
 """Batch sizes at which sampling is timed."""
@@ -102,7 +102,6 @@ _FRECHET = MetricInfo(
     group="distances",
     better="smaller",
     headline=True,
-    quality_part="realism",
     source=_HEUSEL,
     definition="Fréchet distance between Gaussians fitted to classifier features of generated and of real"
     " images:"
@@ -133,6 +132,7 @@ _NEIGHBOURS = (
         group="manifold",
         better="larger",
         headline=True,
+        quality_part="variety",
         source=_MANIFOLD,
         definition="Share of real images inside the generated manifold (k = 3)",
     ),
@@ -195,7 +195,7 @@ def _sampling_speed(batch: int) -> MetricInfo:
     )
 
 
-def _time_to(level: str, id: str, better: Better | None = None) -> MetricInfo:
+def _time_to(id: str, condition: str, level: str, better: Better | None = None) -> MetricInfo:
     return MetricInfo(
         id=id,
         title=f"Time to {level}",
@@ -204,9 +204,8 @@ def _time_to(level: str, id: str, better: Better | None = None) -> MetricInfo:
         unit="s",
         needs=("quick distances in the event log",),
         source=_OWN,
-        definition=f"Training time until the quick Fréchet distance has come {level} of the way from noise"
-        f" to real"
-        " images, on a logarithmic scale",
+        definition=f"Device time of training until the quick Fréchet distance {condition}, on a logarithmic"
+        " scale",
     )
 
 
@@ -223,11 +222,41 @@ _ROWS = (
         " sample",
     ),
     MetricInfo(
-        id="fd_of_noise",
-        title="Fréchet distance of noise",
+        id="fd_over_floor",
+        title="Fréchet distance ÷ floor",
+        group="distances",
+        better="smaller",
+        unit="× real images",
+        short="fd ÷ floor",
+        headline=True,
+        quality_part="realism",
+        source=_OWN,
+        definition="Fréchet distance divided by that of as many real images: geometric mean over the feature"
+        " extractors, mean over sampling seeds",
+    ),
+    MetricInfo(
+        id="fd_over_floor_uniform",
+        title="Fréchet distance ÷ floor, classes asked for alike",
+        group="distances",
+        needs=("a conditional model",),
+        unit="× real images",
+        source=_OWN,
+        definition="The same where each class is asked for equally often, of the model and of real images",
+    ),
+    MetricInfo(
+        id="fd_of_blur",
+        title="Fréchet distance of blurred images",
         group="distances",
         source=_OWN,
-        definition="Fréchet distance of uniform pixel noise: the bad end of the scale",
+        definition="Fréchet distance of real images blurred 3 × 3, in the first extractor's features",
+    ),
+    MetricInfo(
+        id="blur_over_floor",
+        title="Fréchet distance ÷ floor of blurred images",
+        group="distances",
+        unit="× real images",
+        source=_OWN,
+        definition="The same of real images blurred 3 × 3: the bad end of the scale of realism",
     ),
     MetricInfo(
         id="fid",
@@ -320,9 +349,11 @@ _ROWS = (
         id="within_class_variance",
         title="Variance within classes",
         group="diversity",
+        better="nearer 1",
         unit="of real",
         source=_OWN,
-        definition="Feature variance within a class divided by the real one, mean over the classes",
+        definition="Feature variance within a class divided by the real one, mean over the classes; below 1"
+        " for too little variety, above 1 where images are malformed",
     ),
     MetricInfo(
         id="worst_within_class_variance",
@@ -473,9 +504,8 @@ _ROWS = (
         definition="Time in which the device trained, without evaluation: on a CPU processor time divided by"
         " threads, so that other work on the machine does not count",
     ),
-    _time_to("50 %", "seconds_to_half", better="smaller"),
-    _time_to("75 %", "seconds_to_three_quarters"),
-    _time_to("90 %", "seconds_to_nine_tenths"),
+    _time_to("seconds_to_blur", "is that of real images blurred 3 × 3", "a blur", better="smaller"),
+    _time_to("seconds_to_half", "has come half of the way from the blur to real images", "half-way"),
     *map(_sampling_speed, TIMED_BATCHES),
     MetricInfo(
         id="peak_memory_mib",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -28,10 +29,10 @@ def pure_noise(shape: tuple[int, ...], rng: Generator) -> Tensor:
     return torch.randint(256, shape, dtype=torch.uint8, generator=rng, device=rng.device)
 
 
-def _blurred(images: Tensor, labels: Tensor, rng: Generator) -> Rung:
-    """Each pixel the mean of the 3 x 3 about it, edges repeated outwards."""
-    padded = F.pad(images.float(), (1, 1, 1, 1), mode="replicate")
-    return Rung(F.avg_pool2d(padded, 3, stride=1).round().to(torch.uint8), labels)
+def _blurred(images: Tensor, labels: Tensor, rng: Generator, width: int = 3) -> Rung:
+    """Each pixel the mean of the `width` x `width` about it, an odd number; edges repeated outwards."""
+    padded = F.pad(images.float(), (width // 2,) * 4, mode="replicate")
+    return Rung(F.avg_pool2d(padded, width, stride=1).round().to(torch.uint8), labels)
 
 
 def _noisy(images: Tensor, labels: Tensor, rng: Generator) -> Rung:
@@ -112,3 +113,11 @@ LADDER: dict[str, Corruption] = {
 Each returns new images that depend on nothing else, at least as many as one class holds. Raises ValueError on
 N < 2, another type or shape; the two about classes also where there is but one class.
 """
+
+
+def ladder_for(size: int, native_size: int | None) -> dict[str, Corruption]:
+    """The ladder for images of this size: of enlarged ones, the blur is over 3 x 3 of their own pixels.
+
+    Otherwise a blur of 8 x 8 digits that were enlarged to 28 x 28 would hardly be one."""
+    width = 2 * round((3 * size / (native_size or size) - 1) / 2) + 1  # odd
+    return LADDER | {"blurred": _checked(partial(_blurred, width=width))}

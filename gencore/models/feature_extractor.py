@@ -1,6 +1,4 @@
-"""The feature extractor of a data set: a classifier trained here, and what the real images look like through
-it.
-"""
+"""The feature extractors of a data set: classifiers trained here."""
 
 from __future__ import annotations
 
@@ -11,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gencore import devices
-from gencore.config.options import DatasetName
+from gencore.config.options import EXTRACTORS, DatasetName
 from gencore.config.sections import ClassifierConfig
 from gencore.data.batches import dequantise
 from gencore.data.registry import DATASETS, DatasetSpec
@@ -21,6 +19,8 @@ from gencore.store import runs
 from gencore.store.checkpoints import load_checkpoint, shapes_of
 from gencore.store.runs import Run
 
+FIRST = next(iter(EXTRACTORS))
+"""The extractor that all metrics are measured with; the others give distances."""
 _CHUNK = {"cpu": 100, "cuda": 1000}
 """Images at a time, by device type: activations of 100 images stay in a CPU's caches, which is twice as
 fast.
@@ -51,12 +51,14 @@ class FeatureExtractor:
     network: FeatureClassifier
     spec: DatasetSpec
     digest: str
+    kind: str
+    """Its name among EXTRACTORS."""
 
     @property
     def name(self) -> str:
         """Name for reports and results."""
         return (
-            f"gencore classifier for {self.spec.title}, penultimate layer "
+            f"gencore {self.kind} classifier for {self.spec.title}, penultimate layer "
             f"({self.network.feature.out_features}-d)"
         )
 
@@ -71,20 +73,20 @@ class FeatureExtractor:
         return Extracted(features, self.network.logits(features))
 
 
-def features_run(dataset: DatasetName, folder: Path | None = None) -> Run:
-    """The run that holds (or will hold) the classifier of `dataset`."""
-    return runs.run(f"features-{dataset}", folder)
+def features_run(dataset: DatasetName, folder: Path | None = None, extractor: str = FIRST) -> Run:
+    """The run that holds (or will hold) an extractor of `dataset`."""
+    return runs.run(f"features-{dataset}" + ("" if extractor == FIRST else f"-{extractor}"), folder)
 
 
 def load_extractor(
-    dataset: DatasetName, device: torch.device, folder: Path | None = None
+    dataset: DatasetName, device: torch.device, folder: Path | None = None, extractor: str = FIRST
 ) -> FeatureExtractor:
-    """The classifier of `dataset`, ready to compute in full float32.
+    """An extractor of `dataset`, ready to compute in full float32; without a name the first.
 
     Raises MissingFeaturesError naming the command that makes it, CheckpointError, or UnreadableError.
     """
     devices.use_full_float32()
-    run = features_run(dataset, folder)
+    run = features_run(dataset, folder, extractor)
     path = run.checkpoints / "final.safetensors"
     if not path.exists():
         raise MissingFeaturesError(
@@ -102,4 +104,13 @@ def load_extractor(
     )
     model.averaged.load_state_dict(checkpoint.section("average"))
     network = model.network.eval().requires_grad_(False).to(device).to(memory_format=torch.channels_last)
-    return FeatureExtractor(network, spec, checkpoint.digest)
+    return FeatureExtractor(network, spec, checkpoint.digest, extractor)
+
+
+def extractors_at_hand(dataset: DatasetName, folder: Path | None = None) -> list[str]:
+    """Names of the extractors of `dataset` that have been trained, the first one first."""
+    return [
+        name
+        for name in EXTRACTORS
+        if (features_run(dataset, folder, name).checkpoints / "final.safetensors").exists()
+    ]

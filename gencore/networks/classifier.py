@@ -1,30 +1,28 @@
-"""A small residual classifier; its penultimate layer is the space in which images are compared."""
+"""Small classifiers of different kinds; images are compared in the penultimate layer of each."""
 
 from __future__ import annotations
+
+from abc import ABC, abstractmethod
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+_PATCH, _DEPTH, _KERNEL = 2, 4, 5  # of the mixer
 
-class FeatureClassifier(nn.Module):
+
+class FeatureClassifier(nn.Module, ABC):
     """Images become features, features become logits: (B, C, H, W) -> (B, feature_dim) -> (B, classes)."""
 
-    def __init__(self, channels: int, classes: int, width: int, feature_dim: int) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
-        self.fine = _Residual(width, width)
-        self.middle = _Residual(width, 2 * width)
-        self.coarse = _Residual(2 * width, 2 * width)
-        self.feature = nn.Linear(2 * width, feature_dim)
-        self.logit = nn.Linear(feature_dim, classes)
+    feature: nn.Linear
+    logit: nn.Linear
+
+    @abstractmethod
+    def pooled(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) in [-1, 1] -> what `feature` takes, (B, feature.in_features)."""
 
     def features(self, x: Tensor) -> Tensor:
         """(B, C, H, W) in [-1, 1] -> (B, feature_dim)."""
-        h = F.max_pool2d(F.relu(self.stem(x)), 2)
-        h = self.fine(h)
-        h = F.max_pool2d(self.middle(h), 2)
-        h = self.coarse(h)
-        return self.feature(h.amax(dim=(2, 3)))  # (B, 2 width, H/4, W/4) -> (B, feature_dim)
+        return self.feature(self.pooled(x))
 
     def logits(self, features: Tensor) -> Tensor:
         """(B, feature_dim) -> (B, classes)."""
@@ -33,6 +31,89 @@ class FeatureClassifier(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) in [-1, 1] -> logits (B, classes)."""
         return self.logits(self.features(x))
+
+
+class ResidualClassifier(FeatureClassifier):
+    """Residual blocks (He et al. 2016); keeps the strongest response of each channel, wherever it is."""
+
+    def __init__(self, channels: int, size: int, classes: int, width: int, feature_dim: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width))
+        self.fine = _Residual(width, width)
+        self.middle = _Residual(width, 2 * width)
+        self.coarse = _Residual(2 * width, 2 * width)
+        self.feature = nn.Linear(2 * width, feature_dim)
+        self.logit = nn.Linear(feature_dim, classes)
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """As in the base class."""
+        h = F.max_pool2d(F.relu(self.stem(x)), 2)
+        h = self.fine(h)
+        h = F.max_pool2d(self.middle(h), 2)
+        h = self.coarse(h)
+        return h.amax(dim=(2, 3))  # (B, 2 width, H/4, W/4) -> (B, 2 width)
+
+
+class PlainClassifier(FeatureClassifier):
+    """Convolutions and average pooling (Simonyan & Zisserman 2015); keeps where each response is."""
+
+    def __init__(self, channels: int, size: int, classes: int, width: int, feature_dim: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            *_convolution(channels, width),
+            *_convolution(width, width),
+            nn.AvgPool2d(2),
+            *_convolution(width, 2 * width),
+            *_convolution(2 * width, 2 * width),
+            nn.AvgPool2d(2),
+            nn.Flatten(),
+        )
+        self.feature = nn.Linear(2 * width * (size // 4) ** 2, feature_dim)
+        self.logit = nn.Linear(feature_dim, classes)
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """As in the base class."""
+        return self.body(x)
+
+
+class MixerClassifier(FeatureClassifier):
+    """ConvMixer (Trockman & Kolter 2022): patches, mixed by depthwise and by pointwise convolutions in turn;
+    keeps the mean response of each channel.
+    """
+
+    def __init__(self, channels: int, size: int, classes: int, width: int, feature_dim: int) -> None:
+        super().__init__()
+        self.patches = nn.Sequential(
+            nn.Conv2d(channels, width, _PATCH, stride=_PATCH), nn.GELU(), nn.BatchNorm2d(width)
+        )
+        self.across = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(width, width, _KERNEL, groups=width, padding="same"),
+                nn.GELU(),
+                nn.BatchNorm2d(width),
+            )
+            for _ in range(_DEPTH)
+        )
+        self.within = nn.ModuleList(
+            nn.Sequential(nn.Conv2d(width, width, 1), nn.GELU(), nn.BatchNorm2d(width)) for _ in range(_DEPTH)
+        )
+        self.feature = nn.Linear(width, feature_dim)
+        self.logit = nn.Linear(feature_dim, classes)
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """As in the base class."""
+        h = self.patches(x)
+        for across, within in zip(self.across, self.within, strict=True):
+            h = within(h + across(h))
+        return h.mean(dim=(2, 3))  # (B, width, H/2, W/2) -> (B, width)
+
+
+CLASSIFIERS: dict[str, type[FeatureClassifier]] = {
+    "residual": ResidualClassifier,
+    "plain": PlainClassifier,
+    "mixer": MixerClassifier,
+}
+"""By the name of the network in a config."""
 
 
 class _Residual(nn.Module):
@@ -51,3 +132,11 @@ class _Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.shortcut(x) + self.body(x))
+
+
+def _convolution(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
+    return (
+        nn.Conv2d(channels_in, channels_out, 3, padding=1, bias=False),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(inplace=True),
+    )

@@ -1,8 +1,8 @@
 """The performance space: models as spheres around the ideal, or as balls at their scores.
 
-Axes are quality, stability and controllability where all of them are measured for every model shown; else the
-parts of image quality. A model's distance to the ideal at (1, 1, 1) is the radius of its sphere: smaller is
-better.
+Axes are quality, stability and controllability where all of them are measured for every model shown; without
+stability, which takes several seeds, efficiency in its place; else the parts of image quality. A model's
+distance to the ideal at (1, 1, 1) is the radius of its sphere: smaller is better.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ import plotly.graph_objects as go
 from gencore.analysis.comparison import MeanInterval
 from gencore.analysis.measured_models import Model
 from gencore.analysis.reported import Source
-from gencore.analysis.scores import ZONES, distance_to_ideal, position, quality_parts, score_of_seed, zone
+from gencore.analysis.scores import (
+    SEEDS_FOR_STABILITY,
+    ZONES,
+    distance_to_ideal,
+    quality_parts,
+    score_of_seed,
+    zone,
+)
 from gencore.reports.charts import GREY
 
 GOLD = "#E8B923"
@@ -26,6 +33,7 @@ Point = tuple[float, float, float]
 Axes = tuple[str, str, str]
 Interval = tuple[float, float] | None
 SCORES: Axes = ("quality", "stability", "controllability")
+OF_ONE_SEED: Axes = ("quality", "controllability", "efficiency")
 PARTS: Axes = ("realism", "fidelity", "coverage")
 View = Literal["distance to ideal", "own place"]
 _BALL = 0.035
@@ -104,14 +112,19 @@ def reported_models(sources: Sequence[Source]) -> list[ReportedModel]:
 
 
 def shared_axes(models: Sequence[Model]) -> Axes:
-    """SCORES where every model has all three, else PARTS."""
-    return SCORES if models and all(position(model.scores) for model in models) else PARTS
+    """The first of SCORES and OF_ONE_SEED that every model has all of, else PARTS."""
+    for axes in (SCORES, OF_ONE_SEED):
+        if models and all(model.scores[axis].value is not None for model in models for axis in axes):
+            return axes
+    return PARTS
 
 
 def caption(axes: Axes) -> str:
     """What the axes are, and why not others."""
     text = f"Axes: {', '.join(axes)}, each from 0 to 1."
     text += " The star is the ideal; a smaller sphere is a better model."
+    if axes == OF_ONE_SEED:
+        text += f" Efficiency stands for stability, which needs {SEEDS_FOR_STABILITY} seeds of every model."
     if axes == PARTS:
         text += " This is image quality alone: not every model shown has stability and controllability."
     return text
@@ -120,12 +133,8 @@ def caption(axes: Axes) -> str:
 def place(model: Model, axes: Axes) -> ModelPosition | None:
     """Where its results put `model` on `axes`; None where a coordinate was not measured."""
     parts = model.scores["quality"].parts
-    if axes == SCORES:
-        point = position(model.scores)
-    else:
-        x, y, z = (parts.get(axis) for axis in axes)
-        point = None if x is None or y is None or z is None else (x, y, z)
-    if point is None:
+    x, y, z = (parts.get(axis) if axes == PARTS else model.scores[axis].value for axis in axes)
+    if x is None or y is None or z is None:
         return None
     kinds = {
         one.origins["evaluation"].kind if "evaluation" in one.origins else "unknown" for one in model.results
@@ -133,7 +142,7 @@ def place(model: Model, axes: Axes) -> ModelPosition | None:
     return ModelPosition(
         name=model.name,
         runs=tuple(one.run for one in model.results),
-        point=point,
+        point=(x, y, z),
         origin=" and ".join(sorted(kinds)),
         colour=model.colour,
         axes=axes,

@@ -138,10 +138,11 @@ def _thinned(epochs: Sequence[float], values: Sequence[float | None]) -> tuple[l
 def quality_by_seconds(models: Sequence[Model], logs: Sequence[RunLog]) -> go.Figure | None:
     """Log score of the quick Fréchet distances by seconds of training, a line a run.
 
-    1 is the floor, 0 pure noise. A small sample biases a quick distance upwards, so the lines lie below what
-    the finished models reach. None where no log has a quick distance of a model with both ends of the scale.
+    1 is the floor, 0 a blur of 3 × 3 pixels. A small sample biases a quick distance upwards, so the lines lie
+    below what the finished models reach. None where no log has a quick distance of a model with both ends of
+    the scale.
     """
-    ends = {model.name: (model.floor("fd"), model.results[0].value("fd_of_noise")) for model in models}
+    ends = {model.name: (model.floor("fd"), model.results[0].value("fd_of_blur")) for model in models}
     figure = go.Figure()
     for log in logs:
         good, bad = ends[log.model]

@@ -22,7 +22,7 @@ from gencore.store.checkpoints import CheckpointError, load_checkpoint, save_che
 from gencore.store.runs import Run
 
 FOLDER = "drawn"  # under the run's checkpoints
-_KEPT = 3  # a few samplers or seeds; 10,000 digits are 8 MB
+_KEPT = 6  # a few samplers and seeds; 10,000 digits are 8 MB
 
 
 def cached_samples(
@@ -48,6 +48,7 @@ def cached_samples(
         "arithmetic": str(dtype),
         "device": devices.describe(model.device),
         "torch": torch.__version__,
+        "labels": "none" if labels is None else hashlib.sha256(labels.cpu().numpy().tobytes()).hexdigest(),
     }
     path = (
         run.checkpoints / FOLDER / f"{hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]}.safetensors"

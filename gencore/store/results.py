@@ -64,7 +64,10 @@ class Metric(_Record):
     spread: float | None = Field(
         None,
         description="Of timings the interquartile range over repetitions; of a mean over pairs its standard "
-        "error.",
+        "error; of a mean over sampling seeds their standard deviation.",
+    )
+    by_extractor: dict[str, float] = Field(
+        {}, description="By feature extractor, of a geometric mean over them."
     )
     samples: int | None = Field(None, description="Generated images it was measured on.")
     blind_to: list[str] = Field(
@@ -111,6 +114,10 @@ class Results(_Record):
     checkpoint_digest: str = Field(description="SHA-256 of the weights that were measured.")
     extractor: str
     extractor_digest: str
+    extractor_digests: dict[str, str] = Field(
+        {},
+        description="By name: of all extractors that distances were measured with; empty in older results.",
+    )
     reference: str
     sampler: str = Field(description="How the images were drawn, in words.")
     samples: int | None = Field(

@@ -1,7 +1,7 @@
 """What an event log says about how a training went: gradient spikes, decline after the best point, time to a
 quality.
 
-Pure functions of the events. s(fd) is the log score of a quick distance between pure noise (0) and the floor
+Pure functions of the events. s(fd) is the log score of a quick distance between a blur (0) and the floor
 (1); few images bias the distance upwards, so a training is never said to have reached a level too early."""
 
 from __future__ import annotations
@@ -18,27 +18,25 @@ from gencore.store.results import Metric
 
 TRAILING_STEPS = 200
 SPIKE_MADS = 6.0
-LEVELS = {"seconds_to_half": 0.5, "seconds_to_three_quarters": 0.75, "seconds_to_nine_tenths": 0.9}
-"""Metrics of time by the s(fd) that is to be reached."""
+LEVELS = {"seconds_to_blur": 0.0, "seconds_to_half": 0.5}
+"""Metrics of time by the s(fd) that is to be passed."""
 _CHUNK = 4096  # steps judged at once: their windows take 6.5 MB
 
 
 def summary_metrics(
-    events: list[Event], fd_floor: float, fd_of_noise: float, fd_at_end: float | None = None
+    events: list[Event], fd_floor: float, fd_of_blur: float, fd_at_end: float | None = None
 ) -> dict[str, Metric]:
     """How the training went, by its log; absent with the reason where the log cannot say.
 
     `fd_at_end` is the finished model's own distance: a level that no quick distance reached, but it does,
     took the whole training (a VAE draws from its fitted prior only then). Raises ValueError unless 0 <
-    fd_floor < fd_of_noise."""
+    fd_floor < fd_of_blur."""
     history = without_void(events)
     return {
         "gradient_spike_share": _spikes(history),
         "training_finite": _finite(history),
-        "fd_last_over_best": _last_over_best(history, fd_floor, fd_of_noise),
-    } | {
-        name: _seconds_to(level, history, fd_floor, fd_of_noise, fd_at_end) for name, level in LEVELS.items()
-    }
+        "fd_last_over_best": _last_over_best(history, fd_floor, fd_of_blur),
+    } | {name: _seconds_to(level, history, fd_floor, fd_of_blur, fd_at_end) for name, level in LEVELS.items()}
 
 
 def spike_share(norms: Sequence[float | None]) -> float | None:
@@ -96,29 +94,29 @@ def _finite(history: Sequence[Event]) -> Metric:
     return Metric(value=float(ended.status != "diverged"), unit="1: yes, 0: diverged", measured_in="training")
 
 
-def _last_over_best(history: Sequence[Event], fd_floor: float, fd_of_noise: float) -> Metric:
-    scores = [score for _, score in _quick_scores(history, fd_floor, fd_of_noise)]
+def _last_over_best(history: Sequence[Event], fd_floor: float, fd_of_blur: float) -> Metric:
+    scores = [score for _, score in _quick_scores(history, fd_floor, fd_of_blur)]
     if len(scores) < 2:
         return _absent("fewer than 2 quick distances")
     if max(scores) == 0:
-        return _absent("no quick distance was below that of pure noise")
+        return _absent("no quick distance was below that of a blur")
     last = 0.0 if _finite(history).value == 0 else scores[-1]
     return Metric(value=last / max(scores), unit="of s(fd)", measured_in="training")
 
 
 def _seconds_to(
-    level: float, history: Sequence[Event], fd_floor: float, fd_of_noise: float, fd_at_end: float | None
+    level: float, history: Sequence[Event], fd_floor: float, fd_of_blur: float, fd_at_end: float | None
 ) -> Metric:
-    scores = _quick_scores(history, fd_floor, fd_of_noise)
+    scores = _quick_scores(history, fd_floor, fd_of_blur)
     if not scores:
         return _absent("the event log holds no quick distances")
-    step = next((step for step, score in scores if score >= level), None)
+    step = next((step for step, score in scores if score > level), None)
     if step is not None:
         seconds = seconds_at(step, history)
         reason = None if seconds is not None else f"the event log lacks the progress of step {step}"
         return Metric(value=seconds, unit="s", measured_in="training", reason=reason)
     ended = _ended(history)
-    if ended and fd_at_end is not None and log_score(fd_at_end, fd_floor, fd_of_noise) >= level:
+    if ended and fd_at_end is not None and log_score(fd_at_end, fd_floor, fd_of_blur) > level:
         return Metric(
             value=device_seconds(ended),
             unit="s",
@@ -127,15 +125,15 @@ def _seconds_to(
         )
     best = max(score for _, score in scores)
     return _absent(
-        f"never reached {100 * level:.0f} % of the distance from noise to real;"
+        f"never passed {100 * level:.0f} % of the way from a blur to real images;"
         f" the best quick distance reached {math.floor(100 * best)} %"
     )
 
 
-def _quick_scores(history: Sequence[Event], fd_floor: float, fd_of_noise: float) -> list[tuple[int, float]]:
+def _quick_scores(history: Sequence[Event], fd_floor: float, fd_of_blur: float) -> list[tuple[int, float]]:
     """Step and s(fd) of each quick distance; one that was not finite scores 0."""
     return [
-        (event.step, 0.0 if event.fd is None else log_score(event.fd, fd_floor, fd_of_noise))
+        (event.step, 0.0 if event.fd is None else log_score(event.fd, fd_floor, fd_of_blur))
         for event in history
         if isinstance(event, QuickDistance)
     ]

@@ -1,0 +1,175 @@
+"""Images from a file or a folder, of whatever origin, checked before they are used."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from gencore.data.registry import DatasetSpec
+from gencore.data.verification import digest_of_tensors
+
+MOST_IMAGES = 1_000_000
+_MOST_BYTES = 4 * 2**30
+_PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
+
+
+class ImageSet(NamedTuple):
+    """Images, with the class that each is meant to show where that is known."""
+
+    images: Tensor  # (N, C, H, W) uint8
+    labels: Tensor | None  # (N,) int64
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of images and labels."""
+        none = torch.empty(0, dtype=torch.int64)
+        return digest_of_tensors(self.images, none if self.labels is None else self.labels)
+
+
+def read_images(path: Path, spec: DatasetSpec, labels: Path | None = None) -> ImageSet:
+    """Images in the form of the data set `spec`, with labels from `labels` or from beside them.
+
+    `path` is an NPZ (`images`, or its only array; `labels`), an IDX file, plain or .gz, or a folder of
+    pictures, whose sub-folders, if there are any, are named like the classes or by their numbers. `labels`
+    is an .npy, .csv or .txt of one class number an image, or an IDX file. Raises ValueError that names the
+    file and what was expected.
+    """
+    if not path.exists():
+        raise ValueError(f"{path} does not exist; name an .npz, an IDX file or a folder of pictures")
+    if path.is_dir():
+        arrays, found = _from_folder(path, spec)
+    elif path.suffix == ".npz":
+        arrays, found = _from_npz(path)
+    else:
+        arrays, found = _idx(path), None
+    images = _in_form(arrays, spec, path)
+    if labels is not None:
+        found = _labels(labels)
+    return ImageSet(images, None if found is None else _valid(found, len(images), spec, labels or path))
+
+
+def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            names = [name for name in archive.files if name != "labels"]
+            name = "images" if "images" in names else names[0] if len(names) == 1 else None
+            if name is None:
+                raise ValueError(f"{path} holds {', '.join(names) or 'nothing'}; call the array `images`")
+            return archive[name], archive["labels"] if "labels" in archive.files else None
+    except (OSError, EOFError, KeyError, struct.error) as error:
+        raise ValueError(f"{path} cannot be read as NPZ: {error}") from error
+    except ValueError as error:
+        raise error if str(path) in str(error) else ValueError(f"{path} cannot be read: {error}") from error
+
+
+def _idx(path: Path) -> np.ndarray:
+    """The unsigned bytes in an IDX file (LeCun's format), gzipped or not."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            start = file.read(4)
+            if len(start) < 4 or start[:3] != b"\0\0\x08":
+                raise ValueError(f"{path} is no IDX file of unsigned bytes, no .npz and no folder")
+            shape = struct.unpack(f">{start[3]}I", file.read(4 * start[3]))
+            size = int(np.prod(shape, dtype=np.int64))
+            if size > _MOST_BYTES:
+                raise ValueError(f"{path} claims {size} bytes; at most {_MOST_BYTES} are read")
+            content = file.read(size + 1)
+    except (OSError, EOFError, struct.error) as error:
+        raise ValueError(f"{path} cannot be read as IDX: {error}") from error
+    if len(content) != size:
+        raise ValueError(f"{path} holds {len(content)} bytes or more after its header, which claims {size}")
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _from_folder(path: Path, spec: DatasetSpec) -> tuple[np.ndarray, np.ndarray | None]:
+    """The pictures of a folder in the order of their names; labels where they lie in sub-folders."""
+    folders = sorted(inside for inside in path.iterdir() if inside.is_dir() and not inside.is_symlink())
+    groups = [(_class_of(folder.name, spec, path), folder) for folder in folders] or [(-1, path)]
+    found = [(label, picture) for label, folder in groups for picture in _pictures(folder)]
+    if not found:
+        raise ValueError(f"{path} holds no pictures ({', '.join(sorted(_PICTURES))})")
+    if len(found) > MOST_IMAGES:
+        raise ValueError(f"{path} holds {len(found)} pictures; at most {MOST_IMAGES} are read")
+    arrays = np.stack([_picture(picture, spec) for _, picture in found])
+    return arrays, np.array([label for label, _ in found]) if folders else None
+
+
+def _pictures(folder: Path) -> Iterator[Path]:
+    return iter(sorted(file for file in folder.iterdir() if file.suffix.lower() in _PICTURES))
+
+
+def _class_of(name: str, spec: DatasetSpec, path: Path) -> int:
+    if name in spec.class_names:
+        return spec.class_names.index(name)
+    if name.isdecimal() and int(name) < len(spec.class_names):
+        return int(name)
+    raise ValueError(
+        f"{path} has a folder {name}, which is no class of {spec.title}; name folders "
+        f"{', '.join(spec.class_names)}, or 0 to {len(spec.class_names) - 1}"
+    )
+
+
+def _picture(path: Path, spec: DatasetSpec) -> np.ndarray:
+    """A picture (H, W) or (H, W, 3); its size is looked at before it is decoded."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as picture:
+                if picture.size != (spec.size, spec.size):
+                    raise ValueError(
+                        f"{path} has {picture.size[0]} x {picture.size[1]} pixels; {spec.title} has "
+                        f"{spec.size} x {spec.size}, so resize the pictures first"
+                    )
+                return np.array(picture.convert("L" if spec.channels == 1 else "RGB"))
+    except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombWarning) as error:
+        raise ValueError(f"{path} is no picture that can be read: {error}") from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path} is refused: {error}") from error
+
+
+def _in_form(arrays: np.ndarray, spec: DatasetSpec, path: Path) -> Tensor:
+    """(N, C, H, W) uint8 of (N, H, W), (N, H, W, C) or (N, C, H, W)."""
+    c, size = spec.channels, spec.size
+    forms = [(size, size, c), (c, size, size)] + ([(size, size)] if c == 1 else [])
+    if arrays.dtype != np.uint8 or arrays.shape[1:] not in forms or not len(arrays):
+        raise ValueError(
+            f"{path} holds {arrays.dtype} of shape {arrays.shape}; expected uint8 (N, {size}, {size}"
+            f"{', 3' if c > 1 else ''}), pixels 0 to 255, N at least 1"
+        )
+    if len(arrays) > MOST_IMAGES:
+        raise ValueError(f"{path} holds {len(arrays)} images; at most {MOST_IMAGES} are read")
+    images = torch.from_numpy(np.ascontiguousarray(arrays))
+    if images.ndim == 3:
+        return images[:, None]
+    return images if arrays.shape[1:] == (c, size, size) else images.permute(0, 3, 1, 2).contiguous()
+
+
+def _labels(path: Path) -> np.ndarray:
+    try:
+        if path.suffix == ".npy":
+            return np.load(path, allow_pickle=False)
+        if path.suffix in {".csv", ".txt"}:
+            return np.loadtxt(path, delimiter=",", dtype=np.int64, ndmin=1)
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read as one class number an image: {error}") from error
+    return _idx(path)
+
+
+def _valid(labels: np.ndarray, n: int, spec: DatasetSpec, path: Path) -> Tensor:
+    classes = len(spec.class_names)
+    whole = np.issubdtype(labels.dtype, np.integer)
+    if labels.shape != (n,) or not whole or labels.min() < 0 or labels.max() >= classes:
+        raise ValueError(
+            f"{path} gives labels of shape {labels.shape} and {labels.dtype}; expected {n} integers "
+            f"from 0 to {classes - 1}"
+        )
+    return torch.from_numpy(labels.astype(np.int64))
