@@ -26,7 +26,7 @@ from pathlib import Path
 from gencore import devices
 from gencore.analysis.comparison import Comparison
 from gencore.cli.main import main as gencore
-from gencore.config.options import HasSamplers
+from gencore.config.options import EXTRACTORS, HasSamplers
 from gencore.evaluation import training_features
 from gencore.evaluation.records import Ladder, ReferenceFigures
 from gencore.evaluation.sampler_sweep import SamplerSweep
@@ -130,8 +130,9 @@ def measure(target: Run) -> None:
         dataset = target.config().data.dataset
         run_command("features", dataset, "--resume")
         run_command("selftest", dataset)
-        mark_as_shipped(target.results / "reference.json", ReferenceFigures)
         mark_as_shipped(target.results / "selftest.json", Ladder)
+        for run in extractor_runs(target):
+            mark_as_shipped(run.results / "reference.json", ReferenceFigures)
     else:
         run_command("evaluate", target.name)
         found = target.load_results()
@@ -142,9 +143,16 @@ def measure(target: Run) -> None:
         if isinstance(target.config().model, HasSamplers):
             measure_steps(target)
     shutil.rmtree(target.checkpoints / FOLDER, ignore_errors=True)  # images generated to be measured
-    extractor = features_run(target.config().data.dataset)
-    shutil.rmtree((extractor.checkpoints / training_features.FILE).parent, ignore_errors=True)
-    (target.results / ".lock").unlink(missing_ok=True)  # left by measuring; no one trains a shipped run
+    for run in extractor_runs(target):
+        shutil.rmtree((run.checkpoints / training_features.FILE).parent, ignore_errors=True)
+        (run.results / ".lock").unlink(missing_ok=True)  # left by measuring; no one trains a shipped run
+    (target.results / ".lock").unlink(missing_ok=True)
+
+
+def extractor_runs(target: Run) -> list[Run]:
+    """The runs of the feature extractors of the data set that `target` is of, beside it."""
+    dataset = target.config().data.dataset
+    return [features_run(dataset, target.home, name) for name in EXTRACTORS]
 
 
 def measure_steps(target: Run) -> None:
@@ -187,7 +195,9 @@ def main() -> None:
             ship_comparison(arguments.home, name.removeprefix("comparisons/"), arguments.note)
             continue
         if arguments.home:
-            ship(runs.run(name, arguments.home), runs.run(name))
+            source = runs.run(name, arguments.home)
+            for run in extractor_runs(source) if name.startswith("features-") else [source]:
+                ship(run, runs.run(run.name))
         measure(runs.run(name))
 
 

@@ -43,7 +43,7 @@ Need = Literal[
     "gradient norms in the event log",
     "quick distances in the event log",
 ]
-QualityPart = Literal["realism", "fidelity", "variety", "coverage", "balance"]
+QualityPart = Literal["realism", "fidelity", "variety", "coverage", "balance", "novelty"]
 """What image quality is made of; `gencore.analysis.scores` says how."""
 TIMED_BATCHES = (1, 16, 100, 1000)
 """Batch sizes at which sampling is timed."""
@@ -396,6 +396,7 @@ _ROWS = (
         id="authentic_share",
         title="Authentic share",
         group="memorisation",
+        quality_part="novelty",
         source="Alaa et al. 2022",
         definition="Share of the images that are farther from their nearest training image than that image"
         " is from its"
