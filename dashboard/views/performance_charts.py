@@ -21,14 +21,15 @@ from gencore.metrics import catalog
 from gencore.reports import charts, training_curves
 
 MEANING = {
-    "quality": "Geometric mean of realism (Fréchet distance between pure noise and real images), fidelity "
-    "(precision), coverage and balance (of the classes), each relative to real images.",
-    "stability": "Share of seeds that neither diverged nor collapsed × geometric mean of: similarity of the "
-    "seeds, last against best Fréchet distance, absence of gradient spikes.",
+    "quality": "Geometric mean of realism (Fréchet distance between a blur and real images), fidelity "
+    "(precision), variety (recall), coverage and balance (of the classes), each relative to real images; "
+    "times novelty, which is 0 for copies of training images.",
+    "stability": "How far the seeds ended from collapse × geometric mean of: similarity of the seeds, last "
+    "against best Fréchet distance, absence of gradient spikes. Needs 3 seeds.",
     "controllability": "Whether a model generates the requested class, and varied images of it, by the best "
     "control that it offers.",
-    "efficiency": "Geometric mean of training time, sampling time and memory, on scales that are the same "
-    "for all models.",
+    "efficiency": "Geometric mean of training time until images are better than a blur, sampling time and "
+    "memory, on fixed scales; only of models that were trained and timed on one kind of machine.",
 }
 
 
@@ -80,8 +81,16 @@ def metrics(found: MeasuredModels) -> None:
         training_curves.quality_by_seconds(found.models, found.logs),
         "learning",
         "Log score of the quick Fréchet distance by seconds of training",
-        "1 is the value of real images, 0 of pure noise. A quick distance is measured on few images, which "
+        "1 is the value of real images, 0 of a blur. A quick distance is measured on few images, which "
         "makes it larger, so finished models score higher than their line. Not every run has logged it.",
+    )
+    st.subheader("Quality at equal budgets", anchor=False)
+    _plot(
+        training_curves.quality_by_budget(found.models, found.members),
+        "budgets",
+        "Fréchet distance divided by its floor after 1, 3, 10 and 30 minutes of training, a line a run",
+        "Lower is better: 1 is the value of real images. Each line ends where its training did. "
+        "`gencore budgets RUN` measures it.",
     )
     st.subheader("Main metrics", anchor=False)
     _plot(
@@ -124,15 +133,15 @@ def _quality_by_cost(models: Sequence[Model]) -> None:
 def table(found: MeasuredModels) -> None:
     """Scores, Fréchet distance and origin, a row a model."""
     st.subheader("Scores", anchor=False)
-    fd = catalog.title("fd")
-    curve = f"{fd} by epoch"
+    fd = catalog.title("fd_over_floor")
+    curve = f"{catalog.title('fd')} by epoch"
     progress = {
         name: st.column_config.ProgressColumn(name, min_value=0, max_value=1, format="%.2f", width=90)
         for name in SCORES
     }
     columns = progress | {
         "images": st.column_config.ImageColumn("", width=150),
-        fd: st.column_config.TextColumn(fd, help="`fd`"),
+        fd: st.column_config.TextColumn(fd, help="`fd_over_floor`"),
         curve: st.column_config.LineChartColumn(
             curve, width=110, help="The quick distance of the first seed, on a log scale."
         ),
@@ -155,7 +164,7 @@ def _row(model: Model, members: Sequence[MeasuredRun], fd: str, curve: str) -> d
         "model": model.name,
         "origin": " and ".join(sorted({measured_models.origin(one) for one in model.results})),
         **{name: model.scores[name].value for name in SCORES},
-        fd: charts.shown(model.estimate("fd"), "fd"),
+        fd: charts.shown(model.estimate("fd_over_floor"), "fd_over_floor"),
         curve: [math.log10(value) for value in run_catalog.trace(first.run).distances if value > 0],
         "training": duration(seconds.mean if seconds else None),
         "seeds": len(members),

@@ -19,7 +19,7 @@ from gencore.analysis.comparison import MeanInterval
 from gencore.analysis.reported import Source, reported
 from gencore.analysis.scores import Score, scores, unlike_machines
 from gencore.config.options import RunConfig
-from gencore.evaluation.records import Ladder
+from gencore.evaluation.records import BUDGETS_FILE, Budgets, Ladder
 from gencore.metrics import catalog
 from gencore.store import events, results, runs
 from gencore.store.events import Event, Sheet
@@ -95,6 +95,8 @@ class MeasuredRun:
     events: tuple[Event, ...]
     sheet: bytes | None
     """Its samples as a PNG; None where it has none that can be read."""
+    budgets: Budgets | None = None
+    """How good it was after growing parts of its training; None where that was not measured."""
 
 
 @dataclass(frozen=True)
@@ -138,13 +140,15 @@ def load_measured_models(names: Sequence[str], folder: Path | None = None) -> Me
         try:
             config, measured = run.config(), run.load_results()
             log = tuple(events.tail(run.events_path).events)
+            path = run.results / BUDGETS_FILE
+            budgets = results.load(path, Budgets) if path.exists() else None
         except UnreadableError as error:
             left_out[run.name] = str(error)
             continue
         if measured is None:
             left_out[run.name] = f"not measured yet; `gencore evaluate {run.name}` does it"
             continue
-        members.append(MeasuredRun(run, config, measured, log, _sheet(run, log)))
+        members.append(MeasuredRun(run, config, measured, log, _sheet(run, log), budgets))
     if not members:
         raise ValueError(
             "no run to report on: " + "; ".join(f"{name}: {reason}" for name, reason in left_out.items())

@@ -211,6 +211,40 @@ class Steps(CommonOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeasureBudgets(CommonOptions):
+    """Measure how good a training was after 1, 3, 10 and 30 minutes of work; write budgets.json."""
+
+    names: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="RUN...")]
+    samples: int | None = None
+    """Images per point [5000, or half as many as the training split has if that is fewer]."""
+    seed: int = 0
+    """Seed of the noise."""
+    as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
+    """Print what was measured as JSON."""
+
+    def __call__(self) -> int:
+        """Run the command; returns the exit code."""
+        if not self.names:
+            raise ValueError("name at least one run; `gencore runs` lists them")
+        check_samples(self.samples)
+        members = [runs.run(name, self.folder) for name in self.names]
+        for run in members:
+            run.config()  # all refusals come before the first measurement
+        device = self.pick_device()
+        from gencore.evaluation import budgets
+
+        found = []
+        for run in members:
+            with run.claim():
+                found.append(budgets.measure(run, device, self.samples, self.seed, self.data_dir, say))
+        if self.as_json:
+            print(json.dumps([one.model_dump(mode="json") for one in found], indent=1))
+        else:
+            tables.show_budgets(found)
+        return DONE
+
+
+@dataclass(frozen=True, kw_only=True)
 class SelfTest(CommonOptions):
     """Show how each metric reacts to real images that are corrupted in known ways."""
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from tyro import _errors
 from tyro.conf import AvoidSubcommands, OmitArgPrefixes, OmitSubcommandPrefixes
 
-from gencore.cli.measuring import Evaluate, Export, Measure, Report, Sample, SelfTest, Steps
+from gencore.cli.measuring import Evaluate, Export, Measure, MeasureBudgets, Report, Sample, SelfTest, Steps
 from gencore.cli.status import Doctor, Migrate, Runs, Schema, Stop
 from gencore.cli.training import Compare, Distill, Features, Train
 from gencore.config.families import variants
@@ -35,6 +35,7 @@ COMMANDS: dict[str, type[Command]] = {
     "measure": Measure,
     "selftest": SelfTest,
     "steps": Steps,
+    "budgets": MeasureBudgets,
     "report": Report,
     "export": Export,
     "schema": Schema,

@@ -20,7 +20,7 @@ from rich.text import Text
 from gencore.analysis.comparison import Comparison
 from gencore.analysis.scores import SCORES, first_places
 from gencore.analysis.warnings import find_warnings
-from gencore.evaluation.records import Ladder
+from gencore.evaluation.records import Budgets, Ladder
 from gencore.metrics import catalog
 from gencore.store.results import Metric, Results
 
@@ -125,6 +125,22 @@ def show_ladder(found: Ladder) -> None:
         "· not distinguished from real images; fails by: corruptions that score better than a 3x3 blur,"
         " though they are far worse"
     )
+
+
+def show_budgets(found: Sequence[Budgets]) -> None:
+    """A row a run and budget."""
+    rows: list[dict[str, object]] = [
+        {
+            "run": one.run,
+            "device seconds": round(point.device_seconds),
+            "step": point.step,
+            "fd ÷ floor": point.fd_over_floor,
+            **point.by_extractor,
+        }
+        for one in found
+        for point in one.points
+    ]
+    show(rows, list(rows[0]) if rows else [], empty="nothing measured")
 
 
 def show_sampler_sweep(curve: SamplerSweep) -> None:

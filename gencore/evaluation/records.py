@@ -1,7 +1,7 @@
-"""Records of the classifier that the models of a data set are measured with: floors and ladder.
+"""Records of what is measured: floors and ladder of a classifier, a training at growing budgets.
 
-They lie beside it as `reference.json` and `selftest.json`. Pages read them without torch; `floors.py` and
-`ladder.py` measure them.
+They lie beside it as `reference.json`, `selftest.json` and `budgets.json`. Pages read them without torch;
+`floors.py`, `ladder.py` and `budgets.py` measure them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ Shares = Literal["test", "uniform"]
 """How often each class is asked for: as in the test split, or each as often."""
 FAR_WORSE = ("pure noise", "single class")
 BARELY_WRONG = "blurred"
+BUDGETS_FILE = "budgets.json"
 """Rungs of the ladder (`gencore.metrics.corruptions`) that a sound metric orders."""
 
 
@@ -100,3 +101,29 @@ class Ladder(BaseModel):
     samples: int
     metrics: dict[str, MetricLadder]
     origin: Origin
+
+
+class BudgetPoint(BaseModel):
+    """How good a model was after a training of some length."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    device_seconds: float = Field(description="In which the device had trained it.")
+    step: int
+    fd_over_floor: float
+    by_extractor: dict[str, float]
+    origin: Origin
+
+
+class Budgets(BaseModel):
+    """One training at growing budgets, the last point its end; `budgets.json` beside its results."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    run: str
+    samples: int
+    seed: int = Field(description="Of the samples.")
+    device: str = Field(description="That trained it.")
+    threads: int
+    blur_over_floor: float = Field(description="Of barely wrong images, to compare with.")
+    points: list[BudgetPoint]

@@ -239,8 +239,11 @@ def _reconstruction(evaluated: EvaluatedModel) -> dict[str, Metric]:
 
 def _labels(evaluated: EvaluatedModel) -> dict[str, Metric]:
     """Whether what was asked for came."""
+    names = ("conditional_accuracy", "worst_class_accuracy")
     if evaluated.confusion is None:
-        return dict.fromkeys(("conditional_accuracy", "worst_class_accuracy"), _no_labels())
+        return dict.fromkeys(names, _no_labels())
+    if not evaluated.confusion.sum(dim=1).all():
+        return dict.fromkeys(names, Metric(value=None, reason="not every class was asked for"))
     accuracy, samples = conditional_accuracy(evaluated.confusion), len(evaluated.images)
     return {
         "conditional_accuracy": Metric(

@@ -125,40 +125,35 @@ def _row(model: Model, headline: Sequence[str]) -> Row:
 
 
 def _plots(loaded: MeasuredModels) -> list[Plot]:
+    return _plots_of_the_space(loaded) + [
+        plot for plot in _plots_of_metrics(loaded) if plot.figure is not None
+    ]
+
+
+def _plots_of_the_space(loaded: MeasuredModels) -> list[Plot]:
+    """The performance space in both views; none where no model has a place in it."""
     axes = spheres.shared_axes(loaded.models)
     places = [place for model in loaded.models if (place := spheres.place(model, axes))]
-    found: list[Plot] = []
-    if places:
-        reported_points = spheres.reported_models(loaded.reported) if axes == spheres.SCORES else []
-        caption = spheres.caption(axes)
-        lost = [model.name for model in loaded.models if model.name not in {place.name for place in places}]
-        caption += f" Not shown: {', '.join(lost)}, for which an axis was not measured." if lost else ""
-        alt = spheres.describe(places)
-        found.append(
-            Plot(
-                "Distance to the ideal",
-                spheres.performance_space(places, "distance to ideal"),
-                alt,
-                caption,
-                wide=False,
-            )
-        )
-        own = "Each ball is at the model's scores; a pale ellipsoid is the 95 % interval over seeds."
-        own += (
-            " Grey rings are scores that other projects report, by their own metrics."
-            if reported_points
-            else ""
-        )
-        found.append(
-            Plot(
-                "Scores in space",
-                spheres.performance_space(places, "own place", reported_points),
-                alt,
-                own,
-                wide=False,
-            )
-        )
-    made = (
+    if not places:
+        return []
+    reported_points = spheres.reported_models(loaded.reported) if axes == spheres.SCORES else []
+    caption, alt = spheres.caption(axes), spheres.describe(places)
+    lost = [model.name for model in loaded.models if model.name not in {place.name for place in places}]
+    caption += f" Not shown: {', '.join(lost)}, for which an axis was not measured." if lost else ""
+    own = "Each ball is at the model's scores; a pale ellipsoid is the 95 % interval over seeds."
+    if reported_points:
+        own += " Grey rings are scores that other projects report, by their own metrics."
+    to_ideal = spheres.performance_space(places, "distance to ideal")
+    at_own_place = spheres.performance_space(places, "own place", reported_points)
+    return [
+        Plot("Distance to the ideal", to_ideal, alt, caption, wide=False),
+        Plot("Scores in space", at_own_place, alt, own, wide=False),
+    ]
+
+
+def _plots_of_metrics(loaded: MeasuredModels) -> tuple[Plot, ...]:
+    """All other plots; the figure of one is None where too little was measured for it."""
+    return (
         Plot(
             "Strengths",
             charts.radar(loaded.models),
@@ -198,8 +193,13 @@ def _plots(loaded: MeasuredModels) -> list[Plot]:
             "Losses by epoch, a panel a model",
             "Losses of different families do not compare; long logs are shown as means of sections.",
         ),
+        Plot(
+            "Quality at equal budgets",
+            training_curves.quality_by_budget(loaded.models, loaded.members),
+            "Fréchet distance divided by its floor after growing parts of each training",
+            "Lower is better: 1 is the value of real images. Each line ends where its training did.",
+        ),
     )
-    return found + [plot for plot in made if plot.figure is not None]
 
 
 def _curve_caption(loaded: MeasuredModels) -> str:

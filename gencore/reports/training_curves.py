@@ -7,7 +7,7 @@ zoom every second.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import cycle
@@ -16,7 +16,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from gencore.analysis.measured_models import Model, RunLog
+from gencore.analysis.measured_models import MeasuredRun, Model, RunLog
 from gencore.metrics.scale import log_score
 from gencore.reports.charts import GREY, LEGEND, dressed, see_through
 from gencore.store.events import Progress, QuickDistance, without_void
@@ -156,6 +156,34 @@ def quality_by_seconds(models: Sequence[Model], logs: Sequence[RunLog]) -> go.Fi
             figure.add_trace(line.trace(showlegend=is_first).update(legendgroup=log.model))
     figure.update_yaxes(range=[0, 1.02], title="score of the quick distance")
     figure.update_xaxes(title="seconds of training", rangemode="tozero")
+    return _styled(figure, 380) if figure.data else None
+
+
+def quality_by_budget(
+    models: Sequence[Model], members: Mapping[str, Sequence[MeasuredRun]]
+) -> go.Figure | None:
+    """fd ÷ floor of each model after growing parts of its training, a line a run, on logarithmic axes.
+
+    None where no run was measured at its budgets."""
+    figure = go.Figure()
+    for model in models:
+        for place, member in enumerate(one for one in members[model.name] if one.budgets):
+            points = member.budgets.points if member.budgets else []
+            figure.add_trace(
+                go.Scatter(
+                    x=[point.device_seconds / 60 for point in points],
+                    y=[point.fd_over_floor for point in points],
+                    mode="lines+markers",
+                    name=escape(model.name),
+                    legendgroup=model.name,
+                    showlegend=not place,
+                    line=dict(color=model.colour),
+                    hovertemplate=f"{escape(member.run.name)}<br>%{{x:.1f}} minutes: %{{y:.3g}} × floor"
+                    "<extra></extra>",
+                )
+            )
+    figure.update_yaxes(type="log", title="Fréchet distance ÷ floor")
+    figure.update_xaxes(type="log", title="minutes in which the device trained it")
     return _styled(figure, 380) if figure.data else None
 
 
