@@ -16,37 +16,45 @@ from gencore.store import results, runs
 
 README = Path(__file__).resolve().parent.parent / "README.md"
 COLUMNS = (
-    "fd",
-    "fd_random",
-    "kd",
     "precision",
     "recall",
     "coverage",
     "conditional_accuracy",
-    "worst_within_class_variance",
+    "within_class_variance",
+    "authentic_share",
 )
-COMPARISON = "mnist-2-epochs"
-COMPARED = ("fd", "recall", "coverage", "quality", "controllability")
+RATIO = "fd_over_floor"
+COMPARISON = "mnist"
+"""A comparison over seeds that may ship; without it the README has no table of seeds."""
+COMPARED = (RATIO, "recall", "coverage", "quality", "stability", "controllability")
 
 
 def figure(value: float | None, digits: int = 3) -> str:
     return "–" if value is None else f"{value:.{digits}g}"
 
 
+def ratio(found: results.Results) -> str:
+    """The mean over sampling seeds with their deviation, and the range over feature extractors."""
+    metric = found.metrics[RATIO]
+    spread = f" ± {figure(metric.spread, 2)}" if metric.spread is not None else ""
+    low, high = min(metric.by_extractor.values()), max(metric.by_extractor.values())
+    return f"{figure(metric.value)}{spread} | {figure(low, 2)} to {figure(high, 2)}"
+
+
 def row(found: results.Results) -> str:
     seconds, speed = found.value("training_seconds"), found.value("samples_per_second_100")
     cells = [
         found.label,
+        ratio(found),
         *(figure(found.value(name)) for name in COLUMNS),
-        figure(found.metrics["fd"].over_floor),
         "–" if seconds is None else f"{seconds / 60:.0f} min",
         "–" if speed is None else f"{speed:,.0f}",
     ]
     return f"| {' | '.join(cells)} |"
 
 
-def score_row(found: results.Results) -> str:
-    of_model = scores.scores([found])
+def score_row(found: results.Results, unlike: str) -> str:
+    of_model = scores.scores([found], unlike=unlike)
     return f"| {' | '.join([found.label, *(figure(of_model[name].value, 2) for name in scores.SCORES)])} |"
 
 
@@ -64,32 +72,42 @@ def table() -> str:
     members = [one for preset in HEADLINE if (one := runs.run(f"mnist-{preset}").load_results())]
     first = members[0]
     floors = [figure(first.metrics[name].floor) if name in first.metrics else "–" for name in COLUMNS]
-    titles = ["", *map(catalog.title, COLUMNS), "Fréchet distance ÷ floor", "30 epochs took", "samples/s"]
+    titles = ["", catalog.title(RATIO), "by extractor", *map(catalog.title, COLUMNS), "training", "samples/s"]
     versions = ", ".join(dict.fromkeys(one.origins["evaluation"].versions["torch"] for one in members))
+    missing = {
+        f"{name}: {reason}"
+        for one in members
+        for name, score in scores.scores([one], unlike=scores.unlike_machines(members)).items()
+        for reason in score.missing.values()
+    }
     return "\n".join(
         [
             f"| {' | '.join(titles)} |",
             "|" + " --- |" * len(titles),
             *map(row, members),
-            f"| *real images (floor)* | {' | '.join(floors)} | 1 | | |",
+            f"| *real images (floor)* | 1 | | {' | '.join(floors)} | | |",
             "",
             f"| {' | '.join(['score', *scores.SCORES])} |",
             "|" + " --- |" * (1 + len(scores.SCORES)),
-            *map(score_row, members),
+            *(score_row(one, scores.unlike_machines(members)) for one in members),
             "",
-            f"One training seed ({first.seed}), so stability is that of one run;"
+            f"One training seed ({first.seed}) and three sampling seeds (±: their standard deviation);"
             f" {first.metrics['fd'].samples:,} images from averaged weights against the "
-            f"{first.reference}. Trained by `gencore train` on"
-            f" {places(members, 'training')} with other work on the same cores, so the minutes are an upper"
-            f" bound; measured by `gencore evaluate` on {places(members, 'evaluation')}; torch {versions}.",
+            f"{first.reference}."
+            f" Absent: {'; '.join(sorted(missing)) or 'nothing'}. Trained by `gencore train` on"
+            f" {places(members, 'training')}; measured by `gencore evaluate` on"
+            f" {places(members, 'evaluation')}; torch {versions}.",
         ]
     )
 
 
 def over_seeds() -> str:
-    """The shipped comparison: means with half the 95 % interval, and what ties."""
-    compared = results.load(runs.comparisons_folder() / f"{COMPARISON}.json", Comparison)
-    rankings = {name: compared.rankings[name] for name in COMPARED}
+    """The shipped comparison: means with half the 95 % interval, and what ties; nothing where none ships."""
+    path = runs.comparisons_folder() / f"{COMPARISON}.json"
+    if not path.exists():
+        return ""
+    compared = results.load(path, Comparison)
+    rankings = {name: compared.rankings[name] for name in COMPARED if name in compared.rankings}
     origin = compared.origin
     assert origin is not None, f"{COMPARISON} does not say where it comes from"
 
@@ -100,16 +118,20 @@ def over_seeds() -> str:
         return f"{figure(estimate.mean)} ± {figure(estimate.high - estimate.mean, 2)}"
 
     ties = {
-        name: [f"{p.first} and {p.second}" for p in ranking.pairs if p.better is None]
+        name: [
+            f"{p.first} and {p.second}{' (extractors disagree)' if p.extractors_disagree else ''}"
+            for p in ranking.pairs
+            if p.better is None
+        ]
         for name, ranking in rankings.items()
     }
     tied = "; ".join(f"{' · '.join(pairs)} by {catalog.title(name)}" for name, pairs in ties.items() if pairs)
     return "\n".join(
         [
-            f"| after {compared.epochs} epochs | {' | '.join(map(catalog.title, COMPARED))} |",
-            "|" + " --- |" * (1 + len(COMPARED)),
+            f"| after {compared.epochs} epochs | {' | '.join(map(catalog.title, rankings))} |",
+            "|" + " --- |" * (1 + len(rankings)),
             *(
-                f"| {label} | {' | '.join(cell(name, label) for name in COMPARED)} |"
+                f"| {label} | {' | '.join(cell(name, label) for name in rankings)} |"
                 for label in compared.runs
             ),
             "",

@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support import Result, record, tiny_config, wait_until
+from support import Result, made_results, record, tiny_config, wait_until
 
+from gencore.analysis.comparison import compare
 from gencore.cli.parsing import parse
 from gencore.config.options import HEADLINE, PRESETS
 from gencore.config.options import QUICK as QUICK_PRESETS
@@ -29,6 +30,7 @@ from gencore.models.load import newest_states
 from gencore.store import events
 from gencore.store.checkpoints import load_checkpoint
 from gencore.store.events import Ended, Progress, Started
+from gencore.store.results import save
 from gencore.store.runs import run
 
 Gencore = Callable[..., Result]
@@ -238,15 +240,15 @@ def test_overwriting_a_folder_that_is_no_run_is_refused_and_what_is_in_it_stays(
 
 
 def test_migrate_moves_comparisons_once_and_leaves_everything_else(gencore: Gencore, home: Path) -> None:
-    shipped = Path(__file__).resolve().parent.parent / "results" / "_comparisons" / "mnist-2-epochs.json"
+    compared = compare({label: [made_results(label, fd=1.0)] for label in ("VAE", "GAN")})
     old = home / "results" / "comparisons"
     old.mkdir(parents=True)
-    (old / "a.json").write_bytes(shipped.read_bytes())
+    save(old / "a.json", compared)
     assert gencore("migrate").out == f"moved {old / 'a.json'} to {old.with_name('_comparisons') / 'a.json'}\n"
     assert files(home) == [home / "results" / "_comparisons" / "a.json"] and not old.exists()
     assert gencore("migrate").out == "nothing to migrate\n"
     run("comparisons").create(tiny_config("vae"))
-    (old / "a.json").write_bytes(shipped.read_bytes())
+    save(old / "a.json", compared)
     before = files(home)
     assert "exists; remove one of the two" in gencore("migrate").out and files(home) == before
 

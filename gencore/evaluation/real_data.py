@@ -86,7 +86,7 @@ class RealData:
         """Raises MissingFeaturesError where an extractor or its floors are missing, DataError."""
         splits = {split: load_data(dataset, split, data_folder).to(device) for split in SPLITS}
         views = {}
-        for name in extractors_at_hand(dataset, folder) or [FIRST]:
+        for name in dict.fromkeys([FIRST, *extractors_at_hand(dataset, folder)]):
             extractor = load_extractor(dataset, device, folder, name)
             reference = load_reference_figures(dataset, extractor, folder)
             views[name] = View(extractor, reference, splits["test"].images, splits["train"], folder)
