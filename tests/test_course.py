@@ -23,14 +23,15 @@ from gencore.store.results import Metric
 from gencore.store.runs import run
 from gencore.training.summary import LEVELS, TRAILING_STEPS, seconds_at, spike_share, summary_metrics
 
-FLOOR, NOISE = 1.0, 10_000.0  # so that s(fd) of 100 is .5, of 10 .75, of 1000 .25
+FLOOR, BLUR = 1.0, 10_000.0  # so that s(fd) of 100 is .5, of 10 .75, of 1000 .25
 
 
-def progress(step: int, seconds: float, **norms: list[float | None]) -> Progress:
+def progress(step: int, seconds: float, device: float | None = None, **norms: list[float | None]) -> Progress:
     return Progress(
         step=step,
         epoch=step / 10,
         seconds=seconds,
+        device_seconds=device,
         images_per_second=1.0,
         losses={},
         gradient_norms={},
@@ -55,7 +56,7 @@ def course(*fds: float | None, status: EndStatus = "finished") -> list[Event]:
 
 
 def metrics(log: list[Event], fd_at_end: float | None = None) -> dict[str, Metric]:
-    return summary_metrics(log, FLOOR, NOISE, fd_at_end)
+    return summary_metrics(log, FLOOR, BLUR, fd_at_end)
 
 
 def value(name: str, log: list[Event], fd_at_end: float | None = None) -> float | None:
@@ -115,7 +116,7 @@ def test_what_a_resume_made_void_is_no_part_of_the_course() -> None:
     assert value("gradient_spike_share", log) == 0
     assert (
         metrics(log)["seconds_to_half"].reason
-        == "never reached 50 % of the distance from noise to real; the best quick distance reached 25 %"
+        == "never passed 50 % of the way from a blur to real images; the best quick distance reached 25 %"
     )
 
 
@@ -141,13 +142,28 @@ def test_whether_training_stayed_finite_is_known_only_of_what_ended_by_itself() 
     assert metrics(course(10.0)[:-1])["training_finite"].reason == "training has not ended"
 
 
-def test_the_seconds_to_a_level_are_those_of_the_first_quick_distance_that_has_it() -> None:
-    log = course(1e3, 100.0, 1e3, 10.0)
-    assert value("seconds_to_half", log) == 20 and value("seconds_to_three_quarters", log) == 40
-    assert (
-        metrics(log)["seconds_to_nine_tenths"].reason
-        == "never reached 90 % of the distance from noise to real; the best quick distance reached 75 %"
+def test_the_levels_are_a_blur_and_half_of_the_way_from_it_to_real_images() -> None:
+    assert LEVELS == {"seconds_to_blur": 0.0, "seconds_to_half": 0.5}
+
+
+def test_the_seconds_to_a_level_are_those_of_the_first_quick_distance_that_passes_it() -> None:
+    log = course(2 * BLUR, 1e3, 99.0, 1e3, 10.0)
+    assert value("seconds_to_blur", log) == 20 and value("seconds_to_half", log) == 30
+
+
+def test_a_level_that_is_met_and_not_passed_is_not_reached() -> None:
+    log = course(BLUR, 9999.0, 100.0, 99.9)
+    assert value("seconds_to_blur", log) == 20 and value("seconds_to_half", log) == 40
+    at_both = metrics(course(BLUR, BLUR), fd_at_end=BLUR)
+    assert at_both["seconds_to_blur"].reason == (
+        "never passed 0 % of the way from a blur to real images; the best quick distance reached 0 %"
     )
+    assert value("seconds_to_half", course(1e3, 100.0), fd_at_end=100.0) is None
+
+
+def test_a_distance_that_was_not_finite_passes_no_level() -> None:
+    assert value("seconds_to_blur", course(None, None)) is None
+    assert value("seconds_to_blur", course(None, 10.0)) == 20
 
 
 def test_seconds_lie_on_the_line_between_progress_events() -> None:
@@ -159,13 +175,23 @@ def test_seconds_lie_on_the_line_between_progress_events() -> None:
     )
 
 
+def test_seconds_are_those_of_the_device_where_the_log_has_them() -> None:
+    log = [progress(10, 400.0, device=4.0), progress(20, 900.0, device=10.0), quick(15, 1e3), quick(20, 10.0)]
+    assert value("seconds_to_blur", log) == 7.0 and value("seconds_to_half", log) == 10.0
+    end = Ended(
+        status="finished", reason="x", step=20, seconds=950.0, device_seconds=11.0, peak_memory_mib=1.0
+    )
+    assert value("seconds_to_half", [progress(20, 900.0, device=10.0), quick(20, 1e3), end], 50.0) == 11.0
+
+
 def test_a_level_that_only_the_finished_model_has_took_the_whole_training() -> None:
-    log = course(1e3, 1e3)
-    found = metrics(log, fd_at_end=50.0)
-    assert found["seconds_to_half"].value == 20 and "upper bound" in found["seconds_to_half"].warning
-    assert found["seconds_to_three_quarters"].value is None
-    assert value("seconds_to_half", course(10.0, 1e3), fd_at_end=50.0) == 10, "what was seen goes first"
-    assert value("seconds_to_half", log[:-1], fd_at_end=50.0) is None, "it has not ended"
+    log = course(2 * BLUR, 2 * BLUR)
+    found = metrics(log, fd_at_end=500.0)
+    assert found["seconds_to_blur"].value == 20 and "upper bound" in found["seconds_to_blur"].warning
+    assert found["seconds_to_half"].value is None
+    assert value("seconds_to_half", log, fd_at_end=50.0) == 20
+    assert value("seconds_to_blur", course(10.0, 2 * BLUR), fd_at_end=50.0) == 10, "what was seen goes first"
+    assert value("seconds_to_blur", log[:-1], fd_at_end=50.0) is None, "it has not ended"
 
 
 def test_what_a_log_cannot_say_is_absent_with_the_reason() -> None:
@@ -179,8 +205,8 @@ def test_what_a_log_cannot_say_is_absent_with_the_reason() -> None:
     assert all(metric.value is None for metric in metrics([]).values())
     assert metrics([progress(200, 1.0, d=NORMS)])["gradient_spike_share"].reason == "fewer than 201 steps"
     assert (
-        metrics(course(NOISE, 2 * NOISE))["fd_last_over_best"].reason
-        == "no quick distance was below that of pure noise"
+        metrics(course(BLUR, 2 * BLUR))["fd_last_over_best"].reason
+        == "no quick distance was below that of a blur"
     )
 
 
@@ -192,16 +218,16 @@ def test_the_log_of_a_real_training_says_all_of_its_course(
     log = record(one, few_digits)
     measured = {event.step: event.fd for event in log if isinstance(event, QuickDistance)}
     best = min(measured, key=measured.__getitem__)
-    found = summary_metrics(log, fd_floor=measured[best], fd_of_noise=1e6)
+    found = summary_metrics(log, fd_floor=measured[best], fd_of_blur=1e6)
     assert 0 <= found["gradient_spike_share"].value <= 1 and found["training_finite"].value == 1
     assert found["fd_last_over_best"].value == pytest.approx(
         math.log(1e6 / measured[204]) / math.log(1e6 / measured[best])
     )
-    assert found["seconds_to_nine_tenths"].value in {
-        device_seconds(e) for e in log if isinstance(e, Progress) and e.step <= best
-    }
+    elapsed = {e.step: device_seconds(e) for e in log if isinstance(e, Progress)}
+    assert found["seconds_to_blur"].value == elapsed[min(measured)] > 0
+    assert found["seconds_to_half"].value in {elapsed[step] for step in measured if step <= best}
 
 
 def test_anchors_out_of_order_are_refused() -> None:
     with pytest.raises(ValueError, match="anchors must satisfy 0 < good < bad"):
-        summary_metrics(course(1.0, 1.0), fd_floor=5.0, fd_of_noise=2.0)
+        summary_metrics(course(1.0, 1.0), fd_floor=5.0, fd_of_blur=2.0)

@@ -106,10 +106,51 @@ def test_absent_metrics_are_dashes_with_their_reason(tmp_path: Path) -> None:
     measured(tmp_path, "digits-ddpm", config("ddpm"), 0.9)
     trained(tmp_path, "digits-vae", config("vae"))
     rows = {one.run.name: cells for one, cells in frames.table(run_catalog.generative_runs(tmp_path))}
-    assert rows["digits-ddpm"]["recall"] == frames.Cell(None, "left out to show <b>a</b> dash")
-    assert rows["digits-ddpm"]["fd ÷ floor"].value == pytest.approx(rows["digits-ddpm"]["fd"].value / 2.0)
+    assert rows["digits-ddpm"]["training"] == frames.Cell(None, "left out to show <b>a</b> dash")
     assert "not evaluated" in rows["digits-vae"]["fd"].remark
-    assert "is not in" in rows["digits-ddpm"]["images/s"].remark or rows["digits-ddpm"]["images/s"].value
+    assert rows["digits-ddpm"]["images/s"].value and rows["digits-vae"]["images/s"].value is None
+
+
+def test_the_distance_over_the_floor_is_the_mean_over_extractors_and_its_remark_lists_them(
+    tmp_path: Path,
+) -> None:
+    made = measured(tmp_path, "digits-vae", config("vae"), 0.5)  # 20, sqrt(300) and sqrt(200)
+    [(_, cells)] = frames.table([run_catalog.entry(made)])
+    assert cells["fd ÷ floor"].value == pytest.approx((20 * 300**0.5 * 200**0.5) ** (1 / 3))
+    assert cells["fd ÷ floor"].remark == "By feature extractor: residual 20, plain 17.3, mixer 14.1"
+    assert cells["fd"].value == pytest.approx(40) and cells["fd"].remark == ""
+    assert cells["recall"].remark == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "remark"),
+    [
+        ({"spread": 0.123}, "By feature extractor: residual 8, plain 2; ± 0.12 over sampling seeds"),
+        ({"warning": "by a single feature extractor"}, "by a single feature extractor"),
+        ({"blind_to": ["blurred"]}, "It cannot tell these from real pictures: blurred"),
+        ({"value": None, "reason": "not asked for", "by_extractor": {}}, "not asked for"),
+        ({"by_extractor": {}}, ""),
+    ],
+)
+def test_a_cell_says_why_there_is_no_value_else_what_is_wrong_with_it_else_what_it_is_made_of(
+    tmp_path: Path, changes: dict[str, object], remark: str
+) -> None:
+    made = measured(tmp_path, "digits-vae", config("vae"), 0.5)
+    found = made.load_results()
+    metric = Metric(**{"value": 4.0, "floor": 1.0, "by_extractor": {"residual": 8.0, "plain": 2.0}} | changes)
+    results.save(
+        made.results_path, found.model_copy(update={"metrics": found.metrics | {"fd_over_floor": metric}})
+    )
+    [(_, cells)] = frames.table([run_catalog.entry(made)])
+    assert cells["fd ÷ floor"] == frames.Cell(metric.value, remark)
+
+
+def test_the_floors_of_the_table_are_those_of_real_pictures_by_column(tmp_path: Path) -> None:
+    entries = [run_catalog.entry(run) for run in four(tmp_path, "digits")]
+    assert frames.floors(entries) == {
+        "fd": 2.0, "fd ÷ floor": 1.0, "recall": 0.94, "coverage": 0.96, "training": None, "images/s": None,
+    }  # fmt: skip
+    assert set(frames.floors([]).values()) == {None}
 
 
 def test_the_headline_run_stands_for_its_model_unless_the_newest_is_asked_for(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_card_has_every_figure_with_floor_samples_and_blind_spots_and_says_wha
         ]
         assert shown[name][4] == samples and shown[name][6] == metric.measured_in
     assert shown["precision"][-1] == "blurred, one class missing" and "- Precision: few images" in text
-    assert "- Recall (recall): left out to show \\<b\\>a\\</b\\> dash" in text
+    assert "- Training time (training\\_seconds): left out to show \\<b\\>a\\</b\\> dash" in text
 
 
 def test_a_card_says_how_it_was_trained_and_how_to_draw(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ from support import made_results
 
 from gencore.analysis import colours
 from gencore.analysis.comparison import MeanInterval
-from gencore.analysis.measured_models import Model
+from gencore.analysis.measured_models import Model, alongside
 from gencore.analysis.reported import reported
 from gencore.config.options import PRESETS
 from gencore.metrics import catalog
 from gencore.reports import charts, spheres, training_curves
-from gencore.reports.spheres import PARTS, SCORES, ModelPosition, ReportedModel
+from gencore.reports.spheres import OF_ONE_SEED, PARTS, SCORES, ModelPosition, ReportedModel
 from gencore.reports.training_curves import RunLog
 from gencore.store.events import Event, Progress, QuickDistance, Resumed
 from gencore.store.results import Metric, Results
@@ -27,17 +27,23 @@ PASSED = {
     "training_finite": 1.0,
     "worst_within_class_variance": 1.0,
 }
+COSTS = {"seconds_to_blur": 600.0, "samples_per_second_1000": 1e4, "peak_memory_mib": 1280.0}
 
 
 def measured(label: str = "VAE", seed: int = 42, precision: float = 0.6, **more: Metric | float) -> Results:
-    """Results with all parts of quality: realism 1/2, fidelity `precision`/0.8, coverage 1/2, balance 0.9."""
+    """Results with all parts of quality: realism 1/2, fidelity `precision`/0.8, variety 1/2, coverage 1/2,
+    balance 0.9, novelty 0.96.
+    """
     metrics: dict[str, Metric | float] = {
         "fd": Metric(value=10.0, floor=1.0),
-        "fd_of_noise": 100.0,
+        "fd_of_blur": 100.0,
+        "fd_over_floor": Metric(value=6.0, floor=1.0, by_extractor={"residual": 9.0, "plain": 4.0}),
+        "blur_over_floor": Metric(value=36.0, floor=1.0, by_extractor={"residual": 81.0, "plain": 16.0}),
         "precision": Metric(value=precision, floor=0.8),
         "recall": Metric(value=0.4, floor=0.8),
         "coverage": Metric(value=0.45, floor=0.9),
         "class_total_variation": 0.1,
+        "authentic_share": Metric(value=0.48, floor=0.5),
         "samples_per_second_100": 1000.0,
     }
     return made_results(label, seed=seed, **metrics | more)
@@ -45,6 +51,10 @@ def measured(label: str = "VAE", seed: int = 42, precision: float = 0.6, **more:
 
 def steerable(label: str = "VAE", **more: Metric | float) -> Results:
     return measured(label, **CONTROL, **PASSED, control_coverage=Metric(value=0.4, floor=0.8), **more)
+
+
+def of_three_seeds(label: str = "VAE", **more: Metric | float) -> tuple[Results, ...]:
+    return tuple(steerable(label, seed=seed, **more) for seed in range(3))
 
 
 def model(*results: Results, name: str = "VAE") -> Model:
@@ -76,7 +86,7 @@ def test_a_model_stands_where_its_parts_of_quality_are() -> None:
 
 
 def test_axes_are_the_scores_only_where_every_model_has_all_three() -> None:
-    complete, partial = model(steerable()), model(measured("GAN"), name="GAN")
+    complete, partial = model(*of_three_seeds()), model(measured("GAN"), name="GAN")
     assert spheres.shared_axes([complete]) == SCORES
     assert spheres.shared_axes([complete, partial]) == PARTS
     assert "quality alone" in spheres.caption(PARTS) and "quality alone" not in spheres.caption(SCORES)
@@ -84,6 +94,39 @@ def test_axes_are_the_scores_only_where_every_model_has_all_three() -> None:
     quality, stability, controllability = spheres.place(complete, SCORES).point
     assert quality == complete.scores["quality"].value and stability == complete.scores["stability"].value
     assert controllability == pytest.approx(math.sqrt(1 * 0.5))
+
+
+def test_without_three_seeds_of_every_model_efficiency_is_an_axis_in_place_of_stability() -> None:
+    seeds, one = model(*of_three_seeds(**COSTS)), model(steerable("GAN", **COSTS), name="GAN")
+    assert spheres.shared_axes([seeds]) == SCORES
+    assert spheres.shared_axes([one]) == spheres.shared_axes([seeds, one]) == OF_ONE_SEED
+    assert spheres.shared_axes([seeds, model(steerable("GAN"))]) == PARTS, "it has no efficiency"
+    assert spheres.shared_axes([]) == PARTS
+    told = spheres.caption(OF_ONE_SEED)
+    assert "quality, controllability, efficiency" in told and "quality alone" not in told
+    assert "stability, which needs 3 seeds of every model" in told
+    assert "3 seeds" not in spheres.caption(SCORES) + spheres.caption(PARTS)
+
+
+def test_on_the_axes_of_one_seed_a_model_stands_at_quality_controllability_and_efficiency() -> None:
+    one = model(steerable(**COSTS))
+    place = spheres.place(one, OF_ONE_SEED)
+    quality = 0.96 * (0.5 * 0.75 * 0.5 * 0.5 * 0.9) ** 0.2
+    memory = math.log(12.8) / math.log(1638.4)
+    assert place.point == pytest.approx((quality, math.sqrt(1 * 0.5), (0.5 * 0.8 * memory) ** (1 / 3)))
+    assert place.intervals == (None, None, None) and place.efficiency == place.point[2]
+    two = spheres.place(model(steerable(seed=1, **COSTS), steerable(seed=2, **COSTS)), OF_ONE_SEED)
+    assert None not in two.intervals
+    assert spheres.place(model(steerable()), OF_ONE_SEED) is None
+
+
+def test_models_of_unlike_machines_stand_by_their_parts_of_quality() -> None:
+    one, other = steerable(**COSTS), steerable("GAN", **COSTS)
+    elsewhere = one.origins["evaluation"].model_copy(update={"device": "NVIDIA H200"})
+    other = other.model_copy(update={"origins": {"evaluation": elsewhere}})
+    models = [model(one), model(other, name="GAN")]
+    assert spheres.shared_axes(models) == OF_ONE_SEED
+    assert spheres.shared_axes(alongside(models)) == PARTS
 
 
 def test_a_model_without_a_coordinate_has_no_place() -> None:
@@ -141,7 +184,8 @@ def test_intervals_are_those_of_the_seeds_and_a_single_seed_has_none() -> None:
 
 
 def test_stability_has_no_interval_for_all_seeds_have_it_together() -> None:
-    place = spheres.place(model(steerable(seed=1), steerable(seed=2, precision=0.7)), SCORES)
+    seeds = steerable(seed=1), steerable(seed=2, precision=0.7), steerable(seed=3)
+    place = spheres.place(model(*seeds), SCORES)
     assert place.intervals[0] is not None and place.intervals[1] is None and place.intervals[2] is not None
 
 
@@ -167,8 +211,10 @@ def test_ghosts_stand_at_reported_scores_with_their_caveat_and_only_among_scores
     assert all("reported by" in told for told in trace.hovertext) and any(
         "estimated" in told for told in trace.hovertext
     )
-    parts = spheres.performance_space([placed("VAE", (0.5, 0.5, 0.5))], "own place", reported_models)
-    assert not [trace for trace in parts.data if trace.name == "reported"]
+    for axes in (PARTS, OF_ONE_SEED):
+        other = placed("VAE", (0.5, 0.5, 0.5), axes=axes)
+        figure = spheres.performance_space([other], "own place", reported_models)
+        assert not [trace for trace in figure.data if trace.name == "reported"], axes
 
 
 def test_a_ghosts_text_is_escaped() -> None:
@@ -197,11 +243,13 @@ def test_each_model_has_a_colour_of_its_own_and_runs_of_one_model_are_told_apart
 
 
 def test_the_radar_has_the_spokes_that_every_model_has() -> None:
-    full, partial = model(steerable()), model(measured("GAN"), name="GAN")
+    full, partial = model(*of_three_seeds()), model(measured("GAN"), name="GAN")
+    parts = ["realism", "fidelity", "variety", "coverage", "novelty", "balance"]
     both = charts.radar([full, partial])
-    assert list(both.data[0].theta[:-1]) == ["realism", "fidelity", "coverage", "balance"]
-    assert list(both.data[1].r) == pytest.approx([0.5, 0.75, 0.5, 0.9, 0.5])
-    assert list(charts.radar([full]).data[0].theta[4:6]) == ["stability", "controllability"]
+    assert list(both.data[0].theta[:-1]) == parts
+    assert list(both.data[1].r) == pytest.approx([0.5, 0.75, 0.5, 0.5, 0.96, 0.9, 0.5])
+    assert list(charts.radar([full]).data[0].theta[6:8]) == ["stability", "controllability"]
+    assert list(charts.radar([model(steerable())]).data[0].theta[6:8]) == ["controllability", "realism"]
     assert charts.radar([model(made_results(precision=Metric(value=0.5, floor=1.0)))]) is None
 
 
@@ -212,16 +260,18 @@ def test_the_heat_map_is_coloured_by_score_and_leaves_what_has_no_anchor_uncolou
     ).data
     rows = dict(zip(heat.y, heat.z, strict=True))
     score = {name: rows[charts.titled(name)][0] for name in catalog.METRICS if charts.titled(name) in rows}
-    assert score["fd"] == pytest.approx(0.5) and score["precision"] == pytest.approx(0.75)
+    assert score["fd_over_floor"] == pytest.approx(0.5) and score["precision"] == pytest.approx(0.75)
     assert score["recall"] == pytest.approx(0.5) and score["feature_distance_ratio"] == pytest.approx(0.8)
     assert score["class_total_variation"] == pytest.approx(0.9)
-    assert score["fd_random"] is None and score["samples_per_second_100"] is None
+    for name in ("fd", "fd_random", "samples_per_second_100"):
+        assert score[name] is None, name
     shown = dict(
         zip(zip(text.x, text.y, strict=True), zip(text.text, text.hovertext, strict=True), strict=True)
     )
     assert shown["VAE", "Fréchet distance · smaller"][0] == "10"
     hover = shown["VAE", "Fréchet distance · smaller"][1]
     assert "real images 1" in hover and "Fréchet distance (fd)" in hover
+    assert shown["VAE", "Fréchet distance ÷ floor · smaller"][0] == "6"
     missing = shown["GAN", "Recall · larger"]
     assert missing[0] == "–" and "no &lt;i&gt;" in missing[1]
 
@@ -266,6 +316,19 @@ def test_distance_curves_leave_out_what_a_resume_took_back_and_what_was_not_fini
     )
     assert list(figure.data[0].x) == [1.0, 2.0] and list(figure.data[0].y) == [9.0, 4.0]
     assert training_curves.distances([log(progress(1, g=1.0))]) is None
+
+
+def test_quality_by_seconds_lies_between_the_floor_and_a_blur() -> None:
+    steps = [progress(10), progress(20), progress(40)]  # a second a step
+    history = log(*steps, quick(10, 100.0), quick(20, 10.0), quick(30, None), quick(40, 0.5))
+    figure = training_curves.quality_by_seconds([model(measured())], [history])
+    assert list(figure.data[0].x) == [10.0, 20.0, 40.0]
+    assert list(figure.data[0].y) == pytest.approx([0.0, 0.5, 1.0])
+
+
+def test_without_the_distance_of_a_blur_there_is_no_quality_by_seconds() -> None:
+    bare = model(made_results(fd=Metric(value=10.0, floor=1.0), fd_of_noise=100.0))
+    assert training_curves.quality_by_seconds([bare], [log(progress(10), quick(10, 10.0))]) is None
 
 
 def test_losses_have_a_panel_a_model_and_a_line_a_loss() -> None:

@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 import streamlit as st
 from browser.made_runs import config, four, measured, trained
-from browser.made_scores import scored
+from browser.made_scores import all_scored
 from PIL import Image, ImageOps
 from streamlit.testing.v1 import AppTest
 from visits import REPOSITORY, text_of, visit
+
+from gencore.analysis.scores import SCORES
+from gencore.store import results
+from gencore.store.runs import run
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +39,12 @@ def reasons(app: AppTest, score: str) -> list[str]:
     ]
 
 
+def groups_of_bars(app: AppTest) -> list[str]:
+    """What the bars of the scores by model are of."""
+    [chart] = app.main.get("vega_lite_chart")
+    return json.loads(chart.proto.spec)["encoding"]["y"]["sort"]
+
+
 def seen(app: AppTest) -> tuple[list[str], list[str]]:
     """What the page shows of pictures: where each lies, an address made from its content, and the strips
     under the slider.
@@ -52,14 +62,49 @@ def test_a_card_shows_the_scores_that_there_are_and_the_reason_for_each_that_is_
     assert len(reasons(app, "controllability")) == 4
     assert all("control_hit_rate not measured" in reason for reason in reasons(app, "controllability"))
     assert "quality alone" in text_of(app)
+    assert groups_of_bars(app) == [
+        "quality", "realism", "fidelity", "variety", "coverage", "novelty", "balance",
+    ]  # fmt: skip
 
 
 def test_with_all_scores_the_axes_are_the_scores_and_nothing_is_a_dash(home: Path) -> None:
-    for made in four(home):
-        scored(made, 0.8)
+    all_scored(home, seeds=3)
     app = visit("home")
     assert "Axes: quality, stability, controllability" in text_of(app) and "quality alone" not in text_of(app)
     assert not any(reasons(app, score) for score in ("quality", "stability", "controllability", "efficiency"))
+
+
+def test_of_single_seeds_stability_is_a_dash_and_efficiency_an_axis_in_its_place(home: Path) -> None:
+    all_scored(home, seeds=1)
+    app = visit("home")
+    assert reasons(app, "stability") == ["seeds: needs 3 seeds; there are 1"] * 4
+    assert not any(reasons(app, score) for score in ("quality", "controllability", "efficiency"))
+    assert "Axes: quality, controllability, efficiency" in text_of(app)
+    assert "Efficiency stands for stability" in text_of(app)
+    assert groups_of_bars(app) == list(SCORES)
+
+
+def test_models_of_unlike_machines_have_no_efficiency_and_the_cards_say_why(home: Path) -> None:
+    all_scored(home, seeds=1)
+    made = run("digits-gan")
+    found = made.load_results()
+    elsewhere = found.origins["training"].model_copy(update={"device": "NVIDIA H200"})
+    results.save(
+        made.results_path, found.model_copy(update={"origins": found.origins | {"training": elsewhere}})
+    )
+    app = visit("home")
+    told = "machines: not compared: trained on NVIDIA H200 (2 threads) and on cpu (2 threads)"
+    assert reasons(app, "efficiency") == [told] * 4
+    assert not reasons(app, "quality") and "quality alone" in text_of(app)
+
+
+def test_a_model_that_was_not_measured_stands_beside_those_that_have_all_scores(home: Path) -> None:
+    all_scored(home, seeds=3)
+    for name in ("digits-gan", "digits-gan-43", "digits-gan-44"):
+        run(name).results_path.unlink()
+    app = visit("home")
+    assert reasons(app, "quality") == reasons(app, "efficiency") == ["not evaluated yet"]
+    assert "Axes: quality, stability, controllability" in text_of(app)
 
 
 def test_a_run_that_was_not_measured_says_so_beside_those_that_were(home: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
-from browser.made_runs import GOODNESS, config, four, measured, trained
-from browser.made_scores import scored
+from browser.made_runs import config, four, measured, seeded, trained
+from browser.made_scores import all_scored, scored
 from streamlit.testing.v1 import AppTest
 from support import made_origin, made_results
 from visits import REPOSITORY, checked, text_of, visit
@@ -21,7 +22,6 @@ from gencore.analysis.comparison import compare
 from gencore.analysis.measured_models import Model
 from gencore.analysis.reported import reported
 from gencore.analysis.scores import SCORES
-from gencore.config.options import RunConfig
 from gencore.reports import spheres
 from gencore.store import results
 from gencore.store.results import Metric, Results
@@ -36,20 +36,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     st.cache_resource.clear()
     yield tmp_path
     st.cache_resource.clear()
-
-
-def seeded(preset: str, seed: int, dataset: str = "digits") -> RunConfig:
-    plan = config(preset, dataset)
-    return plan.model_copy(update={"training": plan.training.model_copy(update={"seed": seed})})
-
-
-def all_scored(folder: Path, seeds: int = 1, dataset: str = "digits") -> None:
-    """The four models with all four scores; the DDPM draws best and slowest."""
-    for preset, goodness in GOODNESS.items():
-        for seed in range(42, 42 + seeds):
-            name = f"{dataset}-{preset}" if seed == 42 else f"{dataset}-{preset}-{seed}"
-            made = measured(folder, name, seeded(preset, seed, dataset), goodness - 0.01 * (seed - 42))
-            scored(made, goodness, samples_per_second=5.0 if preset == "ddpm" else 20_000.0)
 
 
 def overall_of(app: AppTest) -> list[str]:
@@ -85,7 +71,8 @@ def test_measured_in_part_it_ranks_by_what_there_is_and_says_what_is_missing(hom
 
 
 def test_a_model_that_lacks_a_weighted_score_has_no_overall_until_its_weight_is_0(home: Path) -> None:
-    scored(measured(home, "digits-vae", config("vae"), 0.5), 0.5)
+    for seed in (42, 43, 44):
+        scored(measured(home, f"digits-vae-{seed}", seeded("vae", seed), 0.5), 0.5)
     measured(home, "digits-gan", config("gan"), 0.9)
     app = visit("performance")
     assert overall_of(app) == [
@@ -103,12 +90,59 @@ def test_measured_in_full_it_shows_scores_seeds_ties_and_who_wins_how_often(home
     assert "3 seeds a model" in shown and "Over the 3 seeds of each model" in shown
     assert "Axes: quality, stability, controllability" in shown
     assert "- controllability: DDPM > cGAN > GAN > VAE" in shown
+    assert "- Fréchet distance ÷ floor: DDPM > cGAN > GAN > VAE" in shown
     assert "Percent: the share of random weightings" in shown and "*Tie*" in shown
     assert len(app.get("plotly_chart")) == 6
 
 
+def test_of_single_seeds_stability_cannot_be_weighed_and_efficiency_is_an_axis(home: Path) -> None:
+    all_scored(home, seeds=1, dataset="mnist")
+    app = visit("performance")
+    shown = text_of(app)
+    assert [slider.disabled for slider in app.main.slider] == [False, True, False, False]
+    assert "Stability :gray[is not measured yet]" in shown
+    assert "**all** without seeds: needs 3 seeds; there are 1" in shown
+    assert "Axes: quality, controllability, efficiency" in shown and app.main.toggle(key="ghosts").disabled
+    assert len(overall_of(app)) == 4
+
+
+def test_models_of_unlike_machines_are_weighed_without_their_efficiency(home: Path) -> None:
+    all_scored(home, seeds=3)
+    for name in ("digits-gan", "digits-gan-43", "digits-gan-44"):
+        of_device(name, "NVIDIA H200")
+    app = visit("performance")
+    shown = text_of(app)
+    told = "machines: not compared: timed on NVIDIA H200 (2 threads) and on cpu (2 threads)"
+    assert f"**all** without {told}" in shown and "Efficiency :gray[is not measured yet]" in shown
+    assert [slider.disabled for slider in app.main.slider] == [False, False, False, True]
+    assert "Axes: quality, stability, controllability" in shown and len(overall_of(app)) == 4
+
+
+def of_device(name: str, device: str) -> None:
+    """Say of a run that it was timed there."""
+    made = run(name)
+    found = made.load_results()
+    there = found.origins["evaluation"].model_copy(update={"device": device})
+    results.save(
+        made.results_path, found.model_copy(update={"origins": found.origins | {"evaluation": there}})
+    )
+
+
+def test_models_whose_extractors_disagree_tie_in_the_ranking(home: Path) -> None:
+    for seed in (42, 43, 44):
+        for preset, goodness in (("vae", 0.5), ("gan", 0.9)):
+            made = measured(home, f"digits-{preset}-{seed}", seeded(preset, seed), goodness - seed / 1e4)
+            found = made.load_results()
+            by = found.metrics["fd_over_floor"].by_extractor | {"mixer": 1.5 if preset == "vae" else 2.5}
+            distance = Metric(value=statistics.geometric_mean(by.values()), floor=1.0, by_extractor=by)
+            metrics = found.metrics | {"fd_over_floor": distance}  # the GAN is far ahead, but for the mixer
+            results.save(made.results_path, found.model_copy(update={"metrics": metrics}))
+    shown = text_of(visit("performance"))
+    assert "- Fréchet distance ÷ floor: GAN = VAE" in shown and "- Recall: GAN > VAE" in shown
+
+
 def test_one_corrupt_run_costs_only_itself(home: Path) -> None:
-    all_scored(home)
+    all_scored(home, seeds=1)
     run("digits-gan").results_path.write_text('{"schema_version": 99}')
     run("digits-vae").config_path.write_text("{")
     (run("digits-cgan").results / "samples.png").write_bytes(b"no picture")
@@ -158,11 +192,13 @@ def quality_of(label: str, seed: int, precision: float) -> Results:
     return made_results(
         label,
         seed=seed,
-        fd=Metric(value=10.0, floor=1.0),
-        fd_of_noise=100.0,
+        fd_over_floor=Metric(value=10.0, by_extractor={"residual": 10.0}),
+        blur_over_floor=Metric(value=100.0, by_extractor={"residual": 100.0}),
         precision=Metric(value=precision, floor=1.0),
+        recall=Metric(value=0.5, floor=1.0),
         coverage=Metric(value=0.5, floor=1.0),
         class_total_variation=0.0,
+        authentic_share=Metric(value=0.5, floor=0.5),
     )
 
 
@@ -183,10 +219,13 @@ def test_with_one_seed_or_other_seeds_it_is_not_known_whether_a_lead_is_chance()
 
 
 def test_the_shares_of_the_scores_add_up_to_the_overall(home: Path) -> None:
-    all_scored(home)
+    all_scored(home, seeds=3)
     entries = run_catalog.generative_runs()
-    for one in model_choice.rank_models([model_choice.model(entry, entries) for entry in entries], EQUAL):
-        assert sum(one.shares.values()) == pytest.approx(one.overall)
+    shown = run_catalog.one_a_label(entries, "digits")
+    ranked = model_choice.rank_models([model_choice.model(entry, entries) for entry in shown], EQUAL)
+    assert len(ranked) == 4
+    for one in ranked:
+        assert one.shares.keys() == EQUAL.keys() and sum(one.shares.values()) == pytest.approx(one.overall)
 
 
 def test_seeds_of_one_recipe_measured_alike_stand_together(home: Path) -> None:
@@ -212,7 +251,7 @@ def test_seeds_of_one_recipe_measured_alike_stand_together(home: Path) -> None:
 
 
 def test_ghosts_come_on_demand_with_their_caveats(home: Path) -> None:
-    all_scored(home, dataset="mnist")
+    all_scored(home, seeds=3, dataset="mnist")
     app = visit("performance")
     assert "*reported*" not in text_of(app)
     app.main.toggle(key="ghosts").set_value(True).run()

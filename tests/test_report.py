@@ -13,7 +13,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from browser.made_runs import config, four, measured, trained
+from browser.made_runs import config, four, measured, seeded, trained
+from browser.made_scores import all_scored
 from PIL import Image
 from support import Result
 
@@ -22,16 +23,11 @@ from gencore.analysis.reported import note, reported
 from gencore.config.options import RunConfig
 from gencore.evaluation.ladder import Ladder, MetricLadder
 from gencore.reports.bundle import render, write
-from gencore.store import results
+from gencore.store import results, runs
 from gencore.store.results import Metric, Origin
 from gencore.store.runs import Run
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-def seeded(preset: str, seed: int) -> RunConfig:
-    plan = config(preset)
-    return plan.model_copy(update={"training": plan.training.model_copy(update={"seed": seed})})
 
 
 def relabelled(run: Run, **changes: object) -> None:
@@ -163,6 +159,32 @@ def test_rows_say_where_they_come_from_and_what_is_missing_says_why(loaded: Meas
     assert "±" in text and "has no interval, so no two models are ranked" in text
 
 
+def test_a_score_that_is_absent_says_why_for_every_model(tmp_path: Path) -> None:
+    all_scored(tmp_path, seeds=1)
+    names = ["digits-vae", "digits-gan"]
+    text = Tags(render(load_measured_models(names, tmp_path), ".html")).text
+    assert text.count("without seeds: needs 3 seeds; there are 1") == 2
+    assert "Efficiency stands for stability, which needs 3 seeds of every model" in text
+    gan = runs.run("digits-gan", tmp_path)
+    origins = gan.load_results().origins
+    elsewhere = origins["training"].model_copy(update={"threads": 16})
+    relabelled(gan, origins=origins | {"training": elsewhere})
+    text = Tags(render(load_measured_models(names, tmp_path), ".html")).text
+    told = "without machines: not compared: trained on cpu (16 threads) and on cpu (2 threads)"
+    assert text.count(told) == 2 and "Efficiency stands for" not in text
+
+
+def test_a_model_that_copies_training_images_is_said_to(tmp_path: Path) -> None:
+    told = "copies training images: 11% of its images are authentic, 55% of unseen real ones"
+    copying = measured(tmp_path, "x", config("vae"), 0.5)
+    assert "copies training images" not in Tags(render(load_measured_models(["x"], tmp_path), ".html")).text
+    share = {"authentic_share": Metric(value=0.11, floor=0.55)}
+    relabelled(copying, metrics=copying.load_results().metrics | share)
+    found = load_measured_models(["x"], tmp_path)
+    assert told in Tags(render(found, ".html")).text
+    assert json.loads(render(found, ".json"))["scores"]["VAE"]["quality"]["note"] == told
+
+
 def test_text_from_files_cannot_act(tmp_path: Path) -> None:
     run = measured(tmp_path, "x", config("vae"), 0.5)
     found = run.load_results()
@@ -200,6 +222,25 @@ def test_several_seeds_of_all_are_ranked_with_ties(tmp_path: Path) -> None:
     assert "GAN = VAE" in text or "VAE = GAN" in text
 
 
+def test_models_through_other_extractors_are_not_ranked(tmp_path: Path) -> None:
+    for preset, plain in (("vae", "2"), ("gan", "3")):
+        for seed in (1, 2):
+            made = measured(tmp_path, f"{preset}{seed}", seeded(preset, seed), 0.5)
+            relabelled(made, extractor_digests={"residual": "1" * 64, "plain": plain * 64})
+    found = load_measured_models(["vae1", "vae2", "gan1", "gan2"], tmp_path)
+    assert [len(model.results) for model in found.models] == [2, 2]
+    text = Tags(render(found, ".html")).text
+    assert "Not ranked: these results differ in their feature extractors" in text
+
+
+def test_seeds_through_other_extractors_are_models_of_their_own(tmp_path: Path) -> None:
+    for seed, plain in ((1, "2"), (2, "3"), (3, "2")):
+        made = measured(tmp_path, f"vae{seed}", seeded("vae", seed), 0.5)
+        relabelled(made, extractor_digests={"residual": "1" * 64, "plain": plain * 64})
+    found = load_measured_models(["vae1", "vae2", "vae3"], tmp_path)
+    assert [[one.seed for one in model.results] for model in found.models] == [[1, 3], [2]]
+
+
 def test_the_self_test_of_the_same_classifier_is_quoted_and_another_is_not(tmp_path: Path) -> None:
     run = measured(tmp_path, "x", config("vae"), 0.5)
     seen = MetricLadder(
@@ -233,6 +274,19 @@ def test_figures_through_different_classifiers_carry_a_warning(tmp_path: Path) -
     assert "classifiers differ" in Tags(render(load_measured_models(["a", "b"], tmp_path), ".html")).text
 
 
+def test_figures_through_classifiers_of_which_only_a_further_one_differs_carry_a_warning(
+    tmp_path: Path,
+) -> None:
+    for name, plain in (("a", "2"), ("b", "2"), ("c", "3")):
+        digests = {"residual": "1" * 64, "plain": plain * 64}
+        relabelled(measured(tmp_path, name, config("vae"), 0.5), extractor_digests=digests)
+    alike, unlike = (
+        Tags(render(load_measured_models(names, tmp_path), ".html")).text
+        for names in (["a", "b"], ["a", "c"])
+    )
+    assert "classifiers differ" not in alike and "classifiers differ" in unlike
+
+
 # the other files
 
 
@@ -241,8 +295,12 @@ def test_the_table_has_a_row_a_run_with_metrics_and_floors(loaded: MeasuredModel
     assert [row["run"] for row in rows] == [one.run.name for one in loaded.every]
     assert float(rows[0]["fd"]) == loaded.every[0].results.value("fd") and rows[0]["fd_floor"] == "2.0"
     assert (
-        rows[-1]["model"] == "DDPM" and rows[-1]["recall"] == "" and "training_seconds_floor" not in rows[0]
+        rows[-1]["model"] == "DDPM"
+        and rows[-1]["training_seconds"] == ""
+        and "training_seconds_floor" not in rows[0]
     )
+    of_run = loaded.every[0].results.metrics["fd_over_floor"]
+    assert float(rows[0]["fd_over_floor"]) == of_run.value and rows[0]["fd_over_floor_floor"] == "1.0"
 
 
 def test_a_label_cannot_be_a_formula_of_a_spreadsheet(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 from support import made_results
 
-from gencore.analysis.scores import distance_to_ideal, geometric_mean, quality_parts, zone
-from gencore.metrics.scale import log_score
+from gencore.analysis.scores import distance_to_ideal, quality_parts, zone
+from gencore.metrics.scale import geometric_mean, log_score
 from gencore.store import results
 from gencore.store.results import Metric, Results, UnreadableError
 
@@ -29,7 +29,8 @@ def test_results_come_back_as_they_were_saved(tmp_path: Path) -> None:
     given = made_results(
         fd=Metric(value=1.5, floor=0.5, spread=0.1, samples=10),
         recall=Metric(value=None, reason="not asked for"),
-    )
+        fd_over_floor=Metric(value=2.0, floor=1.0, by_extractor={"residual": 1.0, "plain": 4.0}),
+    ).model_copy(update={"extractor_digests": {"residual": "1" * 64, "plain": "2" * 64}})
     results.save(path, given)
     assert results.load(path, Results) == given
     assert given.value("fd") == 1.5 and given.value("recall") is None and given.value("unheard of") is None
@@ -91,6 +92,14 @@ def test_a_file_that_is_no_results_is_named_with_the_fault_in_one_line(
     assert str(path) in str(failure.value) and fault in str(failure.value) and "\n" not in str(failure.value)
 
 
+def test_results_of_before_there_were_several_extractors_are_still_readable(tmp_path: Path) -> None:
+    path, given = tmp_path / "results.json", made_results(fd=1.5)
+    old = given.model_dump()
+    del old["extractor_digests"], old["metrics"]["fd"]["by_extractor"]
+    path.write_text(json.dumps(old))
+    assert results.load(path, Results) == given and given.extractor_digests == {}
+
+
 def test_results_that_are_absent_are_not_unreadable(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         results.load(tmp_path / "results.json", Results)
@@ -111,25 +120,44 @@ def test_anchors_out_of_order_are_refused(good: float, bad: float) -> None:
 def test_quality_parts_are_measured_against_the_floors() -> None:
     parts = quality_parts(
         made_results(
-            fd=Metric(value=20, floor=2),
-            fd_of_noise=Metric(value=200),
+            fd_over_floor=Metric(value=6.3, by_extractor={"residual": 10.0, "plain": 4.0}),
+            blur_over_floor=Metric(value=80.0, by_extractor={"residual": 100.0, "plain": 64.0}),
             precision=Metric(value=0.6, floor=0.8),
+            recall=Metric(value=0.2, floor=0.5),
             coverage=Metric(value=0.97, floor=0.95),
             class_total_variation=Metric(value=0.1),
+            authentic_share=Metric(value=0.5, floor=0.625),
         )
     )
-    assert parts == pytest.approx({"realism": 0.5, "fidelity": 0.75, "coverage": 1.0, "balance": 0.9})
+    realism = (1 / 2 + 2 / 3) / 2  # of 10 between 1 and 10²; of 4 between 1 and 4³
+    assert parts == pytest.approx(
+        {
+            "realism": realism,
+            "fidelity": 0.75,
+            "variety": 0.4,
+            "coverage": 1.0,
+            "balance": 0.9,
+            "novelty": 0.8,
+        }
+    )
 
 
 def test_what_was_not_measured_is_absent_from_the_quality_parts() -> None:
     assert quality_parts(made_results()) == {}
     partly = made_results(
         fd=Metric(value=20, floor=2),
+        fd_over_floor=Metric(value=10.0, by_extractor={"residual": 10.0}),
         precision=Metric(value=None, floor=0.8, reason="not asked for"),
+        recall=Metric(value=0.5, floor=0.0),
         coverage=Metric(value=0.5),
         class_total_variation=Metric(value=2.0),
     )
     assert quality_parts(partly) == {"balance": 0.0}
+    no_distance = made_results(
+        fd_over_floor=Metric(value=None, reason="left out"),
+        blur_over_floor=Metric(value=100.0, by_extractor={"residual": 100.0}),
+    )
+    assert quality_parts(no_distance) == {}
 
 
 def test_the_geometric_mean_of_scores_is_0_as_soon_as_one_is() -> None:

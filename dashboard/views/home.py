@@ -118,7 +118,7 @@ def _strip(path: Path, mtime_ns: int) -> sheets.Strip:
 
 def _score(name: str, score: Score | None) -> None:
     if score and score.value is not None:
-        shown, reasons = f"**{score.value:.2f}**", []
+        shown, reasons = f"**{score.value:.2f}**", [score.note] if score.note else []
     else:
         shown = ABSENT
         reasons = (

@@ -59,6 +59,11 @@ def _missing(models: Sequence[Model], score: str) -> None:
     for reason, names in model_choice.missing(models, score).items():
         which = "all" if len(names) == len(models) else plain(", ".join(names))
         lines.append(f":material/do_not_disturb_on: **{which}** without {plain(reason)}")
+    lines += [
+        f":material/info: **{plain(model.name)}** {plain(note)}"
+        for model in models
+        if (note := model.scores[score].note)
+    ]
     if lines:
         st.caption("  \n".join(lines))
 

@@ -30,7 +30,7 @@ COLUMNS = {
         FD.title, format="%.3g", help=f"fd: {FD.definition}. Smaller is better."
     ),
     "÷ floor": st.column_config.NumberColumn(
-        format="%.3g", help=f"{FD.title} (fd) divided by its floor; 1 is as good as real images"
+        format="%.3g", help=f"fd_over_floor: {catalog.METRICS['fd_over_floor'].definition}"
     ),
     "training curve": st.column_config.LineChartColumn(
         width=105, help=f"Quick {FD.title} (fd) during training"

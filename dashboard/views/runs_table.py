@@ -49,7 +49,7 @@ def _row(entry: Entry, state: Status) -> tuple[object, ...]:
         config.training.epochs if config and not config.training.steps else None,
         config.training.seed if config else None,
         fd.value if fd else None,
-        fd.over_floor if fd else None,
+        entry.results.value("fd_over_floor") if entry.results else None,
         list(trace.distances),
         None if seconds is None else seconds / 60,
         run_catalog.bytes_on_disk(entry.run) / MIB,

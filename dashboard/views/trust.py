@@ -155,9 +155,10 @@ def _extractors(shown: list[Results]) -> None:
         "network, augmentation and seed. The dot is their geometric mean."
     )
     found = trust_charts.by_extractor(shown)
-    if found.empty:
+    if found["run"].nunique() < 2 or found["extractor"].nunique() < 2:
         st.info(
-            "No model here was measured with several feature extractors: `gencore evaluate RUN` does it.",
+            "This needs two models that were measured with several feature extractors: "
+            "`gencore evaluate RUN` does it.",
             icon=":material/compare_arrows:",
         )
         return
@@ -193,7 +194,7 @@ def _memorisation(shown: list[Results]) -> None:
     st.subheader("Are generated images copies?", anchor=False)
     st.caption(
         "Generated images compared with their nearest training image. The line is the value of unseen real "
-        "images. Not part of any score."
+        "images. The share is a factor of the quality score."
     )
     for metric, meaning in MEMORISATION.items():
         found = trust_charts.beside_floor(shown, metric)

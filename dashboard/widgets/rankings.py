@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.widgets.text import plain
 from gencore.analysis import comparison
-from gencore.analysis.comparison import Comparison, Ranking
+from gencore.analysis.comparison import Comparison, Pair, Ranking
 from gencore.analysis.measured_models import MeasuredModels
 from gencore.analysis.scores import SCORES
 from gencore.metrics import catalog
@@ -29,7 +29,7 @@ def show(found: MeasuredModels) -> None:
     ]
     st.markdown(
         "**Ranking**, best first; = is a tie: a paired t-test, with Holm's correction for all pairs, does "
-        "not tell them apart",
+        "not tell them apart; ⇄ is a tie because feature extractors disagree on the order",
         help="  \n".join(f"{catalog.title(name)}: `{name}`" for name in metrics) or None,
     )
     st.caption(source)
@@ -73,14 +73,18 @@ def _source(name: str, compared: Comparison, found: MeasuredModels) -> str:
 
 def _chain(ranking: Ranking) -> str:
     """`A > B = C`, followed by the ties between models that are not neighbours."""
-    better = {(pair.first, pair.second): pair.better for pair in ranking.pairs}
+    pairs = {(pair.first, pair.second): pair for pair in ranking.pairs}
     names = list(ranking.models)
-    chain = names[0] + "".join(
-        f" {'=' if better[one, two] is None else '>'} {two}" for one, two in pairwise(names)
-    )
+    chain = names[0] + "".join(f" {_sign(pairs[one, two])} {two}" for one, two in pairwise(names))
     also = [
-        f"{one} = {two}"
-        for (one, two), won in better.items()
-        if won is None and names.index(two) - names.index(one) > 1
+        f"{one} {_sign(pair)} {two}"
+        for (one, two), pair in pairs.items()
+        if pair.better is None and names.index(two) - names.index(one) > 1
     ]
     return f"{chain} (also {', '.join(also)})" if also else chain
+
+
+def _sign(pair: Pair) -> str:
+    if pair.better is not None:
+        return ">"
+    return "⇄" if pair.extractors_disagree else "="

@@ -23,6 +23,10 @@ from gencore.store.results import Origin, Results
 CONFIDENCE = 0.95
 
 
+_OF_A_MACHINE = {"efficiency", "training_seconds", "seconds_to_blur", "samples_per_second_100"}
+"""Score and metrics by which models of unlike machines are not ranked."""
+
+
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -165,7 +169,7 @@ def compare(
     rankings = {
         name: ranking
         for name, better in ranked_by().items()
-        if (ranking := _ranking(name, better, members)) is not None
+        if not (unlike and name in _OF_A_MACHINE) and (ranking := _ranking(name, better, members)) is not None
     }
     return Comparison(
         dataset=first.dataset,
@@ -188,7 +192,7 @@ def _refuse_unlike(every: list[Results]) -> None:
     for name, of in {
         "data set": lambda one: one.dataset,
         "feature extractors": lambda one: ", ".join(
-            digest[:12] for digest in one.extractor_digests.values() or [one.extractor_digest]
+            dict.fromkeys(digest[:12] for digest in (one.extractor_digest, *one.extractor_digests.values()))
         ),
         "number of generated images": lambda one: one.metrics["fd"].samples if "fd" in one.metrics else None,
     }.items():

@@ -200,7 +200,7 @@ def _configuration(config: RunConfig, found: Results) -> tuple[str, ...]:
     """What runs of one model share: options but the seed, label, sampler and feature classifier."""
     training = config.training.model_copy(update={"seed": 0})
     options = config.model_copy(update={"training": training}).model_dump_json()
-    extractors = " ".join(found.extractor_digests.values()) or found.extractor_digest
+    extractors = " ".join((found.extractor_digest, *found.extractor_digests.values()))
     return options, found.label, found.sampler, extractors
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gencore.metrics.scale import log_score
+from gencore.metrics.scale import geometric_mean, log_score
 from gencore.store.results import Results
 
 SCORES = ("quality", "stability", "controllability", "efficiency")
@@ -108,13 +108,6 @@ def soundness(results: Results) -> float | None:
     return min(1.0, max(0.0, (variance - bad) / (good - bad)))
 
 
-def geometric_mean(values: list[float]) -> float:
-    """The geometric mean of `values`: 0 as soon as one of them is 0. Raises ValueError if there are none."""
-    if not values:
-        raise ValueError("no values to average")
-    return math.prod(values) ** (1 / len(values))
-
-
 def overall(of_model: Mapping[str, Score], weights: Mapping[str, float]) -> float | None:
     """The weighted arithmetic mean of the scores; None where one with a weight is absent.
 
@@ -169,9 +162,15 @@ def first_places(
 
 def unlike_machines(every: Sequence[Results]) -> str:
     """On which different devices, or numbers of threads, these were trained or timed; empty where on one."""
-    for kind, done in (("training", "trained"), ("evaluation", "timed")):
-        origins = [one.origins[kind] for one in every if kind in one.origins]
-        found = {f"{origin.device} ({origin.threads} threads)" for origin in origins}
+    for name, done in (("training_seconds", "trained"), ("samples_per_second_100", "timed")):
+        origins = [
+            one.origins[one.metrics[name].measured_in]
+            for one in every
+            if one.value(name) is not None and one.metrics[name].measured_in in one.origins
+        ]
+        found = {
+            f"{origin.device} ({origin.threads} thread{'s'[: origin.threads > 1]})" for origin in origins
+        }
         if len(found) > 1:
             return f"{done} on {' and on '.join(sorted(found))}"
     return ""
@@ -355,7 +354,7 @@ def _why_absent(one: Results, *names: str) -> str:
             return f"{name} not measured; `gencore evaluate RUN`"
         if metric.value is None:
             return metric.reason or ""
-    return f"{names[0]} has no floor; `gencore evaluate RUN`"
+    return f"{names[0]} has no floor, or is of other feature extractors; `gencore evaluate RUN`"
 
 
 def _of_floor(one: Results, name: str) -> float | None:

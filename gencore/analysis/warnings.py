@@ -67,7 +67,7 @@ def find_warnings(
 def _differences(measured: Sequence[Results]) -> list[str]:
     """Why `measured` must not be compared with each other."""
     found = []
-    if len({one.extractor_digest for one in measured}) > 1:
+    if len({(one.extractor_digest, *one.extractor_digests.values()) for one in measured}) > 1:
         found.append("The feature classifiers differ, so these figures do not compare")
     if len({one.metrics["fd"].samples for one in measured if "fd" in one.metrics}) > 1:
         found.append("The numbers of measured images differ, which changes the Fréchet distance")

@@ -105,6 +105,8 @@ def _show_scores(compared: Comparison) -> None:
         )
         for name, score in of_model.items():
             lacks = "without" if score.value is not None else "lacks"
+            if score.note and name == "quality":
+                unknown.setdefault(score.note, []).append(label)
             for part, reason in score.missing.items():
                 unknown.setdefault(f"{name} {lacks} {part}: {reason}", []).append(label)
     show(rows, ["model", *SCORES, "comes first"], empty="nothing to compare")

@@ -15,6 +15,7 @@ from torch import Tensor
 from gencore.evaluation.real_data import RealData
 from gencore.evaluation.records import Shares
 from gencore.metrics.frechet import Moments, frechet_distance, moments
+from gencore.metrics.scale import geometric_mean
 from gencore.models.feature_extractor import FeatureExtractor
 from gencore.store.results import Metric
 
@@ -71,7 +72,7 @@ class Scales:
             name: [scale.over_floor(images) for images in image_sets]
             for name, scale in self.by_extractor.items()
         }
-        of_set = [statistics.geometric_mean(each) for each in zip(*ratios.values(), strict=True)]
+        of_set = [geometric_mean(each) for each in zip(*ratios.values(), strict=True)]
         alone = ["by a single feature extractor"] if len(ratios) == 1 else []
         return Metric(
             value=statistics.fmean(of_set),
@@ -85,6 +86,4 @@ class Scales:
     def blur(self, samples: int) -> Metric:
         """The bad end of the scale."""
         blur = {name: scale.blur for name, scale in self.by_extractor.items()}
-        return Metric(
-            value=statistics.geometric_mean(blur.values()), floor=1.0, samples=samples, by_extractor=blur
-        )
+        return Metric(value=geometric_mean([*blur.values()]), floor=1.0, samples=samples, by_extractor=blur)

@@ -17,6 +17,7 @@ from gencore.config.families import sampling_options
 from gencore.config.options import RunConfig
 from gencore.data.registry import DATASETS
 from gencore.data.sources import with_digests
+from gencore.evaluation.floors import load_reference_figures
 from gencore.evaluation.inception import inception_metrics
 from gencore.evaluation.real_data import RealData
 from gencore.evaluation.real_images import default_samples
@@ -25,7 +26,7 @@ from gencore.latent.traversal import LatentSpace
 from gencore.metrics.catalog import DEFAULT_GROUPS, FeatureSpace, MetricGroup
 from gencore.metrics.classes import class_shares
 from gencore.models.base import GenerativeModel, HasLatent
-from gencore.models.feature_extractor import load_extractor
+from gencore.models.feature_extractor import extractors_at_hand, load_extractor
 from gencore.models.load import load_model
 from gencore.sampling.cache import cached_samples
 from gencore.sampling.sheets import draw_sheet, to_png
@@ -131,33 +132,20 @@ def measured_before(run: Run, device: torch.device, samples: int | None = None) 
     if found is None or "evaluation" not in found.origins:
         return None
     _, checkpoint = load_model(run, device)
-    extractor = load_extractor(dataset, device, run.home)
-    words = _words(
-        run,
-        samples or default_samples(DATASETS[dataset].train_count),
-        0,
-        None,
-        DEFAULT_GROUPS,
-        DEFAULT_SPACES,
-    )
+    at_hand = [load_extractor(dataset, device, run.home, n) for n in extractors_at_hand(dataset, run.home)]
+    used = {
+        extractor.kind: extractor.digest
+        for extractor in at_hand
+        if not load_reference_figures(dataset, extractor, run.home).misorders
+    }
+    samples = samples or default_samples(DATASETS[dataset].train_count)
+    words = _words(run, samples, 0, None, DEFAULT_GROUPS, DEFAULT_SPACES)
     expected, known = devices.origin_here(device, words), found.origins["evaluation"]
-    now = (
-        checkpoint.digest,
-        extractor.digest,
-        expected.command,
-        expected.device,
-        expected.threads,
-        expected.versions,
+    here, then = (
+        (origin.command, origin.device, origin.threads, origin.versions) for origin in (expected, known)
     )
-    then = (
-        found.checkpoint_digest,
-        found.extractor_digest,
-        known.command,
-        known.device,
-        known.threads,
-        known.versions,
-    )
-    return found if now == then else None
+    now, before = (checkpoint.digest, used), (found.checkpoint_digest, found.extractor_digests)
+    return found if (now, here) == (before, then) else None
 
 
 def _words(
@@ -227,7 +215,8 @@ def _images_of(found: Results) -> tuple[object, ...] | None:
     """What decides which images were measured, and in which features; None where it is not known."""
     if found.samples is None or found.sampling_seed is None:
         return None
-    return found.checkpoint_digest, found.sampler, found.sampling_seed, found.samples, found.extractor_digest
+    extractors = found.extractor_digest, found.extractor_digests
+    return found.checkpoint_digest, found.sampler, found.sampling_seed, found.samples, *extractors
 
 
 def _training_metrics(

@@ -15,9 +15,9 @@ from gencore.store.results import Origin
 
 Shares = Literal["test", "uniform"]
 """How often each class is asked for: as in the test split, or each as often."""
+BUDGETS_FILE = "budgets.json"
 FAR_WORSE = ("pure noise", "single class")
 BARELY_WRONG = "blurred"
-BUDGETS_FILE = "budgets.json"
 """Rungs of the ladder (`gencore.metrics.corruptions`) that a sound metric orders."""
 
 

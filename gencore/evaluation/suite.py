@@ -203,7 +203,7 @@ def _diversity(evaluated: EvaluatedModel) -> dict[str, Metric]:
 
 
 def _memorisation(evaluated: EvaluatedModel) -> dict[str, Metric]:
-    """Whether samples are copies: a flag beside the same figure of test images, not part of any score."""
+    """Whether samples are copies, next to the same figure of test images."""
     rng, train = evaluated.rng(), evaluated.real.first.training.features
     few, real = (
         features[torch.randperm(len(features), generator=rng, device=features.device)[:NEIGHBOURS_SOUGHT]]

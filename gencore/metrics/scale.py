@@ -1,8 +1,9 @@
-"""A quantity on a logarithmic scale between two anchors."""
+"""Quantities on a logarithmic scale: between two anchors, and their mean."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 
 def log_score(x: float, good: float, bad: float) -> float:
@@ -12,3 +13,10 @@ def log_score(x: float, good: float, bad: float) -> float:
     if x <= good:
         return 1.0
     return max(0.0, (math.log(bad) - math.log(x)) / (math.log(bad) - math.log(good)))
+
+
+def geometric_mean(values: Sequence[float]) -> float:
+    """The geometric mean of `values`: 0 as soon as one of them is 0. Raises ValueError if there are none."""
+    if not values:
+        raise ValueError("no values to average")
+    return math.prod(values) ** (1 / len(values))

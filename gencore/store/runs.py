@@ -21,6 +21,7 @@ import psutil
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, Field, ValidationError
 
+from gencore.config.families import family_of
 from gencore.config.options import RunConfig
 from gencore.store import events
 from gencore.store.files import UnreadableError, read_file, write_atomically
@@ -310,9 +311,9 @@ class Run:
                 return "stopping"
             has_finished = isinstance(newest, events.Ended) and newest.status == "finished"
             return "evaluating" if has_finished else "running"
-        self.config()
+        is_trained = family_of(self.config().model).is_trained
         if newest is None:
-            return "new"
+            return "new" if is_trained else "finished"
         return newest.status if isinstance(newest, events.Ended) else "died"
 
     def mark_as_stopping(self) -> bool:

@@ -7,8 +7,7 @@ import io
 from collections.abc import Iterator
 
 import pytest
-from made_runs import GOODNESS, config, measured
-from made_scores import scored
+from made_scores import all_scored
 from support import at_rest, wait_until
 from visiting import Server, Visitor, serving
 
@@ -17,9 +16,7 @@ from visiting import Server, Visitor, serving
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Four models with all four scores; the DDPM is best and slowest."""
     home = tmp_path_factory.mktemp("scored")
-    for preset, goodness in GOODNESS.items():
-        made = measured(home, f"mnist-{preset}", config(preset, "mnist"), goodness)
-        scored(made, goodness, samples_per_second=5.0 if preset == "ddpm" else 20_000.0)
+    all_scored(home, 3, "mnist")
     with serving(home) as dashboard:
         yield dashboard
 
