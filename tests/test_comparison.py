@@ -258,7 +258,7 @@ def test_models_of_one_machine_have_their_efficiency_and_are_ranked_by_it() -> N
 
 def test_models_of_unlike_machines_have_no_efficiency() -> None:
     compared = compare({"VAE": efficient("VAE", "cpu"), "GAN": efficient("GAN", "NVIDIA H200")})
-    told = "not compared: trained on NVIDIA H200 (1 threads) and on cpu (1 threads)"
+    told = "not compared: trained on NVIDIA H200 (1 thread) and on cpu (1 thread)"
     for label in ("VAE", "GAN"):
         assert compared.scores[label]["efficiency"].missing == {"machines": told}
         assert compared.scores[label]["quality"].value is not None

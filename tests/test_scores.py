@@ -394,7 +394,7 @@ def test_results_of_one_machine_are_alike_and_an_origin_that_is_not_known_tells_
         ),
         (
             {"training": ("cpu", 2), "evaluation": ("cpu", 1)},
-            "timed on cpu (1 threads) and on cpu (2 threads)",
+            "timed on cpu (1 thread) and on cpu (2 threads)",
         ),
     ],
 )

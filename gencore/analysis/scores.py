@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from gencore.metrics.scale import geometric_mean, log_score
-from gencore.store.results import Results
+from gencore.store.results import Origin, Results
 
 SCORES = ("quality", "stability", "controllability", "efficiency")
 ZONES = {"elite": 0.8, "excellent": 0.6, "good": 0.4}
@@ -162,18 +162,20 @@ def first_places(
 
 def unlike_machines(every: Sequence[Results]) -> str:
     """On which different devices, or numbers of threads, these were trained or timed; empty where on one."""
-    for name, done in (("training_seconds", "trained"), ("samples_per_second_100", "timed")):
-        origins = [
-            one.origins[one.metrics[name].measured_in]
-            for one in every
-            if one.value(name) is not None and one.metrics[name].measured_in in one.origins
-        ]
+    trained = [one.origins["training"] for one in every if "training" in one.origins]
+    for done, origins in (("trained", trained), ("timed", [*filter(None, map(_timed, every))])):
         found = {
             f"{origin.device} ({origin.threads} thread{'s'[: origin.threads > 1]})" for origin in origins
         }
         if len(found) > 1:
             return f"{done} on {' and on '.join(sorted(found))}"
     return ""
+
+
+def _timed(one: Results) -> Origin | None:
+    """Where its sampling was timed; None where it was not."""
+    rates = [metric for name, metric in one.metrics.items() if name.startswith(_RATE)]
+    return next((one.origins.get(rate.measured_in) for rate in rates if rate.value is not None), None)
 
 
 def distance_to_ideal(point: tuple[float, ...]) -> float:
@@ -192,6 +194,7 @@ _SHARES_OF_FLOOR = {
     "coverage": "coverage",
     "novelty": "authentic_share",
 }
+_RATE = "samples_per_second_"
 _Part = float | str  # what it is, or why it is not known
 
 
@@ -354,7 +357,7 @@ def _why_absent(one: Results, *names: str) -> str:
             return f"{name} not measured; `gencore evaluate RUN`"
         if metric.value is None:
             return metric.reason or ""
-    return f"{names[0]} has no floor, or is of other feature extractors; `gencore evaluate RUN`"
+    return f"{names[0]} has no floor; `gencore evaluate RUN`"
 
 
 def _of_floor(one: Results, name: str) -> float | None:
@@ -365,10 +368,9 @@ def _of_floor(one: Results, name: str) -> float | None:
 
 def _largest_batch_rate(one: Results) -> float | None:
     """Samples a second at the largest batch that was measured."""
-    prefix = "samples_per_second_"
     rates = {
-        int(name.removeprefix(prefix)): metric.value
+        int(name.removeprefix(_RATE)): metric.value
         for name, metric in one.metrics.items()
-        if name.startswith(prefix)
+        if name.startswith(_RATE)
     }
     return next((rate for _, rate in sorted(rates.items(), reverse=True) if rate), None)
