@@ -2,6 +2,7 @@
 
 export GENCORE_HOME=elsewhere; gencore features mnist; gencore features digits
     for model in vae gan cgan ddpm; do gencore train $model --threads 1; done; unset GENCORE_HOME
+    GENCORE_HOME=elsewhere gencore budgets mnist-vae mnist-gan mnist-cgan mnist-ddpm
     python benchmarks/ship.py --from elsewhere features-mnist mnist-vae mnist-gan mnist-cgan mnist-ddpm
     git add --force results checkpoints
 
@@ -28,7 +29,7 @@ from gencore.analysis.comparison import Comparison
 from gencore.cli.main import main as gencore
 from gencore.config.options import EXTRACTORS, HasSamplers
 from gencore.evaluation import training_features
-from gencore.evaluation.records import Ladder, ReferenceFigures
+from gencore.evaluation.records import BUDGETS_FILE, Budgets, Ladder, ReferenceFigures
 from gencore.evaluation.sampler_sweep import SamplerSweep
 from gencore.latent.directions import run_directions
 from gencore.models.feature_extractor import features_run, load_extractor
@@ -96,6 +97,10 @@ def ship(source: Run, target: Run) -> None:
     final = load_checkpoint(source.checkpoints / "final.safetensors")
     averaged = {name: tensor for name, tensor in final.tensors.items() if name.startswith("average.")}
     save_checkpoint(target.checkpoints / "final.safetensors", averaged, final.metadata)
+    if (source.results / BUDGETS_FILE).exists():
+        budgets = results.load(source.results / BUDGETS_FILE, Budgets)
+        points = [point.model_copy(update={"origin": as_shipped(point.origin)}) for point in budgets.points]
+        results.save(target.results / BUDGETS_FILE, budgets.model_copy(update={"points": points}))
     (target.results / "shipped").write_text("Trained before delivery; see results.json for where.\n")
 
 

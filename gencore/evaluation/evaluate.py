@@ -240,14 +240,11 @@ def _training_metrics(
     in_training = {"measured_in": "training"}
     unknown = {"value": None, "reason": "the event log has no figures yet"}
     idle = started.idle_memory_mib
-    peak = (
-        {
-            "value": max(0.0, latest.peak_memory_mib - (idle or 0.0)),
-            "warning": "with the memory of the loaded libraries" if idle is None else None,
-        }
-        if isinstance(latest, events.Ended)
-        else {"value": None, "reason": "training has not ended"}
-    )
+    peak: dict[str, object] = {"value": None, "reason": "training has not ended"}
+    if isinstance(latest, events.Ended) and idle is None:
+        peak["reason"] = "the event log is of before the memory of loaded libraries was told apart"
+    elif isinstance(latest, events.Ended):
+        peak = {"value": max(0.0, latest.peak_memory_mib - (idle or 0.0))}
     metrics = {
         "training_seconds": Metric(
             **in_training, unit="s", **({"value": events.device_seconds(latest)} if latest else unknown)
