@@ -1,4 +1,4 @@
-"""Fixtures of the tests: a home folder of their own, a tiny feature classifier, a command line, processes."""
+"""Fixtures of the tests: a home folder of their own, tiny feature extractors, a command line, processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from support import QUIET, STEPS_PER_EPOCH, TRAINER, Result, record, tiny_config
 from dashboard.data.processes import Jobs
 from dashboard.widgets import run_controls
 from gencore.cli.main import main
-from gencore.config.options import ClassifierConfig, DataConfig, RunConfig, TrainingConfig
+from gencore.config.options import EXTRACTORS, DataConfig, RunConfig, TrainingConfig
 from gencore.data.sources import ImageData, load
 from gencore.evaluation.floors import measure_reference_figures
 from gencore.models.feature_extractor import features_run
@@ -85,19 +85,21 @@ def start(home: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 @pytest.fixture(scope="session")
 def extractor_home(tmp_path_factory: pytest.TempPathFactory, few_digits: ImageData) -> Path:
-    """A home folder with a feature classifier for the digits, its floors, and a finished run called `vae`."""
+    """A home folder with tiny feature extractors of the digits, their floors, and a finished run `vae`."""
     folder = tmp_path_factory.mktemp("with_extractor")
-    extractor_run, vae = features_run("digits", folder), run("vae", folder)
-    settings = TrainingConfig(**QUIET | {"epochs": 2, "ema_decay": 0.9})
-    extractor_run.create(
-        RunConfig(
-            data=DataConfig(dataset="digits", batch_size=64),
-            model=ClassifierConfig(width=8, feature_dim=8),
-            training=settings,
+    for name, of_full_size in EXTRACTORS.items():
+        extractor_run = features_run("digits", folder, name)
+        extractor_run.create(
+            RunConfig(
+                data=DataConfig(dataset="digits", batch_size=64),
+                model=of_full_size.model_copy(update={"width": 8, "feature_dim": 8}),
+                training=TrainingConfig(**QUIET | {"epochs": 6, "ema_decay": 0.9}),
+            )
         )
-    )
-    record(extractor_run, load("digits", "train"))
-    measure_reference_figures(extractor_run, torch.device("cpu"), None, say=lambda text: None)
+        record(extractor_run, load("digits", "train"))
+        found = measure_reference_figures(extractor_run, torch.device("cpu"), None, lambda text: None, name)
+        assert not found.misorders, "so little training is too little here: no metric would use it"
+    vae = run("vae", folder)
     vae.create(tiny_config("vae"))
     record(vae, few_digits)
     return folder

@@ -42,7 +42,7 @@ INK = MetricInfo(
 
 def mean_ink(evaluated: EvaluatedModel) -> dict[str, Metric]:
     """The metric that the tests add to the group `classes`."""
-    real = evaluated.image_metrics.test.images.float().mean()
+    real = evaluated.real.test.images.float().mean()
     return {"mean_ink": Metric(value=float(evaluated.images.float().mean() / real))}
 
 

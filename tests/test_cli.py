@@ -187,7 +187,7 @@ def test_missing_features_and_missing_floors_are_named_with_the_command_that_mak
     result = gencore("evaluate", "vae")
     assert (
         result.code == 2
-        and "no floors for digits yet; run `gencore features digits` first" in result.complaint
+        and "no floors for digits yet; run `gencore features digits --resume` first" in result.complaint
     )
     (extractor_run.checkpoints / "final.safetensors").unlink()
     result = gencore("evaluate", "vae")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 import torch
@@ -13,7 +14,15 @@ from gencore.analysis.scores import scores
 from gencore.data.batches import dequantise
 from gencore.data.registry import DATASETS
 from gencore.data.sources import load
-from gencore.evaluation.controllability import Control, Probe, RealClasses, measure_control
+from gencore.evaluation import controllability
+from gencore.evaluation.controllability import (
+    LIMITS,
+    Control,
+    Probe,
+    RealClasses,
+    control_of_images,
+    measure_control,
+)
 from gencore.evaluation.suite import control_metrics
 from gencore.models import build
 from gencore.models.base import GenerativeModel
@@ -141,6 +150,23 @@ def test_a_class_that_lies_in_half_spaces_of_the_latent_is_found_and_steered_to(
     )
 
 
+def test_figures_of_steering_are_means_over_its_limits_and_each_limit_is_named_with_its_hits(
+    real: RealClasses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, alone = measured(Latent(), real), []
+    for limit in LIMITS:
+        monkeypatch.setattr(controllability, "LIMITS", (limit,))
+        alone.append(measured(Latent(), real))
+    assert len({one.hit_rate for one in alone}) > 1, "a limit that changes nothing needs no mean"
+    assert found.hit_rate == pytest.approx(fmean(one.hit_rate for one in alone))
+    assert found.coverage == pytest.approx(fmean(one.coverage for one in alone))
+    for c, of_class in enumerate(found.hit_rates):
+        assert of_class == pytest.approx(fmean(one.hit_rates[c] for one in alone))
+    each = ", ".join(f"{one.hit_rate:.3f}" for one in alone)
+    assert found.means.endswith(f"; hit rates at limits of 90%, 95%, 99%: {each}")
+    assert "limits" not in alone[0].means and "limits" not in measured(Archive(), real).means
+
+
 def test_a_class_that_no_hyperplane_tells_is_steered_to_by_chance(real: RealClasses) -> None:
     found = measured(Hidden(), real)
     assert score(found) < 0.5 * score(measured(Latent(), real))
@@ -177,6 +203,25 @@ def test_the_same_seed_measures_the_same_and_judges_in_full_precision_whatever_t
     real: RealClasses,
 ) -> None:
     assert measure_control(Latent(), real, seed=0, dtype=torch.bfloat16) == measured(Latent(), real)
+
+
+def test_images_with_labels_are_judged_as_those_of_a_model_that_was_given_them(real: RealClasses) -> None:
+    n = real.images_per_class
+    chosen = torch.cat([(TRAIN.labels == c).nonzero()[:n, 0] for c in range(CLASSES)])
+    chosen = chosen[torch.randperm(len(chosen), generator=rng())]
+    images, labels = TRAIN.images[chosen], TRAIN.labels[chosen]
+    found = control_of_images(images, labels, real)
+    assert score(found) > 0.95 and (found.means, found.samples) == ("the label", CLASSES * n)
+    wrong = control_of_images(images, (labels + 1) % CLASSES, real)
+    assert wrong.hit_rate < 0.05 and score(wrong) == 0
+
+
+def test_of_many_images_of_a_class_the_first_are_judged(real: RealClasses) -> None:
+    n = real.images_per_class
+    chosen = torch.cat([(TRAIN.labels == c).nonzero()[:n, 0] for c in range(CLASSES)])
+    images, labels = TRAIN.images[chosen], TRAIN.labels[chosen]
+    more = torch.cat([images, torch.zeros_like(images)]), torch.cat([labels, labels])
+    assert control_of_images(*more, real) == control_of_images(images, labels, real)
 
 
 def test_a_model_without_labels_or_latent_is_refused(real: RealClasses) -> None:

@@ -1,4 +1,4 @@
-"""Measuring a run end to end, on the bundled digits and the classifier that ships for them."""
+"""Measuring a run end to end, on the bundled digits and the extractors that ship for them."""
 
 import math
 import shutil
@@ -9,13 +9,14 @@ import torch
 from PIL import Image
 from support import made_results
 
-from gencore.config.options import PRESETS, DDPMConfig, RunConfig
+from gencore.config.options import EXTRACTORS, PRESETS, DDPMConfig, RunConfig
 from gencore.data.registry import DATASETS
 from gencore.data.sources import load
 from gencore.evaluation import controllability
 from gencore.evaluation.cost import flops_per_sample, network_evaluations
 from gencore.evaluation.evaluate import evaluate, with_what_still_stands
 from gencore.evaluation.floors import load_reference_figures
+from gencore.evaluation.real_data import RealData
 from gencore.evaluation.records import ReferenceFigures
 from gencore.latent.traversal import MORPH_FRAMES
 from gencore.models.ddpm import DDPM
@@ -30,14 +31,18 @@ ROOT = Path(__file__).resolve().parent.parent
 CPU = torch.device("cpu")
 LADDER = Path("results/features-digits/selftest.json")
 RECONSTRUCTION = {"reconstruction_mse", "reconstruction_psnr", "reconstruction_ssim"}
+OF_LABELS = {"conditional_accuracy", "worst_class_accuracy", "fd_over_floor_uniform"}
+OF_NEIGHBOURS = ("precision", "recall", "density", "coverage", "f1")
 
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the digits' classifier and two short trainings."""
+    """A folder with the digits' extractors and two short trainings."""
     home = tmp_path_factory.mktemp("home")
     for kind in ("results", "checkpoints"):
-        shutil.copytree(ROOT / kind / "features-digits", home / kind / "features-digits")
+        for extractor in EXTRACTORS:
+            name = features_run("digits", home, extractor).name
+            shutil.copytree(ROOT / kind / name, home / kind / name)
     (home / LADDER).unlink()  # put back by the test that needs it
     for preset in ("vae-mlp", "cgan-mlp"):
         given = PRESETS[preset].model_dump()
@@ -63,20 +68,49 @@ def found(home: Path) -> dict[str, results.Results]:
 def test_every_metric_has_a_value_or_the_reason_why_not(found: dict[str, results.Results]) -> None:
     for one in found.values():
         absent = {name: metric.reason for name, metric in one.metrics.items() if metric.value is None}
-        expected = RECONSTRUCTION if one.label == "cGAN" else {"conditional_accuracy", "worst_class_accuracy"}
+        expected = RECONSTRUCTION if one.label == "cGAN" else OF_LABELS
         too_short = {"fd_infinity", "gradient_spike_share"}
         maybe_not_reached = {"fd_last_over_best", *LEVELS}
         assert set(absent) - maybe_not_reached == expected | too_short and all(absent.values())
 
 
-def test_image_metrics_stand_beside_the_floor_of_real_images(
+def test_image_metrics_stand_beside_the_floor_of_as_many_real_images(
     found: dict[str, results.Results], home: Path
 ) -> None:
-    reference = load_reference_figures("digits", load_extractor("digits", CPU, home), home)
-    for one in found.values():
-        for name in ("fd", "precision", "recall", "density", "coverage", "f1"):
-            assert one.metrics[name].floor == reference.floors[name].value
+    view, few = RealData.load("digits", CPU, home, None).first, found["short-vae-mlp"].samples
+    for one, shares in ((found["short-vae-mlp"], None), (found["short-cgan-mlp"], "test")):
+        floors, stored = view.floors(few, shares, manifold=True), view.reference.floors_for(shares)
+        for name in ("fd", *OF_NEIGHBOURS):
+            assert one.metrics[name].floor == floors[name]
+        assert floors["fd"] > stored["fd"].value, "fewer images of the same kind are farther off"
         assert one.metrics["fd"].value > one.metrics["fd"].floor
+
+
+def test_the_headline_distance_is_a_multiple_of_its_floor_by_every_extractor(
+    found: dict[str, results.Results],
+) -> None:
+    for one in found.values():
+        metric, blur = one.metrics["fd_over_floor"], one.metrics["blur_over_floor"]
+        assert list(metric.by_extractor) == list(blur.by_extractor) == list(one.extractor_digests)
+        assert list(one.extractor_digests) == list(EXTRACTORS)
+        assert len(set(one.extractor_digests.values())) == len(EXTRACTORS)
+        assert one.extractor_digests["residual"] == one.extractor_digest
+        low, high = min(metric.by_extractor.values()), max(metric.by_extractor.values())
+        assert 1 < low < metric.value < high and metric.floor == 1 and metric.warning is None
+        assert 0 < metric.spread < metric.value and metric.samples == 300
+        # of the first of the three sets of images, which differ little
+        assert metric.by_extractor["residual"] == pytest.approx(one.metrics["fd"].over_floor, rel=0.1)
+
+
+def test_a_conditional_model_is_asked_for_the_classes_of_the_test_split_and_once_for_all_alike(
+    found: dict[str, results.Results], home: Path
+) -> None:
+    gan = found["short-cgan-mlp"]
+    labels = RealData.load("digits", CPU, home, None).labels("test", 300, seed=0)
+    assert list(map(sum, gan.confusion)) == labels.bincount(minlength=10).tolist()
+    alike = gan.metrics["fd_over_floor_uniform"]
+    assert alike.value > 1 and alike.spread is None and list(alike.by_extractor) == list(EXTRACTORS)
+    assert alike.value != gan.value("fd_over_floor")
 
 
 def test_too_few_samples_are_a_warning_inside_the_result(found: dict[str, results.Results]) -> None:
@@ -166,13 +200,14 @@ def test_results_quote_what_the_self_test_says_of_their_metrics(
 ) -> None:
     assert not any(metric.blind_to for metric in found["short-vae-mlp"].metrics.values())
     shutil.copy(ROOT / LADDER, home / LADDER)
-    quoted = evaluate(runs.run("short-vae-mlp", home), CPU, samples=300, groups=["distances", "manifold"])
-    assert "single class" in quoted.metrics["precision"].blind_to
-    assert "single class" not in quoted.metrics["coverage"].blind_to
-    assert (
-        quoted.metrics["fd_random"].floor > 0
-        and quoted.metrics["fd"].floor == found["short-vae-mlp"].metrics["fd"].floor
-    )
+    wanted = {"groups": ["distances", "manifold"]}
+    quoted, few = (saying("short-vae-mlp", home, **wanted, samples=samples)[0] for samples in (None, 300))
+    for one in (quoted, few):
+        assert "single class" in one.metrics["precision"].blind_to
+        assert "single class" not in one.metrics["coverage"].blind_to
+    # real images of the ladder are a floor where they are as many as were measured
+    assert quoted.metrics["fd_random"].floor > 0 and few.metrics["fd_random"].floor is None
+    assert few.metrics["fd"].floor == found["short-vae-mlp"].metrics["fd"].floor
 
 
 def test_weights_that_are_not_finite_are_an_error_and_not_black_images(home: Path) -> None:
@@ -194,9 +229,10 @@ def test_weights_that_are_not_finite_are_an_error_and_not_black_images(home: Pat
 
 
 def saying(name: str, home: Path, **options: object) -> tuple[results.Results, list[str]]:
-    """Cheap figures of a run, and what was said meanwhile."""
+    """Figures of a run, cheap ones unless others are named, and what was said meanwhile."""
     said: list[str] = []
-    return evaluate(runs.run(name, home), CPU, groups=["classes"], say=said.append, **options), said
+    wanted = {"groups": ["classes"]} | options
+    return evaluate(runs.run(name, home), CPU, say=said.append, **wanted), said
 
 
 def test_measuring_again_draws_nothing_and_finds_the_same(home: Path) -> None:
@@ -219,18 +255,61 @@ def test_another_seed_number_or_sampler_is_drawn_anew(home: Path, other: dict[st
 
 def test_damaged_images_are_said_and_drawn_anew_and_only_a_few_are_kept(home: Path) -> None:
     folder = home / "checkpoints" / "short-vae-mlp" / FOLDER
+    shutil.rmtree(folder, ignore_errors=True)
     before, _ = saying("short-vae-mlp", home, samples=200)
-    newest = max(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    content = bytearray(newest.read_bytes())
+    [path] = folder.iterdir()
+    content = bytearray(path.read_bytes())
     content[-100] ^= 1
-    newest.write_bytes(content)
+    path.write_bytes(content)
     (folder / ".torn.partial").touch()
     after, said = saying("short-vae-mlp", home, samples=200)
     assert any("SHA-256 does not match" in line and "generating again" in line for line in said)
     assert after.value("classifier_score") == before.value("classifier_score")
-    for seed in range(5):
+    for seed in range(8):
         saying("short-vae-mlp", home, samples=200, seed=seed)
-    assert len(list(folder.iterdir())) == 3 and not (folder / ".torn.partial").exists()
+    assert len(list(folder.iterdir())) == 6 and not (folder / ".torn.partial").exists()
+
+
+# How many are measured
+
+
+def test_without_a_number_as_many_are_measured_as_the_stored_floors_are_of(home: Path) -> None:
+    reference = load_reference_figures("digits", load_extractor("digits", CPU, home), home)
+    for name, shares in (("short-vae-mlp", None), ("short-cgan-mlp", "test")):
+        measured, _ = saying(name, home, groups=["manifold"])
+        floors = reference.floors_for(shares)
+        assert measured.samples == floors["coverage"].samples == 750
+        for metric in OF_NEIGHBOURS:
+            assert measured.metrics[metric].floor == floors[metric].value
+    assert reference.floors_for("test") != reference.floors_for(None)
+
+
+def test_of_so_few_images_that_no_label_came_for_a_class_the_reason_is_given(home: Path) -> None:
+    few, _ = saying("short-cgan-mlp", home, samples=8, groups=["distances", "labels"])
+    for name in ("conditional_accuracy", "worst_class_accuracy"):
+        assert few.value(name) is None and few.metrics[name].reason == "not every class was asked for"
+    assert few.metrics["fd_over_floor"].samples == 8 and sum(map(sum, few.confusion)) == 8
+
+
+def test_of_so_few_images_that_their_floor_is_no_nearer_than_a_blur_the_training_is_still_told(
+    home: Path,
+) -> None:
+    path = features_run("digits", home).results / "reference.json"
+    before, reference = path.read_bytes(), results.load(path, ReferenceFigures)
+    near = reference.fd_of_rungs | {"blurred": reference.floors["fd"].value}  # that of fewer is farther
+    results.save(path, reference.model_copy(update={"fd_of_rungs": near}))
+    try:
+        few, _ = saying("short-vae-mlp", home, samples=100, groups=["distances"])
+    finally:
+        path.write_bytes(before)
+    assert few.value("training_seconds") > 0 and few.value("training_finite") == 1
+    for name in ("fd_last_over_best", *LEVELS):
+        assert few.value(name) is None and few.metrics[name].reason
+
+
+def test_more_images_than_there_are_different_real_ones_for_their_floor_are_refused(home: Path) -> None:
+    with pytest.raises(ValueError, match="there are 1500, so use --samples 750 or fewer"):
+        saying("short-vae-mlp", home, samples=1501)
 
 
 # Some groups only
@@ -274,6 +353,16 @@ def test_no_figure_of_other_weights_samplers_or_features_survives(field: str) ->
     unknown = old.model_copy(update={"samples": None})
     assert with_what_still_stands(new, unknown) == new
     assert with_what_still_stands(new, None) == new
+
+
+def test_no_distance_of_an_extractor_that_was_replaced_survives() -> None:
+    known, now = {"samples": 300, "sampling_seed": 0}, {"residual": "1" * 64, "plain": "2" * 64}
+    new = made_results(fd=3.0).model_copy(update=known | {"extractor_digests": now})
+    for before in ({}, {"residual": "1" * 64}, now | {"plain": "3" * 64}):
+        old = made_results(fd_over_floor=2.0, fd=3.0).model_copy(update=known | {"extractor_digests": before})
+        assert "fd_over_floor" not in with_what_still_stands(new, old).metrics
+    same = made_results(fd_over_floor=2.0).model_copy(update=known | {"extractor_digests": now})
+    assert with_what_still_stands(new, same).value("fd_over_floor") == 2.0
 
 
 # Other features

@@ -109,7 +109,9 @@ def test_a_new_family_is_a_config_a_model_and_a_row(checkout: Checkout) -> None:
     checkout.write("gencore/models/toy.py", MODEL)
     checkout.replace("gencore/config/families.py", "FAMILIES: dict", ROW)
     checkout.replace(
-        "gencore/config/families.py", "(VAE, GAN, DDPM, CLASSIFIER)", "(VAE, GAN, DDPM, TOY, CLASSIFIER)"
+        "gencore/config/families.py",
+        "(VAE, GAN, DDPM, CLASSIFIER, IMAGES)",
+        "(VAE, GAN, DDPM, TOY, CLASSIFIER, IMAGES)",
     )
     files = {"gencore/config/toy.py", "gencore/models/toy.py", "gencore/config/families.py"}
     assert set(checkout.touched) == files

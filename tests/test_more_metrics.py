@@ -12,8 +12,9 @@ from sklearn.preprocessing import StandardScaler
 from torch import Generator, Tensor
 
 from gencore.data.batches import dequantise
+from gencore.data.registry import DATASETS
 from gencore.data.sources import load
-from gencore.metrics.corruptions import LADDER
+from gencore.metrics.corruptions import LADDER, ladder_for
 from gencore.metrics.diversity import Bins, diversity, mean_pairwise_distance, pixel_variance
 from gencore.metrics.extrapolation import fd_infinity
 from gencore.metrics.frechet import frechet_distance, moments
@@ -413,6 +414,29 @@ def test_blur_is_the_rounded_mean_of_nine_and_leaves_flat_images_alone() -> None
     blurred = LADDER["blurred"](dot, LABELS[:2], seeded()).images
     assert (blurred[0, 0, 1:4, 1:4] == 28).all() and blurred[0].sum() == 9 * 28
     assert torch.equal(blurred[1], dot[1])
+
+
+@pytest.mark.parametrize(
+    ("size", "native_size", "width"), [(28, None, 3), (28, 28, 3), (32, None, 3), (28, 8, 11), (28, 4, 21)]
+)
+def test_blur_of_enlarged_images_is_over_three_of_the_pixels_that_they_had(
+    size: int, native_size: int | None, width: int
+) -> None:
+    dot = torch.zeros(2, 1, size, size, dtype=torch.uint8)
+    dot[0, 0, size // 2, size // 2], dot[1] = 255, 200
+    blurred = ladder_for(size, native_size)["blurred"](dot, LABELS[:2], seeded()).images
+    assert (blurred[0] > 0).sum() == width**2 and blurred.max() == 200
+    assert blurred[0].max() == round(255 / width**2)
+    assert torch.equal(blurred[1], dot[1]), "edges are repeated outwards"
+
+
+def test_only_the_blur_depends_on_whether_images_were_enlarged() -> None:
+    ladder = ladder_for(28, 8)
+    assert list(ladder) == list(LADDER)
+    assert [name for name in LADDER if ladder[name] is not LADDER[name]] == ["blurred"]
+    assert DATASETS["digits"].native_size == 8 and DATASETS["mnist"].native_size is None
+    with pytest.raises(ValueError, match="uint8"):
+        ladder["blurred"](pixels(4, seed=0).float(), LABELS[:4], seeded())
 
 
 def test_noise_has_a_tenth_of_the_range_as_its_deviation() -> None:

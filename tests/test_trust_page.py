@@ -1,8 +1,9 @@
-"""The Trust page: self-test, floors, random features, training images, warnings, origin."""
+"""The Trust page: self-test, floors, feature extractors, training images, warnings, origin."""
 
 from __future__ import annotations
 
 import shutil
+import statistics
 from pathlib import Path
 
 import pytest
@@ -60,38 +61,48 @@ def test_a_data_set_without_a_classifier_names_the_commands_of_its_own(home: Pat
 def test_a_classifier_alone_shows_its_ladder_and_floors(extractor_run: Path) -> None:
     app = visit("trust")
     assert len(app.main.get("vega_lite_chart")) == 2
-    assert "This needs two models" in text_of(app) and "was not measured" in text_of(app)
+    said = text_of(app)
+    assert "two models that were measured with several feature extractors" in said
+    assert "was not measured for any model here" in said
 
 
 def test_measured_models_stand_beside_all_that_vouches_for_them(
     home: Path, extractor_run: Path, reference: ReferenceFigures
 ) -> None:
-    for name, fd, fd_random in (("vae", 9.0, 3.0), ("gan", 4.0, 2.0)):
-        _save(
-            measured(home, f"digits-{name}", config(name), 0.5).results,
-            fd,
-            fd_random,
-            reference.extractor_digest,
-        )
+    for name, fd, ratios in (("vae", 9.0, (4.0, 6.0)), ("gan", 4.0, (2.0, 3.0))):
+        made = measured(home, f"digits-{name}", config(name), 0.5)
+        _save(made.results, fd, ratios, reference.extractor_digest)
     app = visit("trust")
-    assert len(app.main.get("vega_lite_chart")) == 5  # ladder, scale, second opinion, two of copies
-    assert app.main.success[0].value == "Both give the same ranking: GAN \\< VAE."
+    assert len(app.main.get("vega_lite_chart")) == 5  # ladder, scale, extractors, two of copies
+    assert app.main.success[0].value == "All give the same order."
     assert "measured through another classifier" not in text_of(app)
     assert set(app.main.dataframe[0].value["pass"]) == {"training", "evaluation"}
 
 
-def test_models_that_the_second_opinion_ranks_otherwise_are_named(
+def test_models_that_extractors_rank_otherwise_are_named_with_what_each_says(
     home: Path, extractor_run: Path, reference: ReferenceFigures
 ) -> None:
-    for name, fd, fd_random in (("vae", 9.0, 1.0), ("gan", 4.0, 2.0)):
-        _save(
-            measured(home, f"digits-{name}", config(name), 0.5).results,
-            fd,
-            fd_random,
-            reference.extractor_digest,
-        )
-    said = text_of(visit("trust"))
-    assert "do not rank them by one distance alone" in said and "**GAN** before **VAE**" in said
+    for name, ratios in (("vae", (4.0, 2.5)), ("gan", (2.0, 3.0)), ("ddpm", (1.5, 1.25))):
+        made = measured(home, f"digits-{name}", config(name), 0.5)
+        _save(made.results, 4.0, ratios, reference.extractor_digest)
+    app = visit("trust")
+    said = app.main.warning[0].value
+    assert "Extractors disagree on the order of these models, so they tie." in said
+    assert "**GAN** (residual 2, plain 3)" in said and "**VAE** (residual 4, plain 2.5)" in said
+    assert "DDPM" not in said and not app.main.success
+    assert said.count("\n- ") == 1
+
+
+@pytest.mark.parametrize("extractors", [1, 2])
+def test_of_one_model_or_by_one_extractor_no_agreement_is_claimed(
+    home: Path, extractor_run: Path, reference: ReferenceFigures, extractors: int
+) -> None:
+    names = ("vae", "gan") if extractors == 1 else ("vae",)
+    for name in names:
+        made = measured(home, f"digits-{name}", config(name), 0.5)
+        _save(made.results, 4.0, (4.0, 6.0)[:extractors], reference.extractor_digest)
+    app = visit("trust")
+    assert not app.main.success and "This needs two models" in text_of(app)
 
 
 def test_figures_of_another_classifier_are_said_to_be_so(home: Path, extractor_run: Path) -> None:
@@ -106,16 +117,22 @@ def test_an_unreadable_ladder_is_named_and_the_rest_is_shown(extractor_run: Path
     assert len(app.main.get("vega_lite_chart")) == 1
 
 
-def _save(folder: Path, fd: float, fd_random: float, extractor_digest: str) -> None:
+def _save(folder: Path, fd: float, ratios: tuple[float, ...], extractor_digest: str) -> None:
     path = folder / "results.json"
     before = results.load(path, Results)
     metrics = before.metrics | {
         "fd": Metric(value=fd, floor=2.0),
-        "fd_random": Metric(value=fd_random),
+        "fd_over_floor": _over_floor(*ratios),
         "authentic_share": Metric(value=0.6, floor=0.65),
         "train_distance_ratio": Metric(value=0.9, floor=1.0),
     }
     results.save(path, before.model_copy(update={"metrics": metrics, "extractor_digest": extractor_digest}))
+
+
+def _over_floor(*ratios: float) -> Metric:
+    """The headline distance, as one or two extractors see it."""
+    by_extractor = dict(zip(("residual", "plain"), ratios, strict=False))
+    return Metric(value=statistics.geometric_mean(ratios), floor=1.0, by_extractor=by_extractor)
 
 
 # ---------------------------------------------------------------- figures
@@ -155,21 +172,46 @@ def test_floors_stand_with_the_deviation_of_their_draws(reference: ReferenceFigu
     assert f"{fd.samples:,} images, {fd.draws} times" in trust_charts.draws(reference)
 
 
-def test_the_scale_runs_from_real_images_to_noise_with_the_models_between(
+def test_the_scale_runs_from_real_images_over_a_blur_to_noise_with_the_models_between(
     reference: ReferenceFigures,
 ) -> None:
     shown = [made_results("VAE", fd=30.0), made_results("GAN", fd=20.0), made_results("DDPM")]
     points = trust_charts.scale_chart(shown, reference).to_dict()
     [rows] = points["datasets"].values()
-    assert [row["label"] for row in rows] == ["real images", "GAN", "VAE", "pure noise"]
+    assert [row["label"] for row in rows] == ["real images", "GAN", "VAE", "blur of 3 × 3", "pure noise"]
+    ends = {row["label"]: row["fd"] for row in rows}
+    assert ends["real images"] == reference.floors["fd"].value
+    assert ends["blur of 3 × 3"] == reference.fd_of_blur and ends["pure noise"] == reference.fd_of_noise
 
 
-def test_pairs_are_told_apart_only_where_both_distances_were_measured() -> None:
-    one = made_results("VAE", fd=1.0, fd_random=3.0)
-    two = made_results("GAN", fd=2.0, fd_random=2.0)
-    three = made_results("DDPM", fd=3.0)
-    assert trust_charts.disagreements([three, two, one]) == [(one, two)]
-    assert trust_charts.disagreements([one.model_copy(update={"metrics": two.metrics}), two]) == []
+def test_pairs_disagree_only_where_extractors_that_saw_both_give_other_orders() -> None:
+    one = made_results("VAE", fd_over_floor=_over_floor(1.0, 3.0))
+    two = made_results("GAN", fd_over_floor=_over_floor(2.0, 2.0))
+    three = made_results("DDPM", fd_over_floor=3.0)
+    alone = Metric(value=9.0, by_extractor={"mixer": 9.0})
+    four = made_results("cGAN", fd_over_floor=alone)
+    assert trust_charts.disagreements([one, two, three, four]) == [(one, two)]
+    worse = made_results("GAN", fd_over_floor=_over_floor(1.0, 4.0))
+    assert trust_charts.disagreements([one, worse]) == [], "equal by one, worse by the other"
+
+
+def test_every_ratio_is_a_tick_and_their_mean_a_dot_a_model() -> None:
+    shown = [
+        made_results("VAE", fd_over_floor=_over_floor(4.0, 9.0)).model_copy(update={"run": "a"}),
+        made_results("GAN", fd_over_floor=_over_floor(2.0, 2.0)).model_copy(update={"run": "b"}),
+        made_results("DDPM", fd=3.0),
+    ]
+    found = trust_charts.by_extractor(shown)
+    assert found[["label", "extractor", "ratio"]].to_numpy().tolist() == [
+        ["VAE", "residual", 4.0],
+        ["VAE", "plain", 9.0],
+        ["GAN", "residual", 2.0],
+        ["GAN", "plain", 2.0],
+    ]
+    assert found["mean"].tolist() == [6.0, 6.0, 2.0, 2.0]
+    ticks, dots, _ = trust_charts.extractors_chart(found).layer
+    assert ticks.mark.type == "tick" and dots.mark.type == "circle"
+    assert len(dots.data) == 2 and ticks.encoding.y.to_dict()["sort"] == ["GAN", "VAE"]
 
 
 def test_warnings_name_each_reason_once_with_its_figures_and_runs(home: Path) -> None:

@@ -13,6 +13,7 @@ from typing import cast
 
 from pydantic import ValidationError
 
+from gencore.config.families import family_of
 from gencore.config.options import HEADLINE, PRESETS, DatasetName, RunConfig
 from gencore.evaluation.records import Ladder, ReferenceFigures
 from gencore.store import events, results, runs
@@ -203,6 +204,11 @@ def generative_runs(folder: Path | None = None) -> list[Entry]:
     """All runs of generative models, newest first; feature classifiers are left out."""
     found = [entry(run) for run in all_runs(folder) if not is_extractor(run.name)]
     return [one for one in found if one.config is None or one.config.model.family != "classifier"]
+
+
+def trained_models() -> list[Entry]:
+    """As `generative_runs`, without images that were made elsewhere: no model here can make more of them."""
+    return [one for one in generative_runs() if one.config is None or family_of(one.config.model).is_trained]
 
 
 def datasets(entries: Iterable[Entry]) -> list[DatasetName]:

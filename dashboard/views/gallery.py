@@ -29,7 +29,7 @@ VIEWS = ("samples", "digit by row", "over training")
 def main() -> None:
     """Show the page."""
     st.title("Gallery", anchor=False)
-    entries = run_catalog.generative_runs()
+    entries = run_catalog.trained_models()
     if not entries:
         st.info(
             "No model to sample from yet. Choose a model on the left and press **Start**; its samples "

@@ -107,7 +107,7 @@ def _quick_training(config: RunConfig, evaluates: bool, starting: bool) -> list[
 
 
 def _time_it_takes(config: RunConfig, machine: Machine | str | None, evaluates: bool) -> None:
-    entries = run_catalog.generative_runs()
+    entries = run_catalog.trained_models()
     estimate = time_estimate.time_to_finish(config, entries, machine)
     st.session_state[PROBE] = None
     if isinstance(estimate, str) and isinstance(machine, Machine):

@@ -81,7 +81,8 @@ def quality_parts(results: Results) -> dict[str, float]:
     """
     parts: dict[str, float] = {}
     fd, blur = results.metrics.get("fd_over_floor"), results.metrics.get("blur_over_floor")
-    if fd and blur and fd.by_extractor and fd.by_extractor.keys() == blur.by_extractor.keys():
+    alike = fd and blur and fd.by_extractor and fd.by_extractor.keys() == blur.by_extractor.keys()
+    if fd and blur and alike and min(blur.by_extractor.values()) > 1:
         parts["realism"] = statistics.fmean(
             log_score(max(over_floor, 1.0), good=1.0, bad=blur.by_extractor[name])
             for name, over_floor in fd.by_extractor.items()
@@ -206,7 +207,13 @@ def _quality(one: Results) -> Score:
         "balance": ("class_total_variation",),
     }
     known = quality_parts(one)
-    found = _score({part: known.get(part, _why_absent(one, *names)) for part, names in made_of.items()})
+    parts: dict[str, _Part] = {
+        part: known.get(part, _why_absent(one, *names)) for part, names in made_of.items()
+    }
+    blur = one.metrics.get("blur_over_floor")
+    if blur and min(blur.by_extractor.values(), default=math.inf) <= 1:
+        parts["realism"] = "so few images lie no nearer to real ones than a blur does; measure more"
+    found = _score(parts)
     if found.value is None:
         return found
     novelty = known["novelty"]

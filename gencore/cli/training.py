@@ -347,10 +347,13 @@ def _ensure_features(dataset: DatasetName, common: CommonOptions) -> None:
     """Train the feature extractors of `dataset` that are missing. Raises ValueError if that fails."""
     from gencore.models.feature_extractor import features_run
 
-    runs_of = [features_run(dataset, common.folder, name) for name in EXTRACTORS]
-    if all((run.results / "reference.json").exists() for run in runs_of):
+    records = [features_run(dataset, common.folder, name).results / "reference.json" for name in EXTRACTORS]
+    try:
+        for path in records:
+            results.load(path, ReferenceFigures)
         return
-    say(f"{dataset} lacks feature extractors; training them first")
+    except (FileNotFoundError, results.UnreadableError):  # never measured, or by an older version
+        say(f"{dataset} lacks feature extractors or their floors; making them first")
     found = _make_features(dataset, common, resume=True)
     if isinstance(found, int):
         raise ValueError(

@@ -72,7 +72,7 @@ def nearest_preset(config: RunConfig) -> str:
     """The preset of the family that differs in the fewest fields. Raises ValueError where there is none."""
     same_family = [name for name, preset in PRESETS.items() if preset.model.family == config.model.family]
     if not same_family:
-        raise ValueError(f"no preset trains a {config.model.family}; presets: {', '.join(PRESETS)}")
+        raise ValueError(f"no preset makes {config.label}; presets: {', '.join(PRESETS)}")
     return min(same_family, key=lambda name: len(PRESETS[name].difference(config)))
 
 

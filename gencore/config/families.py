@@ -287,6 +287,12 @@ def variants() -> Iterator[Variant]:
             yield from family.variants
 
 
+def refuse_images(run: str, model: ModelConfig) -> None:
+    """Raises ValueError where `run` holds images that were made elsewhere, and no model."""
+    if not family_of(model).is_trained:
+        raise ValueError(f"run {run} holds images from outside and no model that could make more")
+
+
 def preset_family(preset: str) -> Family:
     """The family of a preset. Raises KeyError for an unknown name."""
     return next(family for family in FAMILIES.values() if preset in family.presets)

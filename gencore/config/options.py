@@ -86,7 +86,7 @@ class RunConfig(Config):
     @property
     def label(self) -> str:
         """The model's name as people write it: VAE, GAN, cGAN, DDPM, cDDPM."""
-        return self.variant.label
+        return self.model.own_label or self.variant.label
 
     def total_steps(self, steps_per_epoch: int) -> int:
         """Optimisation steps of the whole training."""

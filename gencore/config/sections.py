@@ -62,6 +62,11 @@ class ModelConfig(Config):
         return bool(getattr(self, "conditional", False))
 
     @property
+    def own_label(self) -> str | None:
+        """What to call it in place of its variant's name; None for that."""
+        return None
+
+    @property
     def imitated(self) -> Teacher | None:
         """The run that a distilled model imitates in fewer steps; None for other models."""
         return None
@@ -309,6 +314,11 @@ class ImagesConfig(ModelConfig):
     digest: str = Field(description="SHA-256 of the images and labels as read.")
     count: int = Field(ge=1, description="How many images there are.")
     conditional: bool = Field(False, description="Whether each comes with the class it is meant to show.")
+
+    @property
+    def own_label(self) -> str:
+        """As in ModelConfig: each set of images is a row of its own."""
+        return f"images of {self.source}"
 
 
 class TrainingConfig(Config):

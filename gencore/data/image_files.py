@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import math
 import struct
 import warnings
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.lib import format as npy
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
@@ -59,16 +63,32 @@ def read_images(path: Path, spec: DatasetSpec, labels: Path | None = None) -> Im
 
 def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            names = [name for name in archive.files if name != "labels"]
-            name = "images" if "images" in names else names[0] if len(names) == 1 else None
+        with zipfile.ZipFile(path) as archive:
+            members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+            others = [name for name in members if name != "labels"]
+            name = "images" if "images" in members else others[0] if len(others) == 1 else None
             if name is None:
-                raise ValueError(f"{path} holds {', '.join(names) or 'nothing'}; call the array `images`")
-            return archive[name], archive["labels"] if "labels" in archive.files else None
-    except (OSError, EOFError, KeyError, struct.error) as error:
+                raise ValueError(f"it holds {', '.join(others) or 'nothing'}; call the array `images`")
+            labels = _member(archive, members["labels"]) if "labels" in members else None
+            return _member(archive, members[name]), labels
+    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} cannot be read as NPZ: {error}") from error
-    except ValueError as error:
-        raise error if str(path) in str(error) else ValueError(f"{path} cannot be read: {error}") from error
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """An array of an NPZ, once its header shows that it fits into memory."""
+    with archive.open(name) as file:
+        version = npy.read_magic(file)
+        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        shape, _, dtype = read(file)
+    _refuse_too_large(math.prod(shape) * dtype.itemsize, name)
+    with archive.open(name) as file:
+        return npy.read_array(file, allow_pickle=False)
+
+
+def _refuse_too_large(size: int, name: object) -> None:
+    if size > _MOST_BYTES:
+        raise ValueError(f"{name} claims {size} bytes; at most {_MOST_BYTES} are read")
 
 
 def _idx(path: Path) -> np.ndarray:
@@ -79,15 +99,14 @@ def _idx(path: Path) -> np.ndarray:
             if len(start) < 4 or start[:3] != b"\0\0\x08":
                 raise ValueError(f"{path} is no IDX file of unsigned bytes, no .npz and no folder")
             shape = struct.unpack(f">{start[3]}I", file.read(4 * start[3]))
-            size = int(np.prod(shape, dtype=np.int64))
-            if size > _MOST_BYTES:
-                raise ValueError(f"{path} claims {size} bytes; at most {_MOST_BYTES} are read")
+            size = math.prod(shape)
+            _refuse_too_large(size, path)
             content = file.read(size + 1)
     except (OSError, EOFError, struct.error) as error:
         raise ValueError(f"{path} cannot be read as IDX: {error}") from error
     if len(content) != size:
         raise ValueError(f"{path} holds {len(content)} bytes or more after its header, which claims {size}")
-    return np.frombuffer(content, np.uint8).reshape(shape)
+    return np.frombuffer(content, np.uint8).reshape(shape).copy()  # writable, as torch wants it
 
 
 def _from_folder(path: Path, spec: DatasetSpec) -> tuple[np.ndarray, np.ndarray | None]:
@@ -129,6 +148,8 @@ def _picture(path: Path, spec: DatasetSpec) -> np.ndarray:
                         f"{path} has {picture.size[0]} x {picture.size[1]} pixels; {spec.title} has "
                         f"{spec.size} x {spec.size}, so resize the pictures first"
                     )
+                if picture.mode.startswith(("I", "F")):
+                    raise ValueError(f"{path} has more than 8 bits a pixel; save it with 8")
                 return np.array(picture.convert("L" if spec.channels == 1 else "RGB"))
     except (OSError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"{path} is no picture that can be read: {error}") from error
@@ -159,7 +180,7 @@ def _labels(path: Path) -> np.ndarray:
             return np.load(path, allow_pickle=False)
         if path.suffix in {".csv", ".txt"}:
             return np.loadtxt(path, delimiter=",", dtype=np.int64, ndmin=1)
-    except (OSError, ValueError) as error:
+    except (OSError, EOFError, ValueError) as error:
         raise ValueError(f"{path} cannot be read as one class number an image: {error}") from error
     return _idx(path)
 

@@ -80,8 +80,8 @@ def evaluate(
     )
 
     metrics = measured_groups(evaluated, groups, spaces, say) | training_metrics
-    fd, blur = metrics.get("fd"), real.first.reference.fd_of_blur
-    metrics |= summary_metrics(history, evaluated.floors["fd"], blur, fd.value if fd else None)
+    fd, ends = metrics.get("fd"), real.first.reference
+    metrics |= summary_metrics(history, ends.floors["fd"].value, ends.fd_of_blur, fd.value if fd else None)
     here = devices.origin_here(device, _words(run, samples, seed, changes, groups, spaces))
     origins = {"evaluation": with_digests(here, real.splits), "training": training_origin}
     found = as_results(run.name, config, checkpoint.digest, evaluated, origins, metrics)

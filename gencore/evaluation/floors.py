@@ -92,17 +92,13 @@ def load_reference_figures(
 ) -> ReferenceFigures:
     """Raises MissingFeaturesError where it was never measured, or was measured with another classifier."""
     path = features_run(dataset, folder, extractor.kind).results / "reference.json"
-    if not path.exists():
-        raise MissingFeaturesError(f"no floors for {dataset} yet; run `gencore features {dataset}` first")
+    again = f"run `gencore features {dataset} --resume`"
     try:
         reference = results.load(path, ReferenceFigures)
+    except FileNotFoundError:
+        raise MissingFeaturesError(f"no floors for {dataset} yet; {again} first") from None
     except results.UnreadableError as error:
-        raise MissingFeaturesError(
-            f"{error}; an older version may have written it: run `gencore features {dataset} --resume`"
-        ) from error
+        raise MissingFeaturesError(f"{error}; an older version may have written it: {again}") from error
     if reference.extractor_digest != extractor.digest:
-        raise MissingFeaturesError(
-            f"the floors of {dataset} belong to another classifier; "
-            f"run `gencore features {dataset} --overwrite`"
-        )
+        raise MissingFeaturesError(f"the floors of {dataset} belong to another classifier; {again}")
     return reference

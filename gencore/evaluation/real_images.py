@@ -66,7 +66,7 @@ class RealImages:
         if len(chosen) < n:
             raise ValueError(
                 f"{n} images are to be measured, but their floor needs as many different training images; "
-                f"there are {len(self.train)}, so use --samples {default_samples(len(self.train))} or fewer"
+                f"there are {len(self.train)}, so take {default_samples(len(self.train))} or fewer"
             )
         return self.train[chosen]
 

@@ -170,7 +170,7 @@ def _over_floor(evaluated: EvaluatedModel) -> dict[str, Metric]:
     """Fréchet distances as multiples of their floor, over extractors and sampling seeds."""
     metrics = {
         "fd_over_floor": evaluated.scales.metric([evaluated.images, *evaluated.of_more_seeds]),
-        "fd_over_floor_uniform": Metric(value=None, reason="the model takes no labels"),
+        "fd_over_floor_uniform": _no_labels(),
         "blur_over_floor": evaluated.scales.blur(len(evaluated.images)),
         "fd_of_blur": Metric(value=evaluated.real.first.reference.fd_of_blur),
     }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from gencore.config.families import family_of
+from gencore.config.families import refuse_images
 from gencore.config.options import RunConfig
 from gencore.data.registry import DATASETS
 from gencore.models import build
@@ -53,8 +53,7 @@ def load_model(
     prior). Raises ValueError for a change the model does not have, FileNotFoundError, CheckpointError,
     UnreadableError."""
     config = run.config()
-    if not family_of(config.model).is_trained:
-        raise ValueError(f"run {run.name} holds images from outside and no model that could make more")
+    refuse_images(run.name, config.model)
     unknown = sorted(set(changes or ()) - set(type(config.model).model_fields))
     if unknown:
         raise ValueError(f"{config.label} has no option {', '.join(unknown)}")

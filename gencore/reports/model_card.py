@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from gencore.analysis.warnings import find_warnings
 from gencore.config import commands
+from gencore.config.families import refuse_images
 from gencore.config.options import ClassifierConfig
 from gencore.data.registry import DATASETS
 from gencore.metrics import catalog
@@ -38,6 +39,7 @@ def card(run: Run) -> str:
     config = run.config()
     if isinstance(config.model, ClassifierConfig):
         raise ValueError(f"run {run.name} is a feature classifier; it generates no images")
+    refuse_images(run.name, config.model)
     unmeasured = f"not measured yet; gencore evaluate {run.name} does it"
     try:
         results = run.load_results()
