@@ -107,7 +107,10 @@ class Measure(CommonOptions):
         from gencore.evaluation.outside import images_config, measure_images
 
         found = read_images(self.path, DATASETS[self.dataset], self.labels)
-        check_samples(len(found.images))
+        if len(found.images) < 6:  # five neighbours of each
+            raise ValueError(
+                f"{self.path} holds {len(found.images)} images; use 6 or more (10000 for a figure to publish)"
+            )
         words = ["measure", str(self.path), "--dataset", self.dataset, "--name", self.name]
         words += ["--labels", str(self.labels)] if self.labels else []
         config = images_config(found, self.dataset, self.path.name)
