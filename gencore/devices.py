@@ -14,7 +14,6 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-import psutil
 import torch
 
 from gencore import __version__
@@ -114,6 +113,8 @@ def idle_memory_mib(device: torch.device) -> float:
     """Memory held when this was first asked: of a process that has imported torch and done nothing yet."""
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device) / 2**20
+    import psutil  # as `resource` below
+
     return psutil.Process().memory_info().rss / 2**20
 
 

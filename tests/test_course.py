@@ -228,6 +228,8 @@ def test_the_log_of_a_real_training_says_all_of_its_course(
     assert found["seconds_to_half"].value in {elapsed[step] for step in measured if step <= best}
 
 
-def test_anchors_out_of_order_are_refused() -> None:
-    with pytest.raises(ValueError, match="anchors must satisfy 0 < good < bad"):
-        summary_metrics(course(1.0, 1.0), fd_floor=5.0, fd_of_blur=2.0)
+def test_without_a_scale_distances_are_absent_and_the_rest_is_told() -> None:
+    found = summary_metrics(course(1.0, 1.0), fd_floor=5.0, fd_of_blur=2.0)
+    assert found["training_finite"].value == 1
+    for name in ("fd_last_over_best", *LEVELS):
+        assert found[name].value is None and "a blur is no farther" in found[name].reason

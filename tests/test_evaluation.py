@@ -308,7 +308,7 @@ def test_of_so_few_images_that_their_floor_is_no_nearer_than_a_blur_the_training
 
 
 def test_more_images_than_there_are_different_real_ones_for_their_floor_are_refused(home: Path) -> None:
-    with pytest.raises(ValueError, match="there are 1500, so use --samples 750 or fewer"):
+    with pytest.raises(ValueError, match="there are 1500, so take 750 or fewer"):
         saying("short-vae-mlp", home, samples=1501)
 
 

@@ -482,7 +482,7 @@ def test_more_images_than_the_split_has_of_a_class_are_refused(n: int, weights: 
 def test_floors_of_more_images_than_there_are_say_how_many_may_be_measured(
     real: RealData, shares: str | None
 ) -> None:
-    with pytest.raises(ValueError, match="there are 1500, so use --samples 750 or fewer"):
+    with pytest.raises(ValueError, match="there are 1500, so take 750 or fewer"):
         Scales.of(real, 1501, shares)
 
 

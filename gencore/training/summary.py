@@ -29,14 +29,22 @@ def summary_metrics(
     """How the training went, by its log; absent with the reason where the log cannot say.
 
     `fd_at_end` is the finished model's own distance: a level that no quick distance reached, but it does,
-    took the whole training (a VAE draws from its fitted prior only then). Raises ValueError unless 0 <
-    fd_floor < fd_of_blur."""
+    took the whole training (a VAE draws from its fitted prior only then)."""
     history = without_void(events)
-    return {
-        "gradient_spike_share": _spikes(history),
-        "training_finite": _finite(history),
-        "fd_last_over_best": _last_over_best(history, fd_floor, fd_of_blur),
-    } | {name: _seconds_to(level, history, fd_floor, fd_of_blur, fd_at_end) for name, level in LEVELS.items()}
+    of_any_log = {"gradient_spike_share": _spikes(history), "training_finite": _finite(history)}
+    if not 0 < fd_floor < fd_of_blur:
+        no_scale = _absent("a blur is no farther from real images than these are from each other")
+        return of_any_log | dict.fromkeys(("fd_last_over_best", *LEVELS), no_scale)
+    return (
+        of_any_log
+        | {
+            "fd_last_over_best": _last_over_best(history, fd_floor, fd_of_blur),
+        }
+        | {
+            name: _seconds_to(level, history, fd_floor, fd_of_blur, fd_at_end)
+            for name, level in LEVELS.items()
+        }
+    )
 
 
 def spike_share(norms: Sequence[float | None]) -> float | None:
