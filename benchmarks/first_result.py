@@ -16,6 +16,7 @@ import shutil
 import sys
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
@@ -27,7 +28,8 @@ from visiting import Server, Visitor, launched, serving  # noqa: E402
 
 from gencore import devices  # noqa: E402
 from gencore.analysis import scores  # noqa: E402
-from gencore.config.options import QUICK, preset_title  # noqa: E402
+from gencore.config.options import EXTRACTORS, QUICK, preset_title  # noqa: E402
+from gencore.models.feature_extractor import features_run  # noqa: E402
 from gencore.store import events, runs  # noqa: E402
 from gencore.store.runs import Run  # noqa: E402
 
@@ -66,7 +68,7 @@ def choose(visitor: Visitor, label: str, option: str) -> None:
 def figures(run: Run) -> str:
     results = run.load_results()
     assert results is not None, "it was waited for"
-    ratio, quality = results.metrics["fd"].over_floor, scores.score_of_seed("quality", results)
+    ratio, quality = results.value("fd_over_floor"), scores.score_of_seed("quality", results)
     return (
         f"fd ÷ floor {ratio:.2f}, quality {quality:.2f}" if ratio and quality is not None else "not measured"
     )
@@ -85,8 +87,9 @@ def main() -> None:
     with sync_playwright() as driver, tempfile.TemporaryDirectory() as folder:
         home, browser = Path(folder), launched(driver, in_3d=False)
         for dataset in asked.datasets:
-            for kind in ("results", "checkpoints"):
-                shutil.copytree(ROOT / kind / f"features-{dataset}", home / kind / f"features-{dataset}")
+            for kind, name in product(("results", "checkpoints"), EXTRACTORS):
+                folder_of = features_run(dataset, ROOT, name).name
+                shutil.copytree(ROOT / kind / folder_of, home / kind / folder_of)
         with serving(home) as server:
             for dataset in asked.datasets:
                 for preset in asked.presets:

@@ -141,6 +141,9 @@ def test_the_chart_of_budgets_has_a_line_a_run_in_minutes_and_none_without_budge
     [line] = figure.data
     [point] = budgets_of(run("x")).points
     assert list(line.x) == [point.device_seconds / 60] and list(line.y) == [point.fd_over_floor]
+    (run("x").results / BUDGETS_FILE).write_text("{")
+    torn = load_measured_models(["vae", "x"])
+    assert len(torn.every) == 2 and "x, quality at equal budgets" in torn.left_out, "the run itself stays"
     alone = load_measured_models(["vae"])
     assert training_curves.quality_by_budget(alone.models, alone.members) is None
 

@@ -37,7 +37,8 @@ def extractor() -> FeatureExtractor:
 
 @pytest.fixture(scope="module")
 def image_metrics(extractor: FeatureExtractor) -> ImageMetrics:
-    return ImageMetrics(extractor, load("digits", "test"))
+    test = load("digits", "test")
+    return ImageMetrics(test, extractor(test.images))
 
 
 @pytest.fixture(scope="module")

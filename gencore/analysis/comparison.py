@@ -23,10 +23,6 @@ from gencore.store.results import Origin, Results
 CONFIDENCE = 0.95
 
 
-_OF_A_MACHINE = {"efficiency", "training_seconds", "seconds_to_blur", "samples_per_second_100"}
-"""Score and metrics by which models of unlike machines are not ranked."""
-
-
 class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -144,6 +140,11 @@ def ranked_by() -> dict[str, Better]:
     return directions
 
 
+def _is_of_a_machine(name: str) -> bool:
+    """Whether a score or metric cannot rank models of unlike machines."""
+    return name == "efficiency" or (name in catalog.METRICS and catalog.METRICS[name].is_of_a_machine)
+
+
 def compare(
     members: Mapping[str, Sequence[Results]],
     epochs: int | None = None,
@@ -169,7 +170,8 @@ def compare(
     rankings = {
         name: ranking
         for name, better in ranked_by().items()
-        if not (unlike and name in _OF_A_MACHINE) and (ranking := _ranking(name, better, members)) is not None
+        if not (unlike and _is_of_a_machine(name))
+        and (ranking := _ranking(name, better, members)) is not None
     }
     return Comparison(
         dataset=first.dataset,
@@ -236,10 +238,8 @@ def _ranking(name: str, better: Better, members: Mapping[str, Sequence[Results]]
 
 def extractors_disagree(name: str, first: Sequence[Results], second: Sequence[Results]) -> bool:
     """Whether extractors put two models in different orders by their means of a metric over seeds."""
-    means = [_by_extractor(name, results) for results in (first, second)]
-    differences = [
-        means[0][extractor] - means[1][extractor] for extractor in means[0] if extractor in means[1]
-    ]
+    ours, theirs = (_by_extractor(name, results) for results in (first, second))
+    differences = [ours[extractor] - theirs[extractor] for extractor in ours if extractor in theirs]
     return bool(differences) and min(differences) < 0 < max(differences)
 
 

@@ -140,14 +140,16 @@ def load_measured_models(names: Sequence[str], folder: Path | None = None) -> Me
         try:
             config, measured = run.config(), run.load_results()
             log = tuple(events.tail(run.events_path).events)
-            path = run.results / BUDGETS_FILE
-            budgets = results.load(path, Budgets) if path.exists() else None
         except UnreadableError as error:
             left_out[run.name] = str(error)
             continue
         if measured is None:
             left_out[run.name] = f"not measured yet; `gencore evaluate {run.name}` does it"
             continue
+        try:
+            budgets = _budgets(run)
+        except UnreadableError as error:
+            budgets, left_out[f"{run.name}, quality at equal budgets"] = None, str(error)
         members.append(MeasuredRun(run, config, measured, log, _sheet(run, log), budgets))
     if not members:
         raise ValueError(
@@ -234,6 +236,12 @@ def _sheet(run: Run, log: Sequence[Event]) -> bytes | None:
             continue
         return content
     return None
+
+
+def _budgets(run: Run) -> Budgets | None:
+    """What was measured of its growing budgets, or None. Raises UnreadableError."""
+    path = run.results / BUDGETS_FILE
+    return results.load(path, Budgets) if path.exists() else None
 
 
 def _ladder(member: MeasuredRun, folder: Path | None) -> Ladder | None:

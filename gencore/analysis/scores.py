@@ -80,13 +80,9 @@ def quality_parts(results: Results) -> dict[str, float]:
     images.
     """
     parts: dict[str, float] = {}
-    fd, blur = results.metrics.get("fd_over_floor"), results.metrics.get("blur_over_floor")
-    alike = fd and blur and fd.by_extractor and fd.by_extractor.keys() == blur.by_extractor.keys()
-    if fd and blur and alike and min(blur.by_extractor.values()) > 1:
-        parts["realism"] = statistics.fmean(
-            log_score(max(over_floor, 1.0), good=1.0, bad=blur.by_extractor[name])
-            for name, over_floor in fd.by_extractor.items()
-        )
+    realism = _realism(results)
+    if not isinstance(realism, str):
+        parts["realism"] = realism
     for part, name in _SHARES_OF_FLOOR.items():
         if (share := _of_floor(results, name)) is not None:
             parts[part] = min(1.0, share)
@@ -201,18 +197,10 @@ _Part = float | str  # what it is, or why it is not known
 
 def _quality(one: Results) -> Score:
     """Novelty times the geometric mean of the other parts: copies of training images are worth nothing."""
-    made_of = {
-        "realism": ("fd_over_floor", "blur_over_floor"),
-        **{part: (name,) for part, name in _SHARES_OF_FLOOR.items()},
-        "balance": ("class_total_variation",),
-    }
+    made_of = {**_SHARES_OF_FLOOR, "balance": "class_total_variation"}
     known = quality_parts(one)
-    parts: dict[str, _Part] = {
-        part: known.get(part, _why_absent(one, *names)) for part, names in made_of.items()
-    }
-    blur = one.metrics.get("blur_over_floor")
-    if blur and min(blur.by_extractor.values(), default=math.inf) <= 1:
-        parts["realism"] = "so few images lie no nearer to real ones than a blur does; measure more"
+    parts = {part: known.get(part, _why_absent(one, name)) for part, name in made_of.items()}
+    parts = {"realism": _realism(one)} | parts
     found = _score(parts)
     if found.value is None:
         return found
@@ -226,6 +214,19 @@ def _quality(one: Results) -> Score:
             f" {share.floor:.0%} of unseen real ones"
         )
     return found.model_copy(update={"value": value, "note": note})
+
+
+def _realism(one: Results) -> _Part:
+    """s(fd ÷ floor; 1, that of a blur), mean over the feature extractors."""
+    fd, blur = one.metrics.get("fd_over_floor"), one.metrics.get("blur_over_floor")
+    if not (fd and blur and fd.by_extractor and fd.by_extractor.keys() == blur.by_extractor.keys()):
+        return _why_absent(one, "fd_over_floor", "blur_over_floor")
+    if min(blur.by_extractor.values()) <= 1:
+        return "so few images lie no nearer to real ones than a blur does; measure more"
+    return statistics.fmean(
+        log_score(max(over_floor, 1.0), good=1.0, bad=blur.by_extractor[name])
+        for name, over_floor in fd.by_extractor.items()
+    )
 
 
 def _controllability(one: Results) -> Score:
@@ -306,9 +307,9 @@ def _seed_spread(of_one_model: Sequence[Results]) -> _Part:
         return "one seed finished; a spread needs two"
     realism: list[float] = []
     for one in of_one_model:
-        part = quality_parts(one).get("realism")
-        if part is None:
-            return _why_absent(one, "fd_over_floor", "blur_over_floor")
+        part = _realism(one)
+        if isinstance(part, str):
+            return part
         realism.append(part)
     return 1 - min(1.0, statistics.stdev(realism) / LARGEST_SPREAD)
 

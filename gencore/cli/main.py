@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     except OSError as error:
         code = _complain(f"{error.strerror or error}: {error.filename or 'a file of the run'}", FAILED)
     except (MemoryError, RuntimeError) as error:
-        from gencore.training.loop import is_out_of_memory
+        from gencore.training.faults import is_out_of_memory
 
         if not is_out_of_memory(error):
             raise

@@ -188,7 +188,7 @@ class Steps(CommonOptions):
     counts: tuple[int, ...] = ()
     """Numbers of steps to measure; earlier results for other numbers stay [2 5 10 20 50]."""
     samples: int | None = None
-    """Images per point [2000, or ten for each test image if that is fewer]."""
+    """Images per point [2000, or half as many as the training split has if that is fewer]."""
     seed: int = 0
     """Seed of the noise."""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False

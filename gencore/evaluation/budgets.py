@@ -14,7 +14,9 @@ from gencore import devices
 from gencore.data.sources import with_digests
 from gencore.evaluation.distances import Scales
 from gencore.evaluation.real_data import RealData
+from gencore.evaluation.real_images import default_samples
 from gencore.evaluation.records import BUDGETS_FILE, BudgetPoint, Budgets, Shares
+from gencore.metrics.scale import geometric_mean
 from gencore.models.load import load_model
 from gencore.sampling.generate import generate
 from gencore.store import events, results
@@ -44,7 +46,7 @@ def measure(
     if started is None or not isinstance(history[-1], Ended) or history[-1].status != "finished":
         raise ValueError(f"the training of {run.name} has not finished; wait for it, or resume it")
     real = RealData.load(config.data.dataset, device, run.home, data_folder)
-    samples = samples or min(SAMPLES, len(real.train.images) // 2)
+    samples = samples or min(SAMPLES, default_samples(len(real.train.images)))
     shares: Shares | None = "test" if config.model.is_conditional else None
     scales = Scales.of(real, samples, shares)
     labels = real.labels(shares, samples, seed) if shares else None
@@ -58,11 +60,12 @@ def measure(
         say(f"weights after {seconds:,.0f} s")
         model, _ = load_model(run, device, path=path)
         found = scales.metric([generate(model, samples, labels, seed, dtype)])
+        assert found.value is not None, "a mean of finite ratios"
         points.append(
             BudgetPoint(
                 device_seconds=seconds,
                 step=step,
-                fd_over_floor=found.value or 0.0,
+                fd_over_floor=found.value,
                 by_extractor=found.by_extractor,
                 origin=origin,
             )
@@ -73,7 +76,7 @@ def measure(
         seed=seed,
         device=started.device,
         threads=started.threads,
-        blur_over_floor=scales.blur(samples).value or 0.0,
+        blur_over_floor=geometric_mean([scale.blur for scale in scales.by_extractor.values()]),
         points=points,
     )
     results.save(run.results / BUDGETS_FILE, measured)

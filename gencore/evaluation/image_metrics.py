@@ -26,7 +26,7 @@ from gencore.metrics.diversity import Bins, diversity
 from gencore.metrics.frechet import frechet_distance, moments, sample_size_warning
 from gencore.metrics.kernel import kernel_distance
 from gencore.metrics.manifold import Manifold, manifold_figures
-from gencore.models.feature_extractor import Extracted, FeatureExtractor
+from gencore.models.feature_extractor import Extracted
 from gencore.networks.random_features import RandomFeatures
 
 _BINS = 100  # Richardson & Weiss 2018
@@ -41,8 +41,9 @@ class ImageMetrics:
     metric raises ValueError where features are not finite or images too few.
     """
 
-    extractor: FeatureExtractor
     test: ImageData
+    real: Extracted
+    """Features and logits of the test split."""
 
     def __call__(self, images: Tensor, extracted: Extracted, seed: int = 0) -> dict[str, float]:
         """Every figure but the second opinion; N at least 6, and `bins.fewest`."""
@@ -104,11 +105,6 @@ class ImageMetrics:
     def warning(self, samples: int) -> str | None:
         """The warning that so few images make these figures uncertain; None where they do not."""
         return sample_size_warning(min(samples, len(self.test.images)), self.real.features.shape[1])
-
-    @cached_property
-    def real(self) -> Extracted:
-        """Features and logits of the test split."""
-        return self.extractor(self.test.images)
 
     @cached_property
     def manifold(self) -> Manifold:

@@ -44,7 +44,7 @@ def measure_ladder(
     extractor = load_extractor(dataset, device, folder)
     data = {split: load_data(dataset, split, data_folder) for split in SPLITS}
     test, train = (data[split].to(device) for split in ("test", "train"))
-    image_metrics, rng = ImageMetrics(extractor, test), Generator(device).manual_seed(0)
+    image_metrics, rng = ImageMetrics(test, extractor(test.images)), Generator(device).manual_seed(0)
     count = default_samples(len(train.images))
 
     draws = []

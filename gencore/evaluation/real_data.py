@@ -115,7 +115,7 @@ class RealData:
     @cached_property
     def image_metrics(self) -> ImageMetrics:
         """The metrics of any images, by the first extractor."""
-        return ImageMetrics(self.first.extractor, self.test)
+        return ImageMetrics(self.test, self.first.test)
 
     def labels(self, shares: Shares, n: int, seed: int) -> Tensor:
         """n labels (n,) int64, each drawn with the class's share."""

@@ -5,21 +5,20 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Generator
 
 from gencore import devices
 from gencore.config.options import Sampler
-from gencore.data.sources import load as load_data
-from gencore.metrics.frechet import Moments, frechet_distance, moments, sample_size_warning
+from gencore.evaluation.real_data import RealData
+from gencore.evaluation.real_images import default_samples
+from gencore.evaluation.records import Shares
+from gencore.metrics.frechet import frechet_distance, moments, sample_size_warning
 from gencore.models.base import SamplesInSteps
-from gencore.models.feature_extractor import load_extractor
 from gencore.models.load import load_model
 from gencore.sampling.generate import generate
 from gencore.store import results
@@ -29,7 +28,6 @@ from gencore.store.runs import Run
 SAMPLERS: tuple[Sampler, ...] = ("dpm-solver++", "ddim")
 COUNTS = (2, 5, 10, 20, 50)
 SAMPLES = 2000
-_FLOOR_DRAWS = 4
 
 
 class _Record(BaseModel):
@@ -56,7 +54,7 @@ class SamplerSweep(_Record):
     extractor_digest: str
     samples: int
     seed: int
-    floor: float = Field(description="fd of as many random training images.")
+    floor: float = Field(description="fd of as many random training images, of classes in the same shares.")
     warning: str | None
     points: list[SweepPoint]
 
@@ -82,7 +80,7 @@ def measure(
 
     Without `counts`, those of COUNTS that the model can take are measured, or what else it takes.
     The ancestral sampler `ddpm` always takes T steps, so it gives one point. `samples` is SAMPLES where not
-    given, fewer for a small test split. Raises ValueError where `run` is no diffusion model,
+    given, fewer for a small training split. Raises ValueError where `run` is no diffusion model,
     MissingFeaturesError, DataError.
     """
     config = run.config()
@@ -92,12 +90,10 @@ def measure(
             f"{run.name} is a {config.label} and draws in one step; name a run of a diffusion model"
         )
     wanted = _wanted(model, samplers, counts or usual_counts(model.step_counts))
-    extractor = load_extractor(config.data.dataset, device, run.home)
-    test, train = (
-        load_data(config.data.dataset, split, data_folder).to(device) for split in ("test", "train")
-    )
-    samples = samples or min(SAMPLES, 10 * len(test.images))
-    real = moments(extractor(test.images).features)
+    data = RealData.load(config.data.dataset, device, run.home, data_folder)
+    extractor, real = data.first.extractor, moments(data.first.test.features)
+    samples = samples or min(SAMPLES, default_samples(len(data.train.images)))
+    shares: Shares | None = "uniform" if model.conditional else None
     dtype = devices.precision(config.training.precision, device)
     curve = SamplerSweep(
         run=run.name,
@@ -105,8 +101,8 @@ def measure(
         extractor_digest=extractor.digest,
         samples=samples,
         seed=seed,
-        floor=_floor(extractor(train.images).features, real, samples),
-        warning=sample_size_warning(min(samples, len(test.images)), len(real.mean)),
+        floor=data.first.floors(samples, shares, manifold=False)["fd"],
+        warning=sample_size_warning(min(samples, len(data.test.images)), len(real.mean)),
         points=[],
     )
     path = run.results / "steps.json"
@@ -117,9 +113,7 @@ def measure(
     for sampler, steps in wanted:
         say(f"{sampler}, {steps} steps")
         model, _ = load_model(run, device, changes={"sampler": sampler, "sampling_steps": steps})
-        labels = (
-            torch.arange(samples, device=device) % len(test.spec.class_names) if model.conditional else None
-        )
+        labels = torch.arange(samples, device=device) % data.classes if model.conditional else None
         generate(model, 1, labels, seed, dtype)  # warm-up
         devices.synchronise(device)
         start = time.perf_counter()
@@ -164,13 +158,3 @@ def _wanted(
     available = [sampler for sampler in samplers if sampler in model.samplers] or list(model.samplers)
     pairs = [(sampler, most if sampler == "ddpm" else steps) for sampler in available for steps in counts]
     return list(dict.fromkeys(pairs))
-
-
-def _floor(train: torch.Tensor, real: Moments, samples: int) -> float:
-    """Mean fd of random training images, as many as are drawn: fd grows as samples get fewer."""
-    rng = Generator(train.device).manual_seed(0)
-    draws = (
-        train[torch.randperm(len(train), generator=rng, device=train.device)[:samples]]
-        for _ in range(_FLOOR_DRAWS)
-    )
-    return statistics.fmean(frechet_distance(moments(features), real) for features in draws)

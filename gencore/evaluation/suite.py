@@ -152,7 +152,7 @@ class EvaluatedModel:
 
 
 def _distances(evaluated: EvaluatedModel) -> dict[str, Metric]:
-    real, samples = evaluated.real.image_metrics.real.features, len(evaluated.images)
+    real, samples = evaluated.real.first.test.features, len(evaluated.images)
     metrics = evaluated.with_floors(
         evaluated.real.image_metrics.distances(evaluated.images, evaluated.extracted, evaluated.seed)
     )
@@ -207,7 +207,7 @@ def _memorisation(evaluated: EvaluatedModel) -> dict[str, Metric]:
     rng, train = evaluated.rng(), evaluated.real.first.training.features
     few, real = (
         features[torch.randperm(len(features), generator=rng, device=features.device)[:NEIGHBOURS_SOUGHT]]
-        for features in (evaluated.extracted.features, evaluated.real.image_metrics.real.features)
+        for features in (evaluated.extracted.features, evaluated.real.first.test.features)
     )
     found = memorisation(few, train, real)
     return {
@@ -224,7 +224,7 @@ def _reconstruction(evaluated: EvaluatedModel) -> dict[str, Metric]:
     units = {"reconstruction_mse": "", "reconstruction_psnr": "dB", "reconstruction_ssim": ""}
     if not isinstance(evaluated.model, Reconstructs):
         return dict.fromkeys(units, Metric(value=None, reason="the model gives no image back"))
-    images = evaluated.real.image_metrics.test.images
+    images = evaluated.real.test.images
     with devices.autocast(images.device, evaluated.dtype):
         given_back = torch.cat(
             [evaluated.model.reconstruct(dequantise(chunk)) for chunk in images.split(1000)]
@@ -255,14 +255,9 @@ def _labels(evaluated: EvaluatedModel) -> dict[str, Metric]:
 
 def _control(evaluated: EvaluatedModel) -> dict[str, Metric]:
     """Whether the model can be steered to each class in turn, by the best means it offers."""
-    image_metrics, train = evaluated.real.image_metrics, evaluated.real.train
+    data, first = evaluated.real, evaluated.real.first
     real = RealClasses.of(
-        image_metrics.extractor,
-        image_metrics.real,
-        image_metrics.test.labels,
-        evaluated.real.first.training,
-        train.labels,
-        evaluated.seed,
+        first.extractor, first.test, data.test.labels, first.training, data.train.labels, evaluated.seed
     )
     if evaluated.model is None:
         return _control_of_images(evaluated.images, evaluated.labels, real)
@@ -298,7 +293,7 @@ def _latent(evaluated: EvaluatedModel) -> dict[str, Metric]:
     names = ("path_straightness", "perceptual_path_length")
     if not isinstance(evaluated.model, HasLatent):
         return dict.fromkeys(names, Metric(value=None, reason="the model has no latent"))
-    features = evaluated.real.image_metrics.extractor.network.features
+    features = evaluated.real.first.extractor.network.features
     with torch.no_grad():
         straight = path_straightness(evaluated.model, features, evaluated.rng())
         length = perceptual_path_length(evaluated.model, features, evaluated.rng())
@@ -321,7 +316,7 @@ def _cas(evaluated: EvaluatedModel) -> dict[str, Metric]:
         evaluated.images,
         evaluated.labels,
         evaluated.real.train,
-        evaluated.real.image_metrics.test,
+        evaluated.real.test,
         evaluated.seed,
     )
 

@@ -77,6 +77,11 @@ class MetricInfo:
     """Title of the axis on which it is a cost of the model; empty where it is none."""
 
     @property
+    def is_of_a_machine(self) -> bool:
+        """Whether it says as much of the machine as of the model: times and rates do."""
+        return self.unit in ("s", "images/s")
+
+    @property
     def heading(self) -> str:
         """`short`, else the id."""
         return self.short or self.id

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,13 @@ from typing import Literal, NamedTuple
 
 import psutil
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import ValidationError
 
 from gencore.config.families import family_of
 from gencore.config.options import RunConfig
 from gencore.store import events
 from gencore.store.files import UnreadableError, read_file, write_atomically
+from gencore.store.processes import ClaimingProcess, wait_for_end
 from gencore.store.results import Results, load, save
 
 Status = Literal[
@@ -67,59 +67,6 @@ def home() -> Path:
 def comparisons_folder(folder: Path | None = None) -> Path:
     """Where comparisons over seeds are kept, one JSON file each; no run can take this name."""
     return (folder or home()) / "results" / "_comparisons"
-
-
-class _Process(BaseModel):
-    """Who claimed a run: an id alone could belong to another process by now.
-
-    On Linux a process is known by the boot and by the clock tick since then at which it started, which no
-    change of the wall clock touches. Elsewhere, and in claims written before this was recorded, by the time
-    it started.
-    """
-
-    pid: int = Field(gt=0, lt=2**31)
-    started: float = Field(description="Unix time in seconds.")
-    boot: str | None = Field(None, description="Linux's id of the boot.")
-    ticks: int | None = Field(None, description="Clock ticks from the boot to the start of the process.")
-
-    @classmethod
-    def this(cls) -> _Process:
-        pid = os.getpid()
-        return cls(
-            pid=pid, started=psutil.Process().create_time(), boot=_boot_id(), ticks=_ticks_at_start(pid)
-        )
-
-    def find(self) -> psutil.Process | None:
-        """The process, where it is still running."""
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(self.pid)
-            if self._is_same(process) and process.status() != psutil.STATUS_ZOMBIE:
-                return process
-        return None
-
-    def _is_same(self, process: psutil.Process) -> bool:
-        if self.boot is None or self.ticks is None:
-            return abs(process.create_time() - self.started) < 0.5
-        return (self.boot, self.ticks) == (_boot_id(), _ticks_at_start(self.pid))
-
-
-def _boot_id() -> str | None:
-    """An id that is new with every boot; None where the system has none."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    except OSError:
-        return None
-
-
-def _ticks_at_start(pid: int) -> int | None:
-    """Field 22 of /proc/PID/stat (proc_pid_stat(5)); None where the system or the process is not there."""
-    try:
-        content = Path(f"/proc/{pid}/stat").read_bytes()
-    except OSError:
-        return None
-    return int(
-        content[content.rindex(b")") + 1 :].split()[19]
-    )  # the name before may hold blanks and brackets
 
 
 class RunExistsError(ValueError):
@@ -277,7 +224,7 @@ class Run:
             raise RunBusyError(f"another process is training or measuring run {self.name}") from None
         try:
             self._stop_path.unlink(missing_ok=True)
-            write_atomically(self._process_path, _Process.this().model_dump_json().encode())
+            write_atomically(self._process_path, ClaimingProcess.this().model_dump_json().encode())
             for torn in self.checkpoints.glob(".*.partial"):  # of a process killed in mid-save
                 torn.unlink()
             yield
@@ -289,7 +236,7 @@ class Run:
     def process(self) -> psutil.Process | None:
         """The process that is training or measuring this run now."""
         try:
-            return _Process.model_validate_json(read_file(self._process_path)).find()
+            return ClaimingProcess.model_validate_json(read_file(self._process_path)).find()
         except (FileNotFoundError, UnreadableError, ValidationError):
             return None
 
@@ -350,28 +297,11 @@ class Run:
         with contextlib.suppress(psutil.NoSuchProcess):
             family = [*process.children(recursive=True), process]
             self.request_stop()
-            survivors = _wait_for_end(family, patience_seconds)
+            survivors = wait_for_end(family, patience_seconds)
             for survivor in survivors:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     survivor.kill()
-            _wait_for_end(survivors, 2)
-        return True
-
-
-def _wait_for_end(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
-    """Those still alive after at most `seconds`. A zombie has ended, even if nobody waits for it."""
-    deadline = time.monotonic() + seconds
-    while alive := [p for p in processes if p.is_running() and not _is_zombie(p)]:
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.05)
-    return alive
-
-
-def _is_zombie(process: psutil.Process) -> bool:
-    try:
-        return process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+            wait_for_end(survivors, 2)
         return True
 
 

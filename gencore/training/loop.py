@@ -42,14 +42,9 @@ from gencore.store.events import (
 from gencore.store.files import write_atomically
 from gencore.store.runs import BUDGET_MINUTES, Run
 from gencore.training.clock import Clock
+from gencore.training.faults import divergence, fault
 from gencore.training.step import State
 
-_OUT_OF_MEMORY = (
-    "can't allocate memory",
-    "not enough memory",
-    "bad_alloc",
-    "could not create a",
-)  # the last is oneDNN's
 _STATES_KEPT = 2  # if the newest turns out damaged, resume takes the one before it
 _CHUNK = 100  # images generated, or looked at, between two questions whether to stop
 
@@ -114,9 +109,14 @@ def train(
             yield from _restore_newest(run, state)
         yield from _Training(run, state, batches, total, should_stop).events()
     except (OSError, MemoryError, RuntimeError) as error:
-        step, seconds = (state.step, state.seconds) if state else (0, 0.0)
-        peak = devices.peak_memory_mib(device)
-        yield Ended(status="failed", reason=_fault(error), step=step, seconds=seconds, peak_memory_mib=peak)
+        yield Ended(
+            status="failed",
+            reason=fault(error),
+            step=state.step if state else 0,
+            seconds=state.seconds if state else 0.0,
+            device_seconds=state.device_seconds if state else 0.0,
+            peak_memory_mib=devices.peak_memory_mib(device),
+        )
 
 
 def learning_rate_factor(schedule: Literal["constant", "cosine"], step: int, total: int) -> float:
@@ -127,33 +127,6 @@ def learning_rate_factor(schedule: Literal["constant", "cosine"], step: int, tot
         return 1.0
     warmup = max(1, total // 20)
     return min((step + 1) / warmup, 0.5 * (1 + math.cos(math.pi * step / total)))
-
-
-def _fault(error: OSError | MemoryError | RuntimeError) -> str:
-    """What the machine lacked, and what to do. Raises `error` again where it is none of that."""
-    if isinstance(error, OSError):
-        return f"{error.strerror or error}: {error.filename or 'a file of the run'}"
-    if is_out_of_memory(error):
-        text = str(error).partition("\n")[0]
-        return f"out of memory ({text}); lower --batch-size or --width"
-    raise error
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether the machine's or the GPU's memory was too small. On a CPU torch has no type for it, only
-    words.
-    """
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
-        words in str(error) for words in _OUT_OF_MEMORY
-    )
-
-
-def _divergence(good_steps: int) -> str:
-    """Why a training ended as diverged, after `good_steps` with finite losses and gradients."""
-    return (
-        f"a loss, gradient or weight is not finite after step {good_steps}; "
-        "lower the learning rate or set --clip-norm"
-    )
 
 
 class _Training:
@@ -198,7 +171,7 @@ class _Training:
             if self._checkpoint_is_due and not self.stop_reason:
                 yield from self._save_state()
         if self.stop_reason and not self.divergence and not state.is_finite():  # in figures not read so far
-            self.divergence = _divergence(int(state.good_steps))
+            self.divergence = divergence(int(state.good_steps))
         if self.divergence:
             yield self._ended("diverged", self.divergence)
         elif self.stop_reason:
@@ -241,7 +214,7 @@ class _Training:
         figures = [*progress.losses.values(), *progress.gradient_norms.values()]
         finite = all(figure is not None and math.isfinite(figure) for figure in figures)
         if good_steps < self.state.step or not finite or (self._epoch_ends and not self.state.is_finite()):
-            self.divergence = _divergence(good_steps)
+            self.divergence = divergence(good_steps)
         elif isinstance(self.state.model, GenerativeModel):
             yield from self._keep_weights_of_budgets(before)
 
