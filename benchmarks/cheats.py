@@ -20,6 +20,7 @@ from torch import Generator, Tensor
 from gencore import devices
 from gencore.analysis.scores import Score, scores
 from gencore.data.image_files import ImageSet
+from gencore.data.registry import find
 from gencore.data.sources import ImageData
 from gencore.evaluation.evaluate import DEFAULT_SPACES, as_results, measured_groups
 from gencore.evaluation.outside import images_config
@@ -60,7 +61,7 @@ def sets(train: ImageData, held_out: ImageData, n: int) -> Iterator[tuple[str, T
     for name, corrupt in ladder_for(train.spec.size, train.spec.native_size).items():
         rung = corrupt(held_out.images, held_out.labels, rng)
         yield name, rung.images, rung.labels
-    classes = torch.arange(len(train.spec.class_names), device=device)
+    classes = torch.arange(train.spec.classes, device=device)
     means = torch.stack([train.images[train.labels == c].float().mean(0) for c in classes])
     yield "class means", *repeated(means.round().to(torch.uint8), classes)
     first = torch.stack([train.images[train.labels == c][0] for c in classes])
@@ -74,7 +75,7 @@ def row(name: str, images: Tensor, labels: Tensor, real: RealData) -> str:
     """A line of the table."""
     evaluated = EvaluatedModel.of_images(images, labels, real)
     metrics = measured_groups(evaluated, DEFAULT_GROUPS, DEFAULT_SPACES, lambda text: None)
-    config = images_config(ImageSet(images.cpu(), labels.cpu()), real.test.spec.name, name)
+    config = images_config(ImageSet(images.cpu(), labels.cpu()), real.test.spec, name)
     found = scores([as_results("cheat", config, "", evaluated, {}, metrics)])
     parts = found["quality"].parts
     figures = [metrics["fd_over_floor"].value, *(parts.get(part) for part in PARTS)]
@@ -95,7 +96,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     device = devices.pick()
-    everything = RealData.load(asked.dataset, device, runs.home(), None)
+    everything = RealData.load(find(asked.dataset), device, runs.home(), None)
     whole, order = everything.train, Generator(device).manual_seed(1)
     n = min(default_samples(len(whole.images)), len(whole.images) // 6)
     shuffled = torch.randperm(len(whole.images), generator=order, device=device)

@@ -18,7 +18,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from gencore import devices
 from gencore.config.options import PRESETS
 from gencore.data.batches import Batch
-from gencore.data.registry import DATASETS
 from gencore.data.sources import ImageData
 from gencore.training.step import State
 
@@ -50,9 +49,9 @@ def main() -> None:
     device, config = torch.device("cpu"), PRESETS[asked.preset]
     settings = config.training.model_copy(update={"precision": asked.precision})
     config = config.model_copy(update={"training": settings})
-    spec, n = DATASETS[config.data.dataset], config.data.batch_size
+    spec, n = config.dataset_spec, config.data.batch_size
     pixels = torch.randint(0, 256, (8 * n, spec.channels, spec.size, spec.size), dtype=torch.uint8)
-    data = ImageData(pixels, torch.arange(8 * n) % len(spec.class_names), spec)
+    data = ImageData(pixels, torch.arange(8 * n) % spec.classes, spec)
     state = State.fresh(config, data, device)
     batch = Batch(pixels[:n].float() / 127.5 - 1, data.labels[:n])
     for _ in range(WARM_UP):

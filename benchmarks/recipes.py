@@ -22,6 +22,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from gencore import devices
+from gencore.config.datasets import DATASETS
 from gencore.config.options import PRESETS, RunConfig
 from gencore.data.batches import Batches
 from gencore.evaluation.distances import Scales
@@ -157,7 +158,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     device = devices.pick()
-    real = RealData.load("mnist", device, runs.home(), None)
+    real = RealData.load(DATASETS["mnist"], device, runs.home(), None)
     here = f"{devices.describe(device)}, torch {torch.__version__}"
     print(f"{here}, {asked.threads} threads, {asked.samples} images")
     columns = [f"after epoch {epoch + 1}" for epoch in range(asked.epochs)]

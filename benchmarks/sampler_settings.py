@@ -62,9 +62,9 @@ def main() -> None:
     torch.set_num_threads(asked.threads)
     run, device = runs.run(asked.run), devices.pick()
     config = run.config()
-    dataset, own_steps = config.data.dataset, getattr(config.model, "sampling_steps", STEPS[1])
-    extractor = load_extractor(dataset, device, run.home)
-    real = moments(extractor(load(dataset, "test").images.to(device)).features)
+    spec, own_steps = config.dataset_spec, getattr(config.model, "sampling_steps", STEPS[1])
+    extractor = load_extractor(spec.name, device, run.home)
+    real = moments(extractor(load(spec, "test").images.to(device)).features)
 
     def figures(draw: Callable[[int], Tensor]) -> str:
         """Of the images that `draw` gives by seed."""
@@ -74,7 +74,7 @@ def main() -> None:
         spread = f"({min(distances):.2f} to {max(distances):.2f})"
         return f"fd {statistics.fmean(distances):6.2f} {spread:16}  malformed {share:5.1f} %"
 
-    train = load(dataset, "train")
+    train = load(spec, "train")
 
     def real_images(seed: int) -> Tensor:
         order = torch.randperm(len(train.images), generator=torch.Generator().manual_seed(seed))
@@ -87,7 +87,7 @@ def main() -> None:
             continue
         changes: dict[str, object] = {**guidance, "spacing": spacing, "sampling_steps": steps}
         model, _ = load_model(run, device, changes={"guidance_most_noise": 1.0} | changes)
-        labels = torch.arange(asked.samples) % len(train.spec.class_names) if model.conditional else None
+        labels = torch.arange(asked.samples) % train.spec.classes if model.conditional else None
         dtype = devices.precision(config.training.precision, device)
         figured = figures(partial(drawn, model, labels, asked.samples, dtype))
         scale, most = guidance["guidance"], guidance.get("guidance_most_noise", 1.0)

@@ -19,8 +19,8 @@ import diffusers
 import torch
 
 from gencore import devices
+from gencore.config.datasets import DATASETS
 from gencore.config.options import PRESETS
-from gencore.data.registry import DATASETS
 from gencore.models import build
 from gencore.models.base import GenerativeModel
 from gencore.sampling.generate import generate

@@ -24,6 +24,7 @@ from torch import Generator, Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from gencore import devices
+from gencore.config.datasets import DATASETS
 from gencore.config.options import PRESETS
 from gencore.data.batches import Batches, dequantise, quantise
 from gencore.data.sources import ImageData, load
@@ -127,7 +128,8 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     cpu = torch.device("cpu")
-    data, test, extractor = load("mnist", "train"), load("mnist", "test").images, load_extractor("mnist", cpu)
+    spec, extractor = DATASETS["mnist"], load_extractor("mnist", cpu)
+    data, test = load(spec, "train"), load(spec, "test").images
     real = moments(torch.cat([extractor(images).features for images in test.split(1000)]))
 
     def distance(images: Tensor) -> float:

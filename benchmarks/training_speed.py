@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from gencore import devices
 from gencore.config.options import HEADLINE, PRESETS
 from gencore.data.batches import Batches, dequantise
+from gencore.data.registry import find
 from gencore.data.sources import ImageData, load
 from gencore.training.step import State
 
@@ -65,7 +66,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     device = devices.pick(arguments.device)
-    data = load(arguments.dataset, "train").to(device)
+    data = load(find(arguments.dataset), "train").to(device)
     print(
         f"{devices.describe(device)}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
         f"{data.spec.title}"

@@ -17,6 +17,7 @@ from support import QUIET, STEPS_PER_EPOCH, TRAINER, Result, record, tiny_config
 from dashboard.data.processes import Jobs
 from dashboard.widgets import run_controls
 from gencore.cli.main import main
+from gencore.config.datasets import DATASETS
 from gencore.config.options import EXTRACTORS, DataConfig, RunConfig, TrainingConfig
 from gencore.data.sources import ImageData, load
 from gencore.evaluation.floors import measure_reference_figures
@@ -43,7 +44,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def few_digits() -> ImageData:
-    digits = load("digits", "train")
+    digits = load(DATASETS["digits"], "train")
     return replace(
         digits, images=digits.images[: 16 * STEPS_PER_EPOCH], labels=digits.labels[: 16 * STEPS_PER_EPOCH]
     )
@@ -96,7 +97,7 @@ def extractor_home(tmp_path_factory: pytest.TempPathFactory, few_digits: ImageDa
                 training=TrainingConfig(**QUIET | {"epochs": 6, "ema_decay": 0.9}),
             )
         )
-        record(extractor_run, load("digits", "train"))
+        record(extractor_run, load(DATASETS["digits"], "train"))
         found = measure_reference_figures(extractor_run, torch.device("cpu"), None, lambda text: None, name)
         assert not found.misorders, "so little training is too little here: no metric would use it"
     vae = run("vae", folder)

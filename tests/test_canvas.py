@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dashboard.components.canvas import BOXES, fitted, received
+from gencore.config.datasets import DATASETS
 from gencore.data.registry import availability, data_folder
 from gencore.data.sources import load
 
@@ -83,7 +84,7 @@ def test_ink_whose_mass_is_at_one_end_stays_inside_the_picture() -> None:
 def test_mnists_own_digits_stay_as_they_are() -> None:
     if availability("mnist") == "would be downloaded":
         pytest.skip(f"MNIST is not in {data_folder()}")
-    digits = load("mnist", "test", data_folder()).images[:200, 0]
+    digits = load(DATASETS["mnist"], "test", data_folder()).images[:200, 0]
     assert torch.equal(
         torch.from_numpy(np.stack([fitted(digit, BOXES["mnist"]) for digit in digits.numpy()])), digits
     )

@@ -22,6 +22,7 @@ from support import Result, made_results, record, tiny_config, wait_until
 
 from gencore.analysis.comparison import compare
 from gencore.cli.parsing import parse
+from gencore.config.datasets import DATASETS
 from gencore.config.options import HEADLINE, PRESETS
 from gencore.config.options import QUICK as QUICK_PRESETS
 from gencore.data.sources import ImageData
@@ -397,8 +398,9 @@ import os, sys
 import tqdm
 import gencore.training.loop
 from gencore.cli.main import main
+from gencore.config.datasets import DATASETS
 from gencore.data.sources import load
-load("digits", "train")  # with all imports, so that the children start at once
+load(DATASETS["digits"], "train")  # with all imports, so that the children start at once
 reading, writing = os.pipe()
 children = []
 for seed in range(20):
@@ -571,7 +573,7 @@ def test_a_quick_comparison_takes_the_quick_presets_and_no_model_options(
 ) -> None:
     command = parse(["compare", "--quick", "--dataset", "digits", "--seed", "7"])
     for preset, quick in QUICK_PRESETS.items():
-        config, expected = command._config(preset, 7), PRESETS[quick]
+        config, expected = command._config(preset, 7, DATASETS["digits"]), PRESETS[quick]
         assert config.model == expected.model and config.data.dataset == "digits"
         assert config.training == expected.training.model_copy(update={"seed": 7}) and config.training.steps
         assert command._run(preset, 7).name == f"digits-{quick}"

@@ -10,6 +10,7 @@ import torch
 from support import record, tiny_config
 from torch import Generator
 
+from gencore.config.datasets import DATASETS
 from gencore.config.options import DDPMConfig, GANConfig, RunConfig
 from gencore.data.batches import dequantise
 from gencore.data.sources import ImageData, load
@@ -28,7 +29,7 @@ K = 40
 
 @pytest.fixture(scope="module")
 def digits() -> ImageData:
-    return load("digits", "train")
+    return load(DATASETS["digits"], "train")
 
 
 @pytest.fixture(scope="module")

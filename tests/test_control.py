@@ -11,8 +11,8 @@ from support import TINY, made_results
 from torch import Generator, Tensor
 
 from gencore.analysis.scores import scores
+from gencore.config.datasets import DATASETS
 from gencore.data.batches import dequantise
-from gencore.data.registry import DATASETS
 from gencore.data.sources import load
 from gencore.evaluation import controllability
 from gencore.evaluation.controllability import (
@@ -29,7 +29,7 @@ from gencore.models.base import GenerativeModel
 from gencore.models.feature_extractor import Extracted, load_extractor
 
 ROOT = Path(__file__).resolve().parent.parent
-TRAIN = load("digits", "train")
+TRAIN = load(DATASETS["digits"], "train")
 CLASSES, LIMIT = 10, 0.95
 
 
@@ -47,7 +47,7 @@ def splits() -> dict[str, tuple[Extracted, Tensor]]:
     extractor = load_extractor("digits", torch.device("cpu"), ROOT)
     return {
         split: (extractor(data.images), data.labels)
-        for split, data in (("test", load("digits", "test")), ("train", TRAIN))
+        for split, data in (("test", load(DATASETS["digits"], "test")), ("train", TRAIN))
     }
 
 

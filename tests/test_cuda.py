@@ -10,10 +10,10 @@ from fake_cuda import CUDA, HostWaitError, NoiseDeviceError, fake_cuda, no_host_
 from torch import Generator, Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorDeviceMismatchError
 
+from gencore.config.datasets import DATASETS
 from gencore.config.families import FAMILIES
 from gencore.config.options import EXTRACTORS, PRESETS, RunConfig, features_preset
 from gencore.data.batches import Batch, Batches
-from gencore.data.registry import DATASETS
 from gencore.data.sources import ImageData
 from gencore.models.base import GenerativeModel, Parts
 from gencore.models.vae import VAE
@@ -21,7 +21,7 @@ from gencore.sampling.generate import generate
 from gencore.training.step import State
 
 CONFIGS: dict[str, RunConfig] = PRESETS | {
-    f"{name} classifier": features_preset("mnist", name) for name in EXTRACTORS
+    f"{name} classifier": features_preset(DATASETS["mnist"], name) for name in EXTRACTORS
 }
 
 

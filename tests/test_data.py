@@ -22,8 +22,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from gencore.config.datasets import DATASETS, DatasetSpec
 from gencore.data.batches import Batches, dequantise, quantise
-from gencore.data.registry import DATASETS, Archive, DatasetSpec, availability, data_folder
+from gencore.data.published import PUBLISHED, Archive
+from gencore.data.registry import availability, data_folder
 from gencore.data.sources import ImageData, load
 from gencore.data.verification import DataError, UnverifiedDataWarning
 
@@ -43,7 +45,7 @@ def real_archives() -> Path:
     """The folder with MNIST's four archives."""
     given = os.environ.get("GENCORE_DATA")
     folder = Path(given or "/nonexistent") / "MNIST" / "raw"
-    if not all((folder.parent.parent / archive.path).exists() for archive in DATASETS["mnist"].archives):
+    if not all((folder.parent.parent / archive.path).exists() for archive in PUBLISHED["mnist"].archives):
         pytest.skip(f"GENCORE_DATA is {given or 'not set'}; set it to a folder that holds MNIST/raw/*.gz")
     return folder
 
@@ -64,7 +66,7 @@ def archives(real_archives: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="module")
 def unpacked_once(real_archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copy_archives(real_archives, tmp_path_factory.mktemp("data"))
-    load("mnist", "test", folder)
+    load(DATASETS["mnist"], "test", folder)
     return folder
 
 
@@ -113,18 +115,18 @@ def test_names_and_checksums_are_those_that_torchvision_has() -> None:
         ("fashion-mnist", datasets.FashionMNIST),
         ("kmnist", datasets.KMNIST),
     ):
-        assert [(Path(path).name, md5) for path, md5 in DATASETS[name].archives] == kind.resources
+        assert [(Path(path).name, md5) for path, md5 in PUBLISHED[name].archives] == kind.resources
     assert DATASETS["fashion-mnist"].class_names == tuple(datasets.FashionMNIST.classes)
     assert DATASETS["kmnist"].class_names == tuple(datasets.KMNIST.classes)
-    assert DATASETS["emnist-digits"].archives[0].md5 == datasets.EMNIST.md5
-    assert DATASETS["cifar10"].archives == ((datasets.CIFAR10.filename, datasets.CIFAR10.tgz_md5),)
+    assert PUBLISHED["emnist-digits"].archives[0].md5 == datasets.EMNIST.md5
+    assert PUBLISHED["cifar10"].archives == ((datasets.CIFAR10.filename, datasets.CIFAR10.tgz_md5),)
 
 
 def test_availability_follows_the_files(tmp_path: Path) -> None:
-    spec = DATASETS["mnist"]
+    files = PUBLISHED["mnist"]
     assert availability("digits", tmp_path) == "bundled"
     assert availability("mnist", tmp_path) == "would be downloaded"
-    for archive in spec.archives:
+    for archive in files.archives:
         (tmp_path / archive.path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / archive.path).touch()
     assert availability("mnist", tmp_path) == "on disk"
@@ -142,7 +144,7 @@ def test_the_data_folder_is_named_by_the_environment(monkeypatch: pytest.MonkeyP
 
 
 def test_digits_need_no_network_and_fill_the_range(offline: None, tmp_path: Path) -> None:
-    train, test = load("digits", "train", tmp_path), load("digits", "test", tmp_path)
+    train, test = load(DATASETS["digits"], "train", tmp_path), load(DATASETS["digits"], "test", tmp_path)
     assert train.images.shape == (1500, 1, 28, 28) and test.images.shape == (297, 1, 28, 28)
     assert train.images.dtype == torch.uint8 and train.labels.dtype == torch.int64
     assert train.images.min() == 0 and train.images.max() == 255
@@ -150,8 +152,8 @@ def test_digits_need_no_network_and_fill_the_range(offline: None, tmp_path: Path
 
 
 def test_the_split_of_digits_is_stratified_repeatable_and_disjoint() -> None:
-    train, test = load("digits", "train"), load("digits", "test")
-    assert torch.equal(train.images, load("digits", "train").images)
+    train, test = load(DATASETS["digits"], "train"), load(DATASETS["digits"], "test")
+    assert torch.equal(train.images, load(DATASETS["digits"], "train").images)
     shares = train.labels.bincount() / 1500 - test.labels.bincount() / 297
     assert shares.abs().max() < 0.005
     # no two of the 1,797 bundled images are alike, so equal images would be shared ones
@@ -162,7 +164,10 @@ def test_the_split_of_digits_is_stratified_repeatable_and_disjoint() -> None:
 
 @pytest.mark.mnist
 def test_mnist_is_whole_and_as_published(unpacked_once: Path, offline: None) -> None:
-    train, test = load("mnist", "train", unpacked_once), load("mnist", "test", unpacked_once)
+    train, test = (
+        load(DATASETS["mnist"], "train", unpacked_once),
+        load(DATASETS["mnist"], "test", unpacked_once),
+    )
     assert train.images.shape == (60_000, 1, 28, 28) and test.labels.shape == (10_000,)
     assert train.labels[:5].tolist() == [5, 0, 4, 1, 9]
     assert train.images.float().mean().item() / 255 == pytest.approx(0.1307, abs=1e-4)
@@ -171,8 +176,8 @@ def test_mnist_is_whole_and_as_published(unpacked_once: Path, offline: None) -> 
 
 @pytest.mark.mnist
 def test_unpacking_leaves_only_the_files_of_the_set(unpacked_once: Path) -> None:
-    spec = DATASETS["mnist"]
-    assert left_in(unpacked_once) == sorted([*spec.unpacked, *(archive.path for archive in spec.archives)])
+    files = PUBLISHED["mnist"]
+    assert left_in(unpacked_once) == sorted([*files.unpacked, *(archive.path for archive in files.archives)])
 
 
 def write_idx(path: Path, values: torch.Tensor) -> None:
@@ -184,23 +189,23 @@ def write_idx(path: Path, values: torch.Tensor) -> None:
 @pytest.fixture
 def small_emnist(monkeypatch: pytest.MonkeyPatch) -> DatasetSpec:
     """EMNIST with two images a split: its unpacked files have no checksum, so tests can make some."""
-    spec = replace(DATASETS["emnist-digits"], train_count=2, test_count=2)
+    spec = DATASETS["emnist-digits"].model_copy(update={"train_count": 2, "test_count": 2})
     monkeypatch.setitem(DATASETS, "emnist-digits", spec)
     return spec
 
 
 def test_emnist_comes_out_upright(small_emnist: DatasetSpec, tmp_path: Path) -> None:
     upright = torch.arange(2 * 28 * 28).remainder(251).view(2, 28, 28)
-    for path in small_emnist.unpacked:
+    for path in PUBLISHED[small_emnist.name].unpacked:
         write_idx(tmp_path / path, upright.transpose(1, 2) if "images" in path else torch.tensor([3, 7]))
     with pytest.warns(UnverifiedDataWarning, match="is not verified"):
-        loaded = load("emnist-digits", "test", tmp_path)
+        loaded = load(DATASETS["emnist-digits"], "test", tmp_path)
     assert torch.equal(loaded.images, upright[:, None].to(torch.uint8))
     assert loaded.labels.tolist() == [3, 7]
 
 
 def test_a_label_without_a_class_is_refused(small_emnist: DatasetSpec, tmp_path: Path) -> None:
-    for path in small_emnist.unpacked:
+    for path in PUBLISHED[small_emnist.name].unpacked:
         write_idx(tmp_path / path, torch.zeros(2, 28, 28) if "images" in path else torch.tensor([3, 200]))
     with (
         pytest.warns(UnverifiedDataWarning),
@@ -208,13 +213,13 @@ def test_a_label_without_a_class_is_refused(small_emnist: DatasetSpec, tmp_path:
             DataError, match="emnist-digits-train-labels-idx1-ubyte is damaged: it holds label 200"
         ),
     ):
-        load("emnist-digits", "train", tmp_path)
+        load(DATASETS["emnist-digits"], "train", tmp_path)
 
 
 def test_cifar10_comes_out_channel_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     from torchvision.datasets import CIFAR10
 
-    batches = DATASETS["cifar10"].unpacked
+    batches = PUBLISHED["cifar10"].unpacked
     monkeypatch.setattr(CIFAR10, "train_list", [[Path(path).name, None] for path in batches[:5]])
     monkeypatch.setattr(CIFAR10, "test_list", [[Path(batches[5]).name, None]])
     monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": None})
@@ -227,7 +232,7 @@ def test_cifar10_comes_out_channel_first(monkeypatch: pytest.MonkeyPatch, tmp_pa
     for path in batches:
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(pickle.dumps(content))
-    loaded = load("cifar10", "train", tmp_path)
+    loaded = load(DATASETS["cifar10"], "train", tmp_path)
     assert torch.equal(loaded.images, pixels.view(1, 3, 32, 32).expand(5, 3, 32, 32))
     assert loaded.labels.tolist() == [4] * 5
 
@@ -253,7 +258,7 @@ def test_a_damaged_archive_is_refused_by_name_and_left_alone(
     with pytest.raises(
         DataError, match=r"train-images-idx3-ubyte\.gz is damaged: its MD5 is .* delete it"
     ) as caught:
-        load("mnist", "train", archives)
+        load(DATASETS["mnist"], "train", archives)
     assert len(str(caught.value).splitlines()) == 1
     assert left_in(archives) == before
 
@@ -264,9 +269,9 @@ def test_a_data_set_whose_archive_was_put_right_loads(archives: Path, offline: N
     whole = archive.read_bytes()
     archive.write_bytes(whole[:-1])
     with pytest.raises(DataError):
-        load("mnist", "train", archives)
+        load(DATASETS["mnist"], "train", archives)
     archive.write_bytes(whole)
-    assert len(load("mnist", "train", archives).images) == 60_000
+    assert len(load(DATASETS["mnist"], "train", archives).images) == 60_000
 
 
 @pytest.mark.mnist
@@ -286,22 +291,22 @@ def test_a_damaged_unpacked_file_is_refused_by_name(
             length = path.stat().st_size
             opened.truncate({"cut short": length - 1, "empty": 0, "far too long": 1 << 34}[fault])
     with pytest.raises(DataError, match=f"{path.name} is damaged: .* expected .* delete it") as caught:
-        load("mnist", "train", unpacked)
+        load(DATASETS["mnist"], "train", unpacked)
     assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.mnist
 def test_a_deleted_unpacked_file_is_unpacked_again(unpacked: Path, offline: None) -> None:
     (unpacked / LABELS).unlink()
-    assert load("mnist", "train", unpacked).labels.bincount().sum() == 60_000
+    assert load(DATASETS["mnist"], "train", unpacked).labels.bincount().sum() == 60_000
 
 
 def test_damaged_cifar10_is_refused_before_it_is_unpickled(offline: None, tmp_path: Path) -> None:
-    for path in DATASETS["cifar10"].unpacked:
+    for path in PUBLISHED["cifar10"].unpacked:
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).write_bytes(b"not what was published")
     with pytest.raises(DataError, match="cifar-10-batches-py is damaged: .* delete that folder"):
-        load("cifar10", "test", tmp_path)
+        load(DATASETS["cifar10"], "test", tmp_path)
 
 
 # Files that look right and are not the published ones
@@ -319,10 +324,12 @@ def test_a_file_with_other_content_under_a_right_header_is_refused(
         opened.seek(-1, os.SEEK_END)
         opened.write(bytes([last[0] ^ 1]))
     with pytest.raises(DataError, match=f"{path.name} is not the published file: its SHA-256 is .* expected"):
-        load("mnist", "train", unpacked)
-    assert len(load("mnist", "test", unpacked).images) == 10_000, "the other split is as published"
+        load(DATASETS["mnist"], "train", unpacked)
+    assert len(load(DATASETS["mnist"], "test", unpacked).images) == 10_000, "the other split is as published"
     path.unlink()
-    assert len(load("mnist", "train", unpacked).images) == 60_000, "unpacked again, as the message says"
+    assert len(load(DATASETS["mnist"], "train", unpacked).images) == 60_000, (
+        "unpacked again, as the message says"
+    )
 
 
 @pytest.mark.mnist
@@ -333,30 +340,31 @@ def test_another_data_set_under_the_names_of_mnist_is_refused(unpacked: Path, of
     write_idx(unpacked / IMAGES, letters)
     write_idx(unpacked / LABELS, torch.arange(60_000) % 10)
     with pytest.raises(DataError, match="is not the published file"):
-        load("mnist", "train", unpacked)
+        load(DATASETS["mnist"], "train", unpacked)
 
 
 def test_files_without_a_published_checksum_are_compared_with_the_archive_beside_them(
     small_emnist: DatasetSpec, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    for path in small_emnist.unpacked:
+    for path in PUBLISHED[small_emnist.name].unpacked:
         write_idx(tmp_path / path, torch.zeros(2, 28, 28) if "images" in path else torch.tensor([3, 7]))
-    archive = tmp_path / small_emnist.archives[0].path
+    archive = tmp_path / PUBLISHED[small_emnist.name].archives[0].path
     with zipfile.ZipFile(archive, "w") as packed:
-        for path in small_emnist.unpacked:
+        for path in PUBLISHED[small_emnist.name].unpacked:
             packed.writestr(f"gzip/{Path(path).name}.gz", gzip.compress((tmp_path / path).read_bytes()))
     md5 = hashlib.md5(archive.read_bytes()).hexdigest()
-    spec = replace(small_emnist, archives=(Archive(small_emnist.archives[0].path, md5),))
-    monkeypatch.setitem(DATASETS, "emnist-digits", spec)
+    files = PUBLISHED[small_emnist.name]
+    files = replace(files, archives=(Archive(files.archives[0].path, md5),))
+    monkeypatch.setitem(PUBLISHED, "emnist-digits", files)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        load("emnist-digits", "train", tmp_path)
-    write_idx(tmp_path / spec.unpacked[0], torch.ones(2, 28, 28))
+        load(DATASETS["emnist-digits"], "train", tmp_path)
+    write_idx(tmp_path / files.unpacked[0], torch.ones(2, 28, 28))
     with pytest.raises(DataError, match="train-images-idx3-ubyte is not the published file"):
-        load("emnist-digits", "train", tmp_path)
+        load(DATASETS["emnist-digits"], "train", tmp_path)
     archive.write_bytes(archive.read_bytes() + b"more")
     with pytest.raises(DataError, match=r"gzip\.zip is damaged: its MD5 is"):
-        load("emnist-digits", "train", tmp_path)
+        load(DATASETS["emnist-digits"], "train", tmp_path)
 
 
 @pytest.mark.mnist
@@ -364,17 +372,17 @@ def test_a_gzipped_file_beside_an_unpacked_one_verifies_it(
     unpacked: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """KMNIST and Fashion-MNIST are published like MNIST, but only their archives' checksums are known."""
-    monkeypatch.setitem(DATASETS, "mnist", replace(DATASETS["mnist"], sha256=()))
+    monkeypatch.setitem(PUBLISHED, "mnist", replace(PUBLISHED["mnist"], sha256=()))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        load("mnist", "test", unpacked)
+        load(DATASETS["mnist"], "test", unpacked)
     labels = "MNIST/raw/t10k-labels-idx1-ubyte"
     write_idx(unpacked / labels, torch.zeros(10_000))
     with pytest.raises(DataError, match="t10k-labels-idx1-ubyte is not the published file"):
-        load("mnist", "test", unpacked)
+        load(DATASETS["mnist"], "test", unpacked)
     (unpacked / f"{labels}.gz").unlink()
     with pytest.warns(UnverifiedDataWarning, match="t10k-labels-idx1-ubyte is not verified: .*SHA-256"):
-        load("mnist", "test", unpacked)
+        load(DATASETS["mnist"], "test", unpacked)
 
 
 def test_digits_that_scikit_learn_has_changed_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -384,12 +392,12 @@ def test_digits_that_scikit_learn_has_changed_are_refused(monkeypatch: pytest.Mo
     changed.images[0, 0, 0] += 1
     monkeypatch.setattr(sklearn.datasets, "load_digits", lambda: changed)
     with pytest.raises(DataError, match="scikit-learn's digits are not the published ones"):
-        load("digits", "train")
+        load(DATASETS["digits"], "train")
 
 
 def test_the_digest_of_data_depends_on_every_pixel_and_label_and_on_nothing_else() -> None:
-    data = load("digits", "test")
-    assert data.digest == load("digits", "test").digest != load("digits", "train").digest
+    data = load(DATASETS["digits"], "test")
+    assert data.digest == load(DATASETS["digits"], "test").digest != load(DATASETS["digits"], "train").digest
     images, labels = data.images.clone(), data.labels.clone()
     images[-1, 0, -1, -1] ^= 1
     labels[0] = (labels[0] + 1) % 10
@@ -403,12 +411,12 @@ def test_the_digest_of_data_depends_on_every_pixel_and_label_and_on_nothing_else
 @pytest.mark.parametrize("name", ["kmnist", "emnist-digits", "cifar10"])
 def test_no_network_and_no_data_names_the_ways_out(offline: None, tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError) as caught:
-        load(name, "train", tmp_path)
+        load(DATASETS[name], "train", tmp_path)
     said = str(caught.value)
     assert "Network is unreachable" in said and len(said.splitlines()) == 2
     for way_out in (
         str(tmp_path),
-        DATASETS[name].archives[0].path,
+        PUBLISHED[name].archives[0].path,
         "--data-dir",
         "GENCORE_DATA",
         "--dataset digits",
@@ -420,17 +428,17 @@ def test_no_network_and_no_data_names_the_ways_out(offline: None, tmp_path: Path
 @pytest.mark.mnist
 def test_a_mirror_is_downloaded_from(real_archives: Path, served: Path, tmp_path: Path) -> None:
     copy_archives(real_archives, served)
-    assert len(load("mnist", "test", tmp_path / "data").images) == 10_000
+    assert len(load(DATASETS["mnist"], "test", tmp_path / "data").images) == 10_000
     assert availability("mnist", tmp_path / "data") == "on disk"
 
 
 @pytest.mark.parametrize("offered", ["nothing", "something else"])
 def test_a_bad_download_is_told_and_leaves_nothing_behind(served: Path, tmp_path: Path, offered: str) -> None:
-    archive = served / DATASETS["cifar10"].archives[0].path
+    archive = served / PUBLISHED["cifar10"].archives[0].path
     if offered == "something else":
         archive.write_bytes(b"<html>please log in</html>")
     with pytest.raises(DataError, match="cannot be downloaded .*(404|corrupted)"):
-        load("cifar10", "train", tmp_path / "data")
+        load(DATASETS["cifar10"], "train", tmp_path / "data")
     assert left_in(tmp_path / "data") == []
 
 
@@ -439,14 +447,14 @@ def test_a_folder_that_cannot_be_written_is_named(offline: None, tmp_path: Path)
     with pytest.raises(
         DataError, match=r"file/data cannot be read or written \(Not a directory\); name another folder"
     ):
-        load("kmnist", "train", tmp_path / "file/data")
+        load(DATASETS["kmnist"], "train", tmp_path / "file/data")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes where it likes")
 def test_a_folder_without_permission_is_named(offline: None, tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(DataError, match="cannot be read or written .Permission denied.; name another folder"):
-        load("kmnist", "train", tmp_path)
+        load(DATASETS["kmnist"], "train", tmp_path)
 
 
 def test_a_torchvision_that_does_not_fit_is_explained(
@@ -461,7 +469,7 @@ def test_a_torchvision_that_does_not_fit_is_explained(
     with pytest.raises(
         DataError, match="do not fit together .*nms.*`pip install --force-reinstall torch torchvision`"
     ):
-        load("kmnist", "train", tmp_path / "data")
+        load(DATASETS["kmnist"], "train", tmp_path / "data")
 
 
 # Batches

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from support import made_results
 
+from gencore.config.datasets import DATASETS
 from gencore.config.options import EXTRACTORS, PRESETS, DDPMConfig, RunConfig
-from gencore.data.registry import DATASETS
 from gencore.data.sources import load
 from gencore.evaluation import controllability
 from gencore.evaluation.cost import flops_per_sample, network_evaluations
@@ -77,7 +77,7 @@ def test_every_metric_has_a_value_or_the_reason_why_not(found: dict[str, results
 def test_image_metrics_stand_beside_the_floor_of_as_many_real_images(
     found: dict[str, results.Results], home: Path
 ) -> None:
-    view, few = RealData.load("digits", CPU, home, None).first, found["short-vae-mlp"].samples
+    view, few = RealData.load(DATASETS["digits"], CPU, home, None).first, found["short-vae-mlp"].samples
     for one, shares in ((found["short-vae-mlp"], None), (found["short-cgan-mlp"], "test")):
         floors, stored = view.floors(few, shares, manifold=True), view.reference.floors_for(shares)
         for name in ("fd", *OF_NEIGHBOURS):
@@ -106,7 +106,7 @@ def test_a_conditional_model_is_asked_for_the_classes_of_the_test_split_and_once
     found: dict[str, results.Results], home: Path
 ) -> None:
     gan = found["short-cgan-mlp"]
-    labels = RealData.load("digits", CPU, home, None).labels("test", 300, seed=0)
+    labels = RealData.load(DATASETS["digits"], CPU, home, None).labels("test", 300, seed=0)
     assert list(map(sum, gan.confusion)) == labels.bincount(minlength=10).tolist()
     alike = gan.metrics["fd_over_floor_uniform"]
     assert alike.value > 1 and alike.spread is None and list(alike.by_extractor) == list(EXTRACTORS)
@@ -140,7 +140,7 @@ def test_the_origin_says_what_trained_where_and_by_which_command(found: dict[str
 def test_origins_carry_the_digests_of_the_data_that_were_trained_on_and_measured_against(
     found: dict[str, results.Results],
 ) -> None:
-    digests = {split: load(DATASETS["digits"].name, split).digest for split in ("train", "test")}
+    digests = {split: load(DATASETS["digits"], split).digest for split in ("train", "test")}
     for one in found.values():
         assert one.origins["evaluation"].data_digests == digests
         assert one.origins["training"].data_digests == {"train": digests["train"]}

@@ -18,16 +18,15 @@ from torch import Generator, Tensor
 
 from gencore.analysis.scores import scores
 from gencore.cli import training
+from gencore.config.datasets import DATASETS, DatasetSpec
 from gencore.config.options import (
     EXTRACTORS,
     ClassifierConfig,
-    DatasetName,
     RunConfig,
     TrainingConfig,
     features_preset,
 )
 from gencore.data.batches import dequantise
-from gencore.data.registry import DATASETS, DatasetSpec
 from gencore.data.sources import load
 from gencore.evaluation.distances import Scale, Scales
 from gencore.evaluation.evaluate import evaluate, measured_before
@@ -53,7 +52,7 @@ from gencore.store.runs import run
 
 CPU = torch.device("cpu")
 DIGITS = DATASETS["digits"]
-SPECS = {"grey 28": DIGITS, "colour 32": replace(DIGITS, channels=3, size=32)}
+SPECS = {"grey 28": DIGITS, "colour 32": DIGITS.model_copy(update={"channels": 3, "size": 32})}
 networks = pytest.mark.parametrize("network", CLASSIFIERS)
 specs = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 Gencore = Callable[..., Result]
@@ -64,7 +63,7 @@ def rng(seed: int = 0) -> Generator:
 
 
 def digits(n: int = 16) -> Tensor:
-    return dequantise(load("digits", "train").images[:n])
+    return dequantise(load(DATASETS["digits"], "train").images[:n])
 
 
 # ---------------------------------------------------------------- networks
@@ -79,7 +78,7 @@ def test_every_extractor_is_of_another_network_and_trained_on_images_changed_oth
     assert list(EXTRACTORS) == list(CLASSIFIERS) == ["residual", "plain", "mixer"]
     assert [config.network for config in EXTRACTORS.values()] == list(EXTRACTORS)
     assert len({config.augment for config in EXTRACTORS.values()}) == len(EXTRACTORS)
-    presets = [features_preset("digits", name, seed=7) for name in EXTRACTORS]
+    presets = [features_preset(DATASETS["digits"], name, seed=7) for name in EXTRACTORS]
     assert [preset.model for preset in presets] == list(EXTRACTORS.values())
     assert [preset.training.seed for preset in presets] == [7, 8, 9]
 
@@ -211,7 +210,7 @@ def test_each_extractor_has_a_run_of_its_own_and_those_at_hand_come_in_the_table
 def test_without_its_first_extractor_a_data_set_is_refused(with_extractor: Path) -> None:
     shutil.rmtree(with_extractor / "checkpoints" / "features-digits")
     with pytest.raises(MissingFeaturesError, match="no feature classifier for digits"):
-        RealData.load("digits", CPU, with_extractor, None)
+        RealData.load(DATASETS["digits"], CPU, with_extractor, None)
 
 
 def test_a_model_under_the_name_of_an_extractor_is_refused(with_extractor: Path) -> None:
@@ -322,7 +321,7 @@ def test_the_blur_is_a_multiple_of_the_same_floors() -> None:
 
 @pytest.fixture
 def real(with_extractor: Path) -> RealData:
-    return RealData.load("digits", CPU, with_extractor, None)
+    return RealData.load(DATASETS["digits"], CPU, with_extractor, None)
 
 
 def altered(real: RealData, **fd_of_rungs: dict[str, float]) -> RealData:
@@ -551,8 +550,8 @@ def test_an_extractor_whose_floors_were_not_measured_is_named_with_a_command_tha
 def tiny_presets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Extractors that train in moments, in place of those that `gencore features` trains."""
 
-    def tiny(dataset: DatasetName, extractor: str, seed: int = 42) -> RunConfig:
-        preset = features_preset(dataset, extractor, seed)
+    def tiny(spec: DatasetSpec, extractor: str, seed: int = 42) -> RunConfig:
+        preset = features_preset(spec, extractor, seed)
         settings = QUIET | {"epochs": 6, "ema_decay": 0.9, "seed": preset.training.seed}
         return RunConfig(
             data=preset.data,

@@ -8,7 +8,7 @@ import torch
 from support import TINY
 from torch import Generator, Tensor
 
-from gencore.data.registry import DATASETS
+from gencore.config.datasets import DATASETS
 from gencore.latent import directions, interpolation
 from gencore.latent.directions import principal_directions
 from gencore.latent.interpolation import (

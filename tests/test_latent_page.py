@@ -20,7 +20,7 @@ from visits import pictures, text_of, trained, visit
 from dashboard.components import canvas, latent_sliders
 from dashboard.components.latent_sliders import Slider
 from dashboard.views.latent_interpolation import FRAMES
-from gencore.data.registry import DATASETS
+from gencore.config.datasets import DATASETS
 from gencore.data.sources import ImageData
 from gencore.latent import directions
 from gencore.latent.traversal import LatentSpace
@@ -119,7 +119,7 @@ def test_a_model_that_finds_no_latent_offers_neither_test_images_nor_drawings_an
 def test_a_drawing_is_an_end_only_where_images_are_grey(
     home: Path, few_digits: ImageData, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    coloured = replace(few_digits.spec, channels=3)
+    coloured = few_digits.spec.model_copy(update={"channels": 3})
     trained(home, "vae", few_digits)
     assert visit("latent", ["vae"], walk="interpolation").selectbox(key="end1").options == [
         "random",

@@ -7,7 +7,6 @@ import io
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +17,8 @@ from support import Result
 from visits import text_of, visit
 
 from gencore.cli.parsing import parse
+from gencore.config.datasets import DATASETS
 from gencore.data.image_files import ImageSet, read_images
-from gencore.data.registry import DATASETS
 from gencore.data.sources import load
 from gencore.models.load import load_model
 from gencore.store.results import Results
@@ -31,11 +30,11 @@ CPU = torch.device("cpu")
 
 
 def images_of(split: str = "test", n: int | None = None) -> np.ndarray:
-    return load("digits", split).images[:n, 0].numpy()
+    return load(DATASETS["digits"], split).images[:n, 0].numpy()
 
 
 def labels_of(split: str = "test", n: int | None = None) -> np.ndarray:
-    return load("digits", split).labels[:n].numpy()
+    return load(DATASETS["digits"], split).labels[:n].numpy()
 
 
 FEW, OF_FEW = images_of(n=30), labels_of(n=30)
@@ -131,7 +130,8 @@ def test_a_folder_of_pictures_is_read_in_the_order_of_names_and_other_files_are_
 
 @pytest.mark.parametrize("named", ["by number", "by class"])
 def test_sub_folders_are_the_classes_by_name_or_number(tmp_path: Path, named: str) -> None:
-    spec = DIGITS if named == "by number" else replace(DIGITS, class_names=("zero", "one", "two", *"3456789"))
+    spelt = DIGITS.model_copy(update={"class_names": ("zero", "one", "two", *"3456789")})
+    spec = DIGITS if named == "by number" else spelt
     names = [str(c) if named == "by number" else spec.class_names[c] for c in OF_FEW]
     for number, name in enumerate(names):
         written(tmp_path / name / f"{number:03d}.png", picture(FEW[number]))

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Generator
 
+from gencore.config.datasets import DATASETS, DatasetSpec
 from gencore.config.families import FAMILIES
 from gencore.config.options import ClassifierConfig, DDPMConfig, GANConfig, ModelConfig, VAEConfig
 from gencore.data.batches import Batch, dequantise
-from gencore.data.registry import DATASETS, DatasetSpec
 from gencore.data.sources import load
 from gencore.models import build
 from gencore.models.base import GenerativeModel, HasLatent, Inverts
@@ -42,7 +42,7 @@ VARIANTS: dict[str, ModelConfig] = {
     "mixer-classifier": ClassifierConfig(network="mixer", width=8, feature_dim=16, augment="warp"),
 }
 DIGITS = DATASETS["digits"]
-SPECS = {"grey 28": DIGITS, "colour 32": replace(DIGITS, channels=3, size=32)}
+SPECS = {"grey 28": DIGITS, "colour 32": DIGITS.model_copy(update={"channels": 3, "size": 32})}
 GENERATIVE = [name for name, config in VARIANTS.items() if FAMILIES[config.family].is_generative]
 CLASSIFIERS = [name for name in VARIANTS if name not in GENERATIVE]
 
@@ -146,7 +146,7 @@ def test_an_ancestral_sampler_decodes_by_dpm_solver() -> None:
     "name", ["vae", "ddpm", "cddpm", "ddpm-v", "ddpm-flow", "ddpm-standardised", "ddpm-clusters"]
 )
 def test_a_model_that_inverts_finds_a_latent_that_gives_about_the_image_back(name: str) -> None:
-    model, data = fresh(name).train(), load("digits", "train")
+    model, data = fresh(name).train(), load(DATASETS["digits"], "train")
     model.fit_to_data(data, seed=0)
     batch = Batch(dequantise(data.images[:8]), data.labels[:8])
     (turn,) = model.players
@@ -188,7 +188,7 @@ def test_a_conditional_model_refuses_to_draw_without_labels(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["vae", "vae-mlp", "ddpm", "cddpm", "ddpm-v", "ddpm-flow", *CLASSIFIERS])
 def test_a_model_with_one_loss_overfits_eight_images(name: str) -> None:
-    data = load("digits", "train")
+    data = load(DATASETS["digits"], "train")
     model, batch = fresh(name), Batch(dequantise(data.images[:8]), data.labels[:8])
     (turn,) = model.players
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
@@ -211,7 +211,7 @@ def grey_entropy(batch: Batch) -> float:
 
 @pytest.mark.parametrize("name", ["gan", "gan-mlp", "cgan", "cgan-mlp"])
 def test_a_discriminator_alone_learns_to_tell_eight_images_from_fakes(name: str) -> None:
-    data = load("digits", "train")
+    data = load(DATASETS["digits"], "train")
     model, batch = fresh(name), Batch(dequantise(data.images[:8]), data.labels[:8])
     optimizer = torch.optim.Adam(model.discriminator.parameters(), lr=1e-3)
     for step in range(60):
@@ -243,7 +243,7 @@ def test_a_vae_draws_from_its_mixture_once_that_is_fitted_and_says_so() -> None:
     model = fresh("vae").eval()
     assert isinstance(model, VAE) and "N(0, I)" in model.sampling
     before = model.sample(6, None, rng())
-    model.fit_prior(load("digits", "train"), seed=0)
+    model.fit_prior(load(DATASETS["digits"], "train"), seed=0)
     assert "mixture" in model.sampling and model.autoencoder.mixture_weight.sum().item() == pytest.approx(
         1, abs=1e-5
     )
@@ -251,7 +251,7 @@ def test_a_vae_draws_from_its_mixture_once_that_is_fitted_and_says_so() -> None:
 
 
 def test_a_fitted_mixture_has_the_mean_of_the_codes_it_was_fitted_to() -> None:
-    model, data = fresh("vae").eval(), load("digits", "train")
+    model, data = fresh("vae").eval(), load(DATASETS["digits"], "train")
     model.fit_prior(data, seed=0)
     a = model.autoencoder
     with torch.no_grad():
@@ -268,7 +268,7 @@ def test_pixels_of_mean_0_and_variance_1_are_standardised_already() -> None:
 
 @pytest.mark.parametrize("name", ["ddpm-standardised", "ddpm-eps-standardised", "ddpm-flow-standardised"])
 def test_a_standardised_ddpm_takes_mean_and_deviation_from_its_training_images(name: str) -> None:
-    model, data = lively(name), load("digits", "train")
+    model, data = lively(name), load(DATASETS["digits"], "train")
     before = model.sample(2, None, rng())
     model.fit_to_data(data, seed=0)
     pixels = dequantise(data.images)
@@ -301,7 +301,7 @@ def test_a_standardised_ddpm_begins_with_the_best_linear_guess(prediction: str) 
 def test_the_averaged_part_is_all_that_sampling_needs(name: str) -> None:
     """A checkpoint that ships holds nothing else."""
     model, again = lively(name), fresh(name).eval()
-    model.fit_to_data(load("digits", "train"), seed=0)
+    model.fit_to_data(load(DATASETS["digits"], "train"), seed=0)
     again.averaged.load_state_dict(model.averaged.state_dict())
     labels = torch.arange(2) if model.conditional else None
     assert torch.equal(again.sample(2, labels, rng()), model.sample(2, labels, rng()))
@@ -334,11 +334,11 @@ def test_guidance_of_one_is_the_labelled_prediction_and_more_extrapolates() -> N
 def test_networks_refuse_sides_they_cannot_halve_twice() -> None:
     for name in ("vae", "ddpm"):
         with pytest.raises(ValueError, match="image size is 30.*28 or 32"):
-            fresh(name, replace(DIGITS, size=30))
+            fresh(name, DIGITS.model_copy(update={"size": 30}))
 
 
 def test_jitter_with_no_range_changes_nothing_and_keeps_black_black() -> None:
-    x = dequantise(load("digits", "train").images[:4])
+    x = dequantise(load(DATASETS["digits"], "train").images[:4])
     torch.testing.assert_close(jitter(x, rng(), degrees=0, scale=0, shift=0), x, atol=1e-5, rtol=0)
     black = torch.full_like(x, -1.0)
     torch.testing.assert_close(jitter(black, rng()), black, atol=1e-5, rtol=0)

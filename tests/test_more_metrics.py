@@ -11,8 +11,8 @@ import torch
 from sklearn.preprocessing import StandardScaler
 from torch import Generator, Tensor
 
+from gencore.config.datasets import DATASETS
 from gencore.data.batches import dequantise
-from gencore.data.registry import DATASETS
 from gencore.data.sources import load
 from gencore.metrics.corruptions import LADDER, ladder_for
 from gencore.metrics.diversity import Bins, diversity, mean_pairwise_distance, pixel_variance
@@ -514,7 +514,7 @@ def test_random_features_have_their_dimensions_no_gradients_and_no_memory_of_the
 
 
 def test_every_random_feature_varies_over_real_digits() -> None:
-    features = RandomFeatures(1)(dequantise(load("digits", "test").images)).double()
+    features = RandomFeatures(1)(dequantise(load(DATASETS["digits"], "test").images)).double()
     deviation = features.std(dim=0)
     assert deviation.min() > 0.01 * deviation.median() > 0
     most_frequent = (features == features.mode(dim=0).values).double().mean(dim=0)
@@ -522,7 +522,7 @@ def test_every_random_feature_varies_over_real_digits() -> None:
 
 
 def test_random_features_tell_corrupted_digits_from_others_of_the_same_kind() -> None:
-    digits, network = load("digits", "test"), RandomFeatures(1)
+    digits, network = load(DATASETS["digits"], "test"), RandomFeatures(1)
     real, others, labels = network(dequantise(digits.images[::2])), digits.images[1::2], digits.labels[1::2]
 
     def distance(images: Tensor) -> float:

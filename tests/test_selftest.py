@@ -10,6 +10,7 @@ from support import made_results
 
 from gencore import devices
 from gencore.analysis.scores import Score, scores
+from gencore.config.datasets import DATASETS
 from gencore.config.options import EXTRACTORS
 from gencore.data.registry import availability
 from gencore.data.sources import ImageData, load
@@ -37,7 +38,7 @@ def extractor() -> FeatureExtractor:
 
 @pytest.fixture(scope="module")
 def image_metrics(extractor: FeatureExtractor) -> ImageMetrics:
-    test = load("digits", "test")
+    test = load(DATASETS["digits"], "test")
     return ImageMetrics(test, extractor(test.images))
 
 
@@ -51,7 +52,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def ladder(home: Path) -> Ladder:
-    return measure_ladder("digits", CPU, home, None, devices.origin_here(CPU, ["selftest", "digits"]))
+    return measure_ladder(
+        DATASETS["digits"], CPU, home, None, devices.origin_here(CPU, ["selftest", "digits"])
+    )
 
 
 def accuracy(drawn: ImageData, extractor: FeatureExtractor) -> float:
@@ -62,7 +65,7 @@ def accuracy(drawn: ImageData, extractor: FeatureExtractor) -> float:
 def test_the_panels_figures_are_finite_and_known_by_which_way_is_better(
     image_metrics: ImageMetrics, extractor: FeatureExtractor
 ) -> None:
-    images = load("digits", "train").images[:300]
+    images = load(DATASETS["digits"], "train").images[:300]
     figures = image_metrics(images, extractor(images))
     assert (
         len(figures) == 17
@@ -154,7 +157,7 @@ def halves(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     dataset = request.param
     if availability(dataset, None) == "would be downloaded":
         pytest.skip("no MNIST on disk; set GENCORE_DATA to a folder that holds MNIST/")
-    whole = RealData.load(dataset, CPU, ROOT, None)
+    whole = RealData.load(DATASETS[dataset], CPU, ROOT, None)
     assert list(whole.views) == list(EXTRACTORS)
     order = torch.randperm(len(whole.test.images), generator=torch.Generator().manual_seed(0))[:2000]
     ours, theirs = (chosen(whole.test, half) for half in order.chunk(2))
@@ -253,7 +256,7 @@ def test_images_all_alike_have_finite_figures_and_none_of_them_good(
 def test_too_few_images_are_an_error_of_the_panel(
     image_metrics: ImageMetrics, extractor: FeatureExtractor, count: int
 ) -> None:
-    images = load("digits", "train").images[:count]
+    images = load(DATASETS["digits"], "train").images[:count]
     with pytest.raises(ValueError, match="needs at least"):
         image_metrics.neighbours(extractor(images))
     with pytest.raises(ValueError, match="needs at least"):
@@ -265,6 +268,6 @@ def test_too_few_images_are_an_error_of_the_panel(
 def test_features_do_not_depend_on_the_images_beside_them(
     extractor: FeatureExtractor, image_metrics: ImageMetrics
 ) -> None:
-    images = load("digits", "train").images[:20]
+    images = load(DATASETS["digits"], "train").images[:20]
     one_by_one = torch.cat([extractor(image[None]).features for image in images])
     torch.testing.assert_close(extractor(images).features, one_by_one, rtol=1e-4, atol=1e-4)

@@ -104,7 +104,7 @@ from dataclasses import replace
 import torch
 from gencore.data.sources import load
 from gencore.store.runs import run
-digits, n = load("digits", "train"), int(sys.argv[1])
+digits, n = load(DATASETS["digits"], "train"), int(sys.argv[1])
 record(run("killed"), replace(digits, images=digits.images[:n], labels=digits.labels[:n]))
 """
 

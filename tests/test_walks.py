@@ -10,8 +10,8 @@ from PIL import Image
 from support import TINY
 from torch import Generator, Tensor
 
+from gencore.config.datasets import DATASETS
 from gencore.data.batches import quantise
-from gencore.data.registry import DATASETS, MORPH
 from gencore.latent import directions, traversal
 from gencore.latent.traversal import LatentPoints, LatentSpace, Plane
 from gencore.models import build
@@ -106,9 +106,11 @@ def test_a_morph_leads_from_one_class_to_the_other_as_the_judge_sees_them(family
     film = walk.morph(extractor_run, seed=0)
     assert film.shape == (traversal.MORPH_FRAMES, 1, 28, 28) and film.dtype == torch.uint8
     assert torch.equal(film, walk.morph(extractor_run, seed=0))
-    drawn = torch.cat([quantise(walk.draw(walk.random(seed, digit))) for seed in range(8) for digit in MORPH])
+    drawn = torch.cat(
+        [quantise(walk.draw(walk.random(seed, digit))) for seed in range(8) for digit in DIGITS.morph]
+    )
     above = []
-    for end, digit in zip((film[:1], film[-1:]), MORPH, strict=True):
+    for end, digit in zip((film[:1], film[-1:]), DIGITS.morph, strict=True):
         ends, others = (extractor_run(images).logits.log_softmax(1)[:, digit] for images in (end, drawn))
         above.append(float(ends - others.median()))
     # ends were chosen from many; a conditional model has one latent for both, the best for both together

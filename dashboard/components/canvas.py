@@ -9,9 +9,8 @@ import streamlit as st
 from PIL import Image, ImageOps
 
 from dashboard.components.shared import BUTTON
-from gencore.config.options import DatasetName
 
-BOXES: dict[DatasetName, int] = {"mnist": 20, "emnist-digits": 24, "digits": 28}
+BOXES: dict[str, int] = {"mnist": 20, "emnist-digits": 24, "digits": 28}
 """Pixels of the square that holds a data set's digits: LeCun et al. 1998, Cohen et al. 2017; the whole
 picture.
 """

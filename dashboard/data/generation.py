@@ -23,10 +23,10 @@ from torch import Generator, Tensor
 from dashboard.data.run_catalog import Entry
 from dashboard.widgets.text import plain
 from gencore import devices
-from gencore.config.options import DatasetName
+from gencore.config.datasets import DatasetSpec
 from gencore.data import sources
 from gencore.data.batches import quantise
-from gencore.data.registry import DATASETS, availability, data_folder
+from gencore.data.registry import availability, data_folder
 from gencore.data.verification import DataError
 from gencore.evaluation.training_features import training_features
 from gencore.latent.interpolation import Features
@@ -69,14 +69,14 @@ class Loaded:
     """Training step of the weights."""
     digest: str
 
-    def labels(self, n: int, digit: int | None) -> Tensor | None:
-        """(n,): the class or cluster `digit`, or all classes in turn; None for a model that takes neither,
+    def labels(self, n: int, label: int | None) -> Tensor | None:
+        """(n,): the class or cluster `label`, or all classes in turn; None for a model that takes neither,
         and where its clusters are to be random.
         """
-        if not self.model.conditional and (digit is None or not self.model.clusters):
+        if not self.model.conditional and (label is None or not self.model.clusters):
             return None
-        every = torch.arange(n, device=self.model.device) % len(self.model.spec.class_names)
-        return every if digit is None else torch.full_like(every, digit)
+        every = torch.arange(n, device=self.model.device) % self.model.spec.classes
+        return every if label is None else torch.full_like(every, label)
 
 
 def load(sampling_options: SamplingOptions) -> Loaded:
@@ -146,16 +146,16 @@ def grey(pixels: bytes, size: int) -> Tensor:
     return torch.frombuffer(bytearray(pixels), dtype=torch.uint8).view(1, 1, size, size)
 
 
-def draw(sampling_options: SamplingOptions, n: int, digit: int | None, seed: int) -> Samples:
+def draw(sampling_options: SamplingOptions, n: int, label: int | None, seed: int) -> Samples:
     """As `gencore sample` draws them, at most MAX_PASSES of a network. Raises what FAULTS names."""
-    return _draw(sampling_options, written(sampling_options.run), n, digit, seed)
+    return _draw(sampling_options, written(sampling_options.run), n, label, seed)
 
 
 @st.cache_data(max_entries=128, show_spinner=False)
-def _draw(sampling_options: SamplingOptions, version: int, n: int, digit: int | None, seed: int) -> Samples:
+def _draw(sampling_options: SamplingOptions, version: int, n: int, label: int | None, seed: int) -> Samples:
     loaded = _load(sampling_options, version)
     refuse_too_much(loaded.model, n)
-    labels = loaded.labels(n, digit)
+    labels = loaded.labels(n, label)
     images = generate(loaded.model, n, labels, seed, loaded.dtype)
     return Samples(images.cpu(), None if labels is None else labels.cpu(), loaded.model.sampling, loaded.step)
 
@@ -174,7 +174,7 @@ def refuse_too_much(model: GenerativeModel, n: int) -> None:
 @torch.no_grad()
 def _grid(sampling_options: SamplingOptions, version: int, columns: int, seed: int) -> Samples:
     loaded = _load(sampling_options, version)
-    model, classes = loaded.model, len(loaded.model.spec.class_names)
+    model, classes = loaded.model, loaded.model.spec.classes
     assert isinstance(model, HasLatent), "every conditional family has a latent"
     z = model.draw_latent(columns, Generator(loaded.model.device).manual_seed(seed))
     labels = torch.arange(classes, device=loaded.model.device).repeat_interleave(columns)
@@ -211,57 +211,57 @@ def file(drawn: Samples, kind: Literal["png", "npz"]) -> bytes:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _extractor(dataset: DatasetName, run: Run, version: int) -> FeatureExtractor:
+def _extractor(dataset: str, run: Run, version: int) -> FeatureExtractor:
     return load_extractor(dataset, devices.pick(), run.home)
 
 
-def _extractor_of(dataset: DatasetName) -> FeatureExtractor:
-    run = features_run(dataset)
-    return _extractor(dataset, run, written(run))
+def _extractor_of(spec: DatasetSpec) -> FeatureExtractor:
+    run = features_run(spec.name)
+    return _extractor(spec.name, run, written(run))
 
 
-def recognised(dataset: DatasetName, images: Tensor) -> np.ndarray:
+def recognised(spec: DatasetSpec, images: Tensor) -> np.ndarray:
     """The class that the data set's classifier sees in each image, (N,). Raises what FAULTS names."""
-    extractor = _extractor_of(dataset)
+    extractor = _extractor_of(spec)
     return extractor(images.to(devices.pick())).predicted.cpu().numpy()
 
 
-def features(dataset: DatasetName) -> tuple[Features, str]:
+def features(spec: DatasetSpec) -> tuple[Features, str]:
     """Features in which images are compared, and their digest; pixels where there is no classifier yet."""
     try:
-        extractor = _extractor_of(dataset)
+        extractor = _extractor_of(spec)
     except MissingFeaturesError:
         return partial(torch.flatten, start_dim=1), "pixels"
     return extractor.network.features, extractor.digest
 
 
-def is_at_hand(dataset: DatasetName) -> bool:
+def is_at_hand(spec: DatasetSpec) -> bool:
     """Whether the data set can be had without a download."""
-    return availability(dataset) != "would be downloaded"
+    return availability(spec.name) != "would be downloaded"
 
 
-def real(dataset: DatasetName, split: sources.Split) -> Tensor:
+def real(spec: DatasetSpec, split: sources.Split) -> Tensor:
     """The images (N, C, H, W) of a split on disk: pages download nothing. Raises what FAULTS names."""
-    return _at_hand(dataset, split).images
+    return _at_hand(spec, split).images
 
 
-def real_labels(dataset: DatasetName, split: sources.Split) -> np.ndarray:
+def real_labels(spec: DatasetSpec, split: sources.Split) -> np.ndarray:
     """The labels (N,) of `real`."""
-    return _at_hand(dataset, split).labels.numpy()
+    return _at_hand(spec, split).labels.numpy()
 
 
-def _at_hand(dataset: DatasetName, split: sources.Split) -> sources.ImageData:
-    if not is_at_hand(dataset):
+def _at_hand(spec: DatasetSpec, split: sources.Split) -> sources.ImageData:
+    if not is_at_hand(spec):
         raise DataError(
-            f"{DATASETS[dataset].title} is not in {data_folder()}; a training or "
-            f"`gencore features {dataset}` downloads it there, or set GENCORE_DATA to a folder that holds it"
+            f"{spec.title} is not in {data_folder()}; a training or `gencore features {spec.name}` "
+            "downloads it there, or set GENCORE_DATA to a folder that holds it"
         )
-    return _real(dataset, split, data_folder())
+    return _real(spec, split, data_folder())
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _real(dataset: DatasetName, split: sources.Split, folder: Path) -> sources.ImageData:
-    return sources.load(dataset, split, folder)
+def _real(spec: DatasetSpec, split: sources.Split, folder: Path) -> sources.ImageData:
+    return sources.load(spec, split, folder)
 
 
 @dataclass(frozen=True)
@@ -275,16 +275,16 @@ class Neighbours:
 
 
 def nearest_training(
-    dataset: DatasetName, images: Tensor, progress: Callable[[float], None] = lambda share: None
+    spec: DatasetSpec, images: Tensor, progress: Callable[[float], None] = lambda share: None
 ) -> Neighbours:
     """The training image nearest to each of `images` (N, C, H, W) uint8, by the classifier's features.
 
     The first search extracts the features of all training images, of which `progress` gets the share that is
     done; they are then kept in memory and on disk. Raises what FAULTS names.
     """
-    train, run = _at_hand(dataset, "train"), features_run(dataset)
-    kept = _training_features(dataset, data_folder(), run, written(run))
-    extractor = _extractor_of(dataset)
+    train, run = _at_hand(spec, "train"), features_run(spec.name)
+    kept = _training_features(spec, data_folder(), run, written(run))
+    extractor = _extractor_of(spec)
     with kept.lock:  # a second visitor waits for the features that the first one computes
         if kept.features is None:
             kept.features = training_features(extractor, run, train.to(devices.pick()), progress).features
@@ -301,6 +301,6 @@ class _TrainingFeatures:
 
 
 @st.cache_resource(max_entries=2, show_spinner=False)
-def _training_features(dataset: DatasetName, folder: Path, extractor: Run, version: int) -> _TrainingFeatures:
+def _training_features(spec: DatasetSpec, folder: Path, extractor: Run, version: int) -> _TrainingFeatures:
     """One for the whole server, empty at first; another once the classifier was trained again."""
     return _TrainingFeatures()

@@ -13,6 +13,7 @@ from typing import cast
 
 from pydantic import ValidationError
 
+from gencore.config.datasets import DatasetSpec
 from gencore.config.families import family_of
 from gencore.config.options import HEADLINE, PRESETS, DatasetName, RunConfig
 from gencore.evaluation.records import Ladder, ReferenceFigures
@@ -57,6 +58,11 @@ class Entry:
         if self.config is None:
             raise ValueError(f"the config of run {self.run.name} cannot be read")
         return self.config
+
+    @property
+    def spec(self) -> DatasetSpec:
+        """The data set it is trained on. Raises ValueError where the config cannot be read."""
+        return self.readable_config.dataset_spec
 
     @property
     def is_headline(self) -> bool:

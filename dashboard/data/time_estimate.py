@@ -16,7 +16,6 @@ from dashboard.data.frames import TrainingProgress
 from dashboard.data.machine import Machine
 from dashboard.data.run_catalog import Entry
 from gencore.config.options import RunConfig
-from gencore.data.registry import DATASETS
 from gencore.store import events
 from gencore.store.events import Ended, Resumed, Started
 from gencore.store.results import Results
@@ -120,7 +119,7 @@ def evaluation_seconds(
     By evaluations on `device` with `threads`, or on any. Of those of the same family the shortest counts,
     since a run evaluated some time after its training only seems to take longer. Without one, another
     family's is taken and its sampling time replaced by that of `wanted`'s family."""
-    images = min(10_000, 10 * DATASETS[wanted.data.dataset].test_count)
+    images = min(10_000, 10 * wanted.dataset_spec.test_count)
     known = [
         (entry, entry.results, entry.config)
         for entry in entries
@@ -181,7 +180,7 @@ def _like(wanted: RunConfig, entries: Iterable[Entry]) -> list[_RecordedRun]:
 
 
 def _is_like(wanted: RunConfig, other: RunConfig) -> bool:
-    ours, theirs = DATASETS[wanted.data.dataset], DATASETS[other.data.dataset]
+    ours, theirs = wanted.dataset_spec, other.dataset_spec
     same_images = (ours.size, ours.channels) == (theirs.size, theirs.channels)
     return wanted.model.family == other.model.family and same_images
 
@@ -219,7 +218,7 @@ def _measured_images(config: RunConfig) -> int:
 
 
 def _steps_per_epoch(config: RunConfig) -> int:
-    return max(1, DATASETS[config.data.dataset].train_count // config.data.batch_size)
+    return max(1, config.dataset_spec.train_count // config.data.batch_size)
 
 
 @dataclass(frozen=True)

@@ -7,29 +7,30 @@ import streamlit as st
 from dashboard.data import generation, sheets
 from dashboard.data.generation import SamplingOptions
 from dashboard.data.run_catalog import Entry
-from gencore.data.registry import DATASETS
 
 WIDTH = 110
 COLUMNS, SCALE = 10, 2
 RANDOM = "random"
 
 
-def choose(entry: Entry, title: str, key: str, default: int = 0, *, may_be_random: bool = True) -> int | None:
+def choose(entry: Entry, key: str, default: int = 0, *, may_be_random: bool = True) -> int | None:
     """The class chosen, or the cluster, which is None where it is random; None for other models.
 
-    `title` is that of the input where classes are chosen. `default` is a class; it is a cluster as well where
-    clusters may not be random."""
+    `default` is a class; it is a cluster as well where clusters may not be random."""
     model = entry.readable_config.model
     if model.is_conditional:
-        names = DATASETS[entry.readable_config.data.dataset].class_names
+        names, title = entry.spec.class_names, entry.spec.noun.capitalize()
+        default = default % len(names)
         return names.index(st.selectbox(title, names, default, key=key, bind="query-params", width=WIDTH))
     if not (count := model.number_of_clusters):
         return None
     numbers = [str(k) for k in range(count)]
-    title = title.replace("Digit", "Cluster")
     if not may_be_random:
-        return numbers.index(st.selectbox(title, numbers, default, key=key, bind="query-params", width=WIDTH))
-    chosen = st.selectbox(title, [RANDOM, *numbers], key=key, bind="query-params", width=WIDTH)
+        first = default % count
+        return numbers.index(
+            st.selectbox("Cluster", numbers, first, key=key, bind="query-params", width=WIDTH)
+        )
+    chosen = st.selectbox("Cluster", [RANDOM, *numbers], key=key, bind="query-params", width=WIDTH)
     return None if chosen == RANDOM else int(chosen)
 
 

@@ -38,15 +38,15 @@ def main() -> None:
         default = _default([*diffusion_runs.values()])
         entry = diffusion_runs[address.run("diffusion", [*diffusion_runs], default)]
         seed = address.seed()
-        digit = condition.choose(entry, "Digit", "class")
+        label = condition.choose(entry, "class")
         changes = _choose_sampling(diffusion_samplers.model_config(entry))
         sampling_options = SamplingOptions(entry.run, changes=changes)
         condition.show_clusters(entry, sampling_options)
     with generation.explained_errors(entry):
         with st.spinner("Generating step by step …", show_time=True):
-            diffusion_frames.denoising_frames(sampling_options, digit, seed)
-        _denoising_steps(entry, sampling_options, digit, seed)
-        diffusion_samplers.compare(entry, digit, seed)
+            diffusion_frames.denoising_frames(sampling_options, label, seed)
+        _denoising_steps(entry, sampling_options, label, seed)
+        diffusion_samplers.compare(entry, label, seed)
     diffusion_samplers.distance_by_cost(entry)
 
 
@@ -85,14 +85,14 @@ def _choose_sampling(model: HasSamplers) -> tuple[tuple[str, object], ...]:
 
 
 @st.fragment
-def _denoising_steps(entry: Entry, sampling_options: SamplingOptions, digit: int | None, seed: int) -> None:
+def _denoising_steps(entry: Entry, sampling_options: SamplingOptions, label: int | None, seed: int) -> None:
     """The steps and the branches: the only part of the page that a move of the timestep slider reruns."""
     with generation.explained_errors(entry):
-        frames = diffusion_frames.denoising_frames(sampling_options, digit, seed)
+        frames = diffusion_frames.denoising_frames(sampling_options, label, seed)
         step = _choose_step(frames)
         _all_steps(entry, frames, step)
         _one_step(entry, frames, step)
-        _branches(sampling_options, frames, step, digit, seed)
+        _branches(sampling_options, frames, step, label, seed)
 
 
 def _choose_step(frames: DenoisingFrames) -> int:
@@ -154,14 +154,14 @@ def _one_step(entry: Entry, frames: DenoisingFrames, step: int) -> None:
 
 
 def _branches(
-    sampling_options: SamplingOptions, frames: DenoisingFrames, step: int, digit: int | None, seed: int
+    sampling_options: SamplingOptions, frames: DenoisingFrames, step: int, label: int | None, seed: int
 ) -> None:
     st.subheader("Samples from the same x_t", anchor=False)
     if not frames.branches:
         st.caption("This model's sampling adds no noise, so each x_t leads to exactly one image.")
         return
     with st.spinner("Generating …"):
-        images = diffusion_frames.branch(sampling_options, digit, seed, step, BRANCHES)
+        images = diffusion_frames.branch(sampling_options, label, seed, step, BRANCHES)
     t = f"{frames.times[step]:g}"
     st.image(
         sheets.draw(generation.pictures(images), BRANCHES, SCALE),

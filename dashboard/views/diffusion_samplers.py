@@ -40,7 +40,7 @@ def deterministic(model: HasSamplers) -> list[Sampler]:
     return [sampler for sampler in model.samplers if sampler != ANCESTRAL]
 
 
-def compare(entry: Entry, digit: int | None, seed: int) -> None:
+def compare(entry: Entry, label: int | None, seed: int) -> None:
     """Samples from the same noise by each sampler and number of steps, with their cost."""
     model = model_config(entry)
     st.subheader("Samplers and numbers of steps", anchor=False)
@@ -52,18 +52,18 @@ def compare(entry: Entry, digit: int | None, seed: int) -> None:
         with column:
             st.markdown(f"**{model.samplers[sampler]}**")
             for steps in sampler_sweep.usual_counts(model.step_counts):
-                _samples(entry, sampler, steps, digit, seed)
+                _samples(entry, sampler, steps, label, seed)
     if ANCESTRAL in model.samplers and st.toggle(
         f"Also the ancestral sampler, {model.timesteps:,} steps", key="all", bind="query-params"
     ):
         st.markdown(f"**{model.samplers[ANCESTRAL]}**")
-        _samples(entry, ANCESTRAL, model.timesteps, digit, seed)
+        _samples(entry, ANCESTRAL, model.timesteps, label, seed)
 
 
-def _samples(entry: Entry, sampler: Sampler, steps: int, digit: int | None, seed: int) -> None:
+def _samples(entry: Entry, sampler: Sampler, steps: int, label: int | None, seed: int) -> None:
     options = SamplingOptions(entry.run, changes=(("sampler", sampler), ("sampling_steps", steps)))
     with st.spinner(f"Generating in {steps} steps …", show_time=True):
-        samples = diffusion_frames.timed(options, COMPARED, digit, seed)
+        samples = diffusion_frames.timed(options, COMPARED, label, seed)
     st.image(
         sheets.draw(generation.pictures(samples.images), COMPARED, SCALE),
         alt=f"{COMPARED} images by {sampler} in {steps} steps",

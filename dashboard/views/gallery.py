@@ -1,4 +1,4 @@
-"""Gallery: samples of several models side by side from one seed, one row per digit, and over training."""
+"""Gallery: samples of several models side by side from one seed, one row per class, and over training."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from dashboard.views.gallery_cards import NARROW, SCALE, WIDE, card, describe
 from dashboard.views.gallery_options import SamplingChoices
 from dashboard.widgets import address, run_controls
 from dashboard.widgets.text import figure, plain
-from gencore.data.registry import DATASETS
 
 MAX_SHOWN = 6
 MAX_COUNT, DEFAULT_COUNT = 400, 20
 MAX_IN_NARROW_SHEET = 25
 """Up to this many images are shown in a narrow sheet."""
-ALL_DIGITS = "all"
+ALL_CLASSES = "all"
 VIEWS = ("samples", "digit by row", "over training")
 
 
@@ -63,7 +62,7 @@ def main() -> None:
     if view == "over training":
         gallery_training.show(readable)
     elif view == "digit by row":
-        _digit_by_row(readable, choices)
+        _class_by_row(readable, choices)
     else:
         _samples(readable, choices)
 
@@ -78,17 +77,18 @@ def _default(entries: list[Entry]) -> list[str]:
 def _samples(entries: Sequence[Entry], choices: SamplingChoices) -> None:
     """A sheet of samples per model, all from one seed."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        names = [ALL_DIGITS, *DATASETS[entries[0].readable_config.data.dataset].class_names]
+        spec = entries[0].spec
+        names = [ALL_CLASSES, *spec.class_names]
         name = st.selectbox(
-            "Digit",
+            spec.noun.capitalize(),
             names,
             key="digit",
             bind="query-params",
             width=130,
-            help="Conditional models generate this digit. Of the images of other models, the page shows "
-            "those that the data set's classifier recognises as this digit.",
+            help=f"Conditional models generate this {spec.noun}. Of the images of other models, the page "
+            f"shows those that the data set's classifier recognises as this {spec.noun}.",
         )
-        digit = None if name == ALL_DIGITS else names.index(name) - 1
+        label = None if name == ALL_CLASSES else names.index(name) - 1
         seed = address.seed()
         count = st.slider(
             "Images per model", 1, MAX_COUNT, DEFAULT_COUNT, key="count", bind="query-params", width=200
@@ -104,18 +104,17 @@ def _samples(entries: Sequence[Entry], choices: SamplingChoices) -> None:
     with st.container(horizontal=True, gap="small"):
         for entry in entries:
             with card(entry, columns) as header, st.spinner("Generating …", show_time=True):
-                samples = generation.draw(choices.sampling_options(entry), count, digit, seed)
-                if digit is not None and samples.labels is None:
-                    samples = _recognised(entry, samples, digit)
+                samples = generation.draw(choices.sampling_options(entry), count, label, seed)
+                if label is not None and samples.labels is None:
+                    samples = _recognised(entry, samples, label)
                 if len(samples.images):
                     _sheet(entry, samples, columns, with_neighbours, header)
 
 
-def _recognised(entry: Entry, samples: Samples, digit: int) -> Samples:
-    """The samples that the classifier recognises as `digit`."""
-    dataset = entry.readable_config.data.dataset
-    kept = samples.only(generation.recognised(dataset, samples.images) == digit)
-    name = DATASETS[dataset].class_names[digit]
+def _recognised(entry: Entry, samples: Samples, label: int) -> Samples:
+    """The samples that the classifier recognises as class `label`."""
+    kept = samples.only(generation.recognised(entry.spec, samples.images) == label)
+    name = entry.spec.class_names[label]
     st.caption(
         f"This model takes no label. The classifier recognises a {plain(name)} in {len(kept.images)} of "
         f"its {len(samples.images)} images."
@@ -135,7 +134,7 @@ def _sheet(
         def show_share(share: float) -> None:
             bar.progress(share, text=text)
 
-        found = generation.nearest_training(entry.readable_config.data.dataset, samples.images, show_share)
+        found = generation.nearest_training(entry.spec, samples.images, show_share)
         bar.empty()
         pairs = np.concatenate([pixels, generation.pictures(found.images)], axis=1)
         st.image(sheets.draw(pairs, columns, SCALE), alt=f"{alt}, each above its nearest training image")
@@ -149,26 +148,26 @@ def _sheet(
     describe(entry, samples, header)
 
 
-def _digit_by_row(entries: Sequence[Entry], choices: SamplingChoices) -> None:
-    """Samples of the conditional models, one row per digit."""
+def _class_by_row(entries: Sequence[Entry], choices: SamplingChoices) -> None:
+    """Samples of the conditional models, one row per class."""
     conditional = [entry for entry in entries if entry.is_conditional]
     if not conditional:
         st.info(
-            "None of these models takes a label, so none can generate a chosen digit. Choose a run of a "
+            "None of these models takes a label, so none can generate a chosen class. Choose a run of a "
             "cGAN or of a conditional DDPM.",
             icon=":material/tag:",
         )
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         seed = address.seed()
-    st.caption("One row per digit. The images of a column share their noise; only the label changes.")
+    st.caption("One row per class. The images of a column share their noise; only the label changes.")
     with st.container(horizontal=True, gap="small"):
         for entry in conditional:
             with card(entry, WIDE) as header, st.spinner("Generating …", show_time=True):
                 samples = generation.grid(choices.sampling_options(entry), WIDE, seed)
                 st.image(
                     sheets.draw(generation.pictures(samples.images), WIDE, SCALE),
-                    alt=f"One row per digit, generated by the {entry.label} of run {entry.run.name}",
+                    alt=f"One row per class, generated by the {entry.label} of run {entry.run.name}",
                 )
                 describe(entry, samples, header)
 

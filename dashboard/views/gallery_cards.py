@@ -14,7 +14,6 @@ from dashboard.data.run_catalog import Entry
 from dashboard.widgets.altair_charts import mark
 from dashboard.widgets.text import plain
 from gencore.analysis.colours import colour
-from gencore.data.registry import DATASETS
 
 SCALE = 3
 """Screen pixels per image pixel."""
@@ -28,7 +27,7 @@ def card(entry: Entry, columns: int) -> Iterator[DeltaGenerator]:
 
     An error of the model is shown in the container, and the page continues.
     """
-    width = columns * (DATASETS[entry.readable_config.data.dataset].size + sheets.GAP) - sheets.GAP
+    width = columns * (entry.spec.size + sheets.GAP) - sheets.GAP
     with st.container(width=SCALE * width, gap="xsmall"):
         header = st.container(horizontal=True, vertical_alignment="center", gap="small")
         header.markdown(

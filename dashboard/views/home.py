@@ -19,7 +19,6 @@ from gencore.analysis.measured_models import Model, alongside
 from gencore.analysis.scores import SCORES, Score
 from gencore.config.families import variants
 from gencore.config.options import HEADLINE
-from gencore.data.registry import DATASETS, MORPH, DatasetSpec
 from gencore.reports import spheres
 from gencore.reports.spheres import View
 
@@ -53,7 +52,7 @@ def _overview(entries: list[Entry], measured: Sequence[str]) -> None:
     for place, one in enumerate(shown):
         with columns[place % 2]:
             _card(one, models.get(one.run.name))
-    _morph(shown, dataset)
+    _morph(shown)
     _links()
     st.divider()
     _space([*models.values()])
@@ -83,7 +82,7 @@ def _card(one: Entry, model: Model | None) -> None:
             _score(name, model.scores[name] if model else None)
 
 
-def _morph(shown: list[Entry], dataset: str) -> None:
+def _morph(shown: list[Entry]) -> None:
     """The slider from one class to another, for models whose evaluation has made the images in between."""
     tiles = []
     for one in shown:
@@ -97,7 +96,8 @@ def _morph(shown: list[Entry], dataset: str) -> None:
         except (sheets.SheetError, OSError) as fault:
             st.warning(plain(str(fault)), icon=":material/broken_image:")
     if tiles:
-        first, last = (_spec(dataset).class_names[i] for i in MORPH)
+        spec = shown[0].spec
+        first, last = (spec.class_names[i] for i in spec.morph)
         st.subheader(f"From {plain(first)} to {plain(last)}", anchor=False)
         frame_slider.show(tiles, first, last)
         st.caption(
@@ -105,10 +105,6 @@ def _morph(shown: list[Entry], dataset: str) -> None:
             "two ends are generated images of which the classifier is certain; those in between are not "
             "selected."
         )
-
-
-def _spec(dataset: str) -> DatasetSpec:
-    return {str(name): spec for name, spec in DATASETS.items()}[dataset]
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

@@ -86,7 +86,7 @@ def _sliders(selected: SelectedModel) -> None:
     """An image and sliders for the principal directions and the chosen raw coordinates of its latent."""
     found = principal_directions(selected)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        label = condition.choose(selected.entry, "Digit", "ask")
+        label = condition.choose(selected.entry, "ask")
         condition.show_clusters(selected.entry, selected.sampling_options)
         base = selected.latent_space.random(address.seed(), label)
         chosen = st.multiselect(

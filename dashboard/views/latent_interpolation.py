@@ -24,8 +24,7 @@ from dashboard.views.latent_model import (
 )
 from dashboard.widgets import address
 from dashboard.widgets.text import plain
-from gencore.config.options import DatasetName
-from gencore.data.registry import DATASETS
+from gencore.config.datasets import DatasetSpec
 from gencore.latent import traversal
 from gencore.latent.traversal import LatentPoints, LatentSpace
 
@@ -77,7 +76,7 @@ def interpolation(selected: SelectedModel) -> None:
             "drawings are not available as ends."
         )
     ends = tuple(end for end, _ in chosen)
-    cached = selected.sampling_options, selected.version, selected.dataset, ends, method
+    cached = selected.sampling_options, selected.version, selected.spec, ends, method
     with st.spinner("Generating …", show_time=True):
         frames = _interpolated_images(*cached, "path", selected.latent_space)
     for i, (end, container) in enumerate(chosen):
@@ -96,7 +95,7 @@ def _choose_end(selected: SelectedModel, i: int) -> tuple[Endpoint, DeltaGenerat
     with st.container(width=SLIDER - 24, gap="xsmall"):
         container = st.container(height=selected.scale(SMALL) * selected.size + 8, border=False)
         kinds = [RANDOM, TEST] if selected.latent_space.inverts else [RANDOM]
-        if selected.latent_space.inverts and DATASETS[selected.dataset].channels == 1:
+        if selected.latent_space.inverts and selected.spec.channels == 1:
             kinds.append(DRAWN)
         kind = (
             st.selectbox(f"End {i}", kinds, key=f"end{i}", bind="query-params") if len(kinds) > 1 else RANDOM
@@ -106,7 +105,7 @@ def _choose_end(selected: SelectedModel, i: int) -> tuple[Endpoint, DeltaGenerat
         with st.container(horizontal=True):
             if kind == TEST:
                 return _test_end(selected, i), container
-            label = condition.choose(selected.entry, "Digit", f"digit{i}", 2 * i + 1)
+            label = condition.choose(selected.entry, f"digit{i}", 2 * i + 1)
             seed = st.number_input(
                 "Seed", 0, address.MAX_SEED, i - 1, key=f"seed{i}", bind="query-params", width=SLIDER // 2
             )
@@ -114,7 +113,7 @@ def _choose_end(selected: SelectedModel, i: int) -> tuple[Endpoint, DeltaGenerat
 
 
 def _test_end(selected: SelectedModel, i: int) -> Endpoint:
-    labels = generation.real_labels(selected.dataset, "test")
+    labels = generation.real_labels(selected.spec, "test")
     number = st.number_input(
         "Number", 0, len(labels) - 1, i - 1, key=f"test{i}", bind="query-params", width=SLIDER // 2
     )
@@ -123,12 +122,12 @@ def _test_end(selected: SelectedModel, i: int) -> Endpoint:
 
 def _drawn_end(selected: SelectedModel, i: int) -> Endpoint:
     """The visitor's drawing; a random end while the canvas is empty."""
-    pixels, box = canvas.drawn(f"canvas{i}", selected.size), canvas.BOXES.get(selected.dataset)
+    pixels, box = canvas.drawn(f"canvas{i}", selected.size), canvas.BOXES.get(selected.spec.name)
     label = None
     if selected.entry.is_conditional:  # a model with clusters takes the one nearest to the drawing
-        label = condition.choose(selected.entry, "Digit", f"digit{i}", 2 * i + 1)
+        label = condition.choose(selected.entry, f"digit{i}", 2 * i + 1)
     if pixels is None:
-        st.caption(f"Draw {'a digit' if box else 'an image'}; until then this end is random.")
+        st.caption(f"Draw {f'a {selected.spec.noun}' if box else 'an image'}; until then this end is random.")
         return Endpoint(RANDOM, i - 1, label)
     return Endpoint(DRAWN, 0, label, (canvas.fitted(pixels, box) if box else pixels).tobytes())
 
@@ -138,26 +137,26 @@ def _show_end(selected: SelectedModel, title: str, end: Endpoint, generated: np.
     if end.kind == RANDOM:
         show_images(selected, generated[None], title, 1, SMALL)
         return
-    given = generation.pictures(_given_image(selected.dataset, end))[0]
+    given = generation.pictures(_given_image(selected.spec, end))[0]
     source = "drawing" if end.kind == DRAWN else "test image"
     show_images(
         selected, np.stack([given, generated]), f"{title}: the {source} and its reconstruction", 2, SMALL
     )
 
 
-def _given_image(dataset: DatasetName, end: Endpoint) -> generation.Tensor:
+def _given_image(spec: DatasetSpec, end: Endpoint) -> generation.Tensor:
     """The test image or drawing of an end that is not random, (1, C, H, W) uint8."""
     if end.kind == TEST:
-        return generation.real(dataset, "test")[end.number][None]
-    return generation.grey(end.pixels, DATASETS[dataset].size)
+        return generation.real(spec, "test")[end.number][None]
+    return generation.grey(end.pixels, spec.size)
 
 
-def _latents(latent_space: LatentSpace, dataset: DatasetName, ends: tuple[Endpoint, ...]) -> LatentPoints:
+def _latents(latent_space: LatentSpace, spec: DatasetSpec, ends: tuple[Endpoint, ...]) -> LatentPoints:
     return LatentPoints.of(
         [
             latent_space.random(end.number, end.label)
             if end.kind == RANDOM
-            else latent_space.invert(_given_image(dataset, end), end.label)
+            else latent_space.invert(_given_image(spec, end), end.label)
             for end in ends
         ]
     )
@@ -167,13 +166,13 @@ def _latents(latent_space: LatentSpace, dataset: DatasetName, ends: tuple[Endpoi
 def _interpolated_images(
     sampling_options: SamplingOptions,
     version: int,
-    dataset: DatasetName,
+    spec: DatasetSpec,
     ends: tuple[Endpoint, ...],
     method: str,
     layout: Literal["path", "grid"],
     _latent_space: LatentSpace,
 ) -> np.ndarray:
-    latents = _latents(_latent_space, dataset, ends)
+    latents = _latents(_latent_space, spec, ends)
     points = (
         traversal.path(latents, FRAMES, method)
         if layout == "path"
@@ -219,21 +218,21 @@ def morph(selected: SelectedModel) -> None:
         )
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        first = condition.choose(selected.entry, "From", "from", 3, may_be_random=False)
-        last = condition.choose(selected.entry, "To", "to", 8, may_be_random=False)
+        first = condition.choose(selected.entry, "from", 3, may_be_random=False)
+        last = condition.choose(selected.entry, "to", 8, may_be_random=False)
         condition.show_clusters(selected.entry, selected.sampling_options)
         seed = address.seed()
     assert first is not None and last is not None, "a model that morphs takes labels"
     frames = _interpolated_images(
         selected.sampling_options,
         selected.version,
-        selected.dataset,
+        selected.spec,
         (Endpoint(RANDOM, seed, first), Endpoint(RANDOM, seed, last)),
         "lerp",
         "path",
         selected.latent_space,
     )
-    names = DATASETS[selected.dataset].class_names
+    names = selected.spec.class_names
     if not selected.entry.is_conditional:
         names = tuple(f"cluster {k}" for k in range(selected.latent_space.model.condition_dim))
     _path(selected, frames, names[first], names[last], "morph")

@@ -22,8 +22,7 @@ from dashboard.views.latent_model import (
     show_images,
 )
 from dashboard.widgets import address
-from gencore.config.options import DatasetName
-from gencore.data.registry import DATASETS
+from gencore.config.datasets import DatasetSpec
 from gencore.latent import traversal
 from gencore.latent.traversal import LatentSpace, Plane
 
@@ -61,7 +60,7 @@ def _map_of_directions(selected: SelectedModel) -> None:
             names.index(st.selectbox(label, names, i, key=key, bind="query-params", width=SLIDER))
             for i, (label, key) in enumerate([("Horizontal", "across"), ("Vertical", "down")])
         )
-        label = condition.choose(selected.entry, "Digit", "ask")
+        label = condition.choose(selected.entry, "ask")
         base = selected.latent_space.random(address.seed(), label)
     with st.spinner("Generating …", show_time=True):
         points = traversal.rotation_grid(base, found.vectors[[across, down]], SIDE, REACH)
@@ -75,21 +74,21 @@ def _map_of_directions(selected: SelectedModel) -> None:
 
 @st.cache_resource(max_entries=8, show_spinner=False)
 def _plane(
-    sampling_options: SamplingOptions, version: int, dataset: DatasetName, _latent_space: LatentSpace
+    sampling_options: SamplingOptions, version: int, spec: DatasetSpec, _latent_space: LatentSpace
 ) -> Plane:
-    return Plane.of(_latent_space.invert(generation.real(dataset, "test")[:MAPPED], None).z)
+    return Plane.of(_latent_space.invert(generation.real(spec, "test")[:MAPPED], None).z)
 
 
 def _map_of_test_images(selected: SelectedModel) -> None:
     """Encoded test images on their first two principal components, and generated images on that plane."""
-    dataset, latent_space = selected.dataset, selected.latent_space
-    test = generation.real(dataset, "test")[:MAPPED]
-    labels = generation.real_labels(dataset, "test")[:MAPPED]
-    plane = _plane(selected.sampling_options, selected.version, dataset, latent_space)
+    spec, latent_space = selected.spec, selected.latent_space
+    test = generation.real(spec, "test")[:MAPPED]
+    labels = generation.real_labels(spec, "test")[:MAPPED]
+    plane = _plane(selected.sampling_options, selected.version, spec, latent_space)
     with st.container(horizontal=True, gap="medium"):
         with st.container(width=500):
             st.altair_chart(
-                _scatter(plane, [DATASETS[dataset].class_names[label] for label in labels]),
+                _scatter(plane, [spec.class_names[label] for label in labels]),
                 key="codes",
                 on_select=_keep_chosen_point,
                 selection_mode="chosen",
@@ -100,7 +99,7 @@ def _map_of_test_images(selected: SelectedModel) -> None:
             reconstruction = latent_space.draw(latent_space.invert(original, None))
             both = np.concatenate([generation.pictures(original), generation.pictures(reconstruction)])
             show_images(selected, both, f"Test image {number} and its reconstruction", 2, LARGE // 3)
-            st.caption("Click a digit on the map to see the test image and its reconstruction.")
+            st.caption("Click a label on the map to see the test image and its reconstruction.")
     st.caption(
         f"The codes of {len(test):,} test images on their first two principal components, which hold "
         f"{plane.share:.0%} of the variance. Below: images that the model generates on this plane."
@@ -109,9 +108,9 @@ def _map_of_test_images(selected: SelectedModel) -> None:
     show_images(selected, pixels, f"{SIDE} by {SIDE} images over the plane", SIDE, SMALL)
 
 
-def _scatter(plane: Plane, digits: list[str]) -> alt.Chart:
+def _scatter(plane: Plane, names: list[str]) -> alt.Chart:
     points = pd.DataFrame(plane.coordinates, columns=["x", "y"])
-    points["digit"], points["image"] = digits, range(len(points))
+    points["class"], points["image"] = names, range(len(points))
     chosen = alt.selection_point(name="chosen", fields=["image"])
     axis = alt.Axis(title=None, labels=False, ticks=False, domain=False, grid=False)
     return (
@@ -120,10 +119,10 @@ def _scatter(plane: Plane, digits: list[str]) -> alt.Chart:
         .encode(
             x=alt.X("x:Q", axis=axis),
             y=alt.Y("y:Q", axis=axis),
-            text="digit:N",
+            text="class:N",
             size=alt.condition(chosen, alt.value(22), alt.value(11), empty=False),
-            color=alt.Color("digit:N", legend=None, scale=alt.Scale(scheme="tableau10")),
-            tooltip=["digit:N", "image:Q"],
+            color=alt.Color("class:N", legend=None, scale=alt.Scale(scheme="tableau10")),
+            tooltip=["class:N", "image:Q"],
         )
         .add_params(chosen)
         .properties(height=480)

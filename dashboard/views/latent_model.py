@@ -11,8 +11,8 @@ from dashboard.data import generation, sheets
 from dashboard.data.generation import SamplingOptions
 from dashboard.data.run_catalog import Entry
 from dashboard.widgets.text import figure
-from gencore.config.options import DatasetName, HasSamplers
-from gencore.data.registry import DATASETS
+from gencore.config.datasets import DatasetSpec
+from gencore.config.options import HasSamplers
 from gencore.latent.directions import Directions, run_directions
 from gencore.latent.interpolation import Features
 from gencore.latent.traversal import LatentSpace
@@ -41,14 +41,14 @@ class SelectedModel:
     """Training step of the weights."""
 
     @property
-    def dataset(self) -> DatasetName:
+    def spec(self) -> DatasetSpec:
         """The data set that the model was trained on."""
-        return self.entry.readable_config.data.dataset
+        return self.entry.spec
 
     @property
     def size(self) -> int:
         """Side of the images in pixels."""
-        return DATASETS[self.dataset].size
+        return self.spec.size
 
     def scale(self, width: int) -> int:
         """Screen pixels per image pixel of an image about `width` screen pixels wide."""
@@ -91,7 +91,7 @@ def generated_by(selected: SelectedModel) -> str:
 
 def principal_directions(selected: SelectedModel) -> Directions:
     """Computed once for these weights and stored with the run."""
-    features, digest = generation.features(selected.dataset)
+    features, digest = generation.features(selected.spec)
     if digest == "pixels":
         st.caption("This data set has no feature classifier yet, so changes are measured in pixels.")
     return _directions(selected.sampling_options, selected.version, digest, selected.latent_space, features)

@@ -15,7 +15,6 @@ from dashboard.widgets import address
 from dashboard.widgets.altair_charts import mark
 from dashboard.widgets.text import plain
 from gencore.analysis.colours import colour
-from gencore.data.registry import DATASETS
 
 MAX_MODELS = 6
 LARGE_SCALE, SMALL_SCALE = 10, 3
@@ -33,19 +32,18 @@ def main() -> None:
         return
     by_name = {entry.run.name: entry for entry in entries}
     chosen = [by_name[name] for name in address.runs("quiz", [*by_name], _default(entries), MAX_MODELS)]
-    dataset = chosen[0].readable_config.data.dataset
-    players = [entry for entry in chosen if entry.dataset == dataset]
+    spec = chosen[0].spec
+    players = [entry for entry in chosen if entry.spec == spec]
     if len(players) < len(chosen):
         st.caption(
-            f"Only models trained on {DATASETS[dataset].title} take part; the first selected run sets the "
-            "data set."
+            f"Only models trained on {spec.title} take part; the first selected run sets the data set."
         )
     try:
-        real = generation.real(dataset, "test")
+        real = generation.real(spec, "test")
     except generation.FAULTS as fault:
         st.warning(plain(str(fault)), icon=":material/database:")
         return
-    key = f"quiz.{dataset}"
+    key = f"quiz.{spec.name}"
     game = st.session_state.setdefault(key, Game())
     with st.spinner("Generating …", show_time=True):
         generated = _generate(players, game.batch_seed)
@@ -65,8 +63,9 @@ def _default(entries: Sequence[Entry]) -> list[str]:
     """The models on a data set that needs no download: the one with the most evaluated runs, else the data
     set of the newest run.
     """
-    at_hand = [name for name in run_catalog.datasets(entries) if generation.is_at_hand(name)]
-    models = run_catalog.one_a_label(entries, (at_hand or [entries[0].readable_config.data.dataset])[0])
+    at_hand = {entry.spec.name for entry in entries if generation.is_at_hand(entry.spec)}
+    measured = [name for name in run_catalog.datasets(entries) if name in at_hand]
+    models = run_catalog.one_a_label(entries, [*measured, entries[0].spec.name][0])
     return [entry.run.name for entry in models[:MAX_MODELS]]
 
 

@@ -12,7 +12,7 @@ from dashboard.views.trust_charts import RUNGS
 from dashboard.widgets import model_choice
 from dashboard.widgets.text import figure, plain
 from gencore.analysis.warnings import find_warnings
-from gencore.data.registry import DATASETS
+from gencore.data.registry import known
 from gencore.evaluation.records import Ladder, ReferenceFigures
 from gencore.metrics import catalog
 from gencore.store.results import Results
@@ -28,9 +28,7 @@ def main() -> None:
     entries = run_catalog.generative_runs()
     measured = run_catalog.datasets(entries)
     with_records = [
-        str(name)
-        for name in DATASETS
-        if run_catalog.extractor_records(name).is_known and name not in measured
+        name for name in known() if run_catalog.extractor_records(name).is_known and name not in measured
     ]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.title("Can these results be trusted?", anchor=False)

@@ -90,8 +90,7 @@ def _quick_training(config: RunConfig, evaluates: bool, starting: bool) -> list[
     preset = next((name for name in QUICK.values() if PRESETS[name].label == config.label), None)
     if preset is None:
         return []
-    dataset = PRESETS[preset].data.model_copy(update={"dataset": config.data.dataset})
-    quick = PRESETS[preset].model_copy(update={"data": dataset})
+    quick = PRESETS[preset].on(config.dataset_spec)
     name = _free_name(f"{config.data.dataset}-{preset}")
     words = [*commands.train(preset, name, quick), *(["--evaluate"] if evaluates else [])]
     if st.button(

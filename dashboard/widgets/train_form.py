@@ -16,6 +16,7 @@ from gencore.config import commands
 from gencore.config.commands import Option
 from gencore.config.families import variants
 from gencore.config.options import PRESETS, RunConfig, preset_title
+from gencore.data.registry import known, with_data
 from gencore.store.results import explain
 
 PARTS = {"model": "Model", "training": "Training", "data": "Data"}
@@ -56,15 +57,17 @@ def train_form(availability: Mapping[str, str]) -> TrainingRequest | None:
         return TrainingRequest(preset, configured(preset, answers))
     except ValidationError as error:
         st.error(plain(explain(error)), icon=":material/edit:")
-        return None
+    except ValueError as error:  # its data set is gone, or cannot be read
+        st.error(plain(str(error)), icon=":material/database:")
+    return None
 
 
 def configured(preset: str, answers: Mapping[tuple[str, str], object]) -> RunConfig:
-    """The preset with `answers` by (part, field) in place of its values. Raises ValidationError."""
+    """The preset with `answers` by (part, field) in place of its values. Raises ValueError."""
     whole = PRESETS[preset].model_dump()
     for (part, name), answer in answers.items():
         whole[part][name] = answer
-    return RunConfig.model_validate(whole)
+    return with_data(RunConfig.model_validate(whole))
 
 
 def _about_presets() -> str:
@@ -125,9 +128,9 @@ def _ask(option: Option, preset: str, availability: Mapping[str, str]) -> object
     value: Any = option.value
     label, key = name.replace("_", " ").capitalize(), _key(name, preset)
     number = kind(field)
-    if number is Literal:
-        choices = list(get_args(field.annotation))
-        known = availability if name == "dataset" else {}
+    if name == "dataset" or number is Literal:
+        choices = list(known()) if name == "dataset" else list(get_args(field.annotation))
+        states = availability if name == "dataset" else {}
         return st.selectbox(
             label,
             choices,
@@ -135,7 +138,7 @@ def _ask(option: Option, preset: str, availability: Mapping[str, str]) -> object
             key=key,
             help=field.description,
             persist_state="session",
-            format_func=lambda choice: f"{choice} · {known[choice]}" if choice in known else choice,
+            format_func=lambda choice: f"{choice} · {states[choice]}" if choice in states else choice,
         )
     if number is bool:
         return st.toggle(label, value, key=key, help=field.description, persist_state="session")

@@ -22,9 +22,10 @@ from gencore.cli.common import (
     print_results,
     say,
 )
+from gencore.config.datasets import DatasetName
 from gencore.config.families import family_of
-from gencore.config.options import DatasetName, Sampler
-from gencore.data.registry import DATASETS
+from gencore.config.options import Sampler
+from gencore.data.registry import find
 from gencore.metrics.catalog import DEFAULT_GROUPS, FeatureSpace, MetricGroup
 from gencore.store import runs
 from gencore.store.files import write_atomically
@@ -106,14 +107,15 @@ class Measure(CommonOptions):
         from gencore.data.image_files import read_images
         from gencore.evaluation.outside import images_config, measure_images
 
-        found = read_images(self.path, DATASETS[self.dataset], self.labels)
+        spec = find(self.dataset, self.data_dir)
+        found = read_images(self.path, spec, self.labels)
         if len(found.images) < 6:  # five neighbours of each
             raise ValueError(
                 f"{self.path} holds {len(found.images)} images; use 6 or more (10000 for a figure to publish)"
             )
         words = ["measure", str(self.path), "--dataset", self.dataset, "--name", self.name]
         words += ["--labels", str(self.labels)] if self.labels else []
-        config = images_config(found, self.dataset, self.path.name)
+        config = images_config(found, spec, self.path.name)
         device = self.pick_device()
         with run.claim():
             measured = measure_images(run, config, found, device, words, self.data_dir, say)
@@ -160,7 +162,7 @@ class Sample(CommonOptions):
         from gencore.sampling.generate import generate
 
         model, _ = load_model(run, device, self.averaged, self.changes.by_field())
-        classes = len(model.spec.class_names)
+        classes = model.spec.classes
         if self.digit is not None and not (model.conditional and 0 <= self.digit < classes):
             raise ValueError(
                 f"--digit is {self.digit}; {run.name} draws classes 0 to {classes - 1}"
@@ -261,8 +263,11 @@ class SelfTest(CommonOptions):
         from gencore import devices
         from gencore.evaluation.ladder import measure_ladder
 
-        origin = devices.origin_here(device, ["selftest", self.dataset])
-        found = measure_ladder(self.dataset, device, self.folder, self.data_dir, origin, say=say)
+        spec, origin = (
+            find(self.dataset, self.data_dir),
+            devices.origin_here(device, ["selftest", self.dataset]),
+        )
+        found = measure_ladder(spec, device, self.folder, self.data_dir, origin, say=say)
         if self.as_json:
             print(found.model_dump_json(indent=1))
             return DONE

@@ -18,7 +18,7 @@ from gencore.cli.measuring import Evaluate, Export, Measure, MeasureBudgets, Rep
 from gencore.cli.status import Doctor, Migrate, Runs, Schema, Stop
 from gencore.cli.training import Compare, Distill, Features, Train
 from gencore.config.families import variants
-from gencore.config.options import HEADLINE, PRESETS, preset_title
+from gencore.config.options import HEADLINE, PRESETS, RunConfig, preset_title
 
 Command = Callable[[], int]
 
@@ -177,6 +177,9 @@ def _flags(part: Any, prefix: str = "") -> Iterator[str]:
             values: Mapping[str, Any] = part
             for name, value in values.items():
                 yield from _flags(value, f"{prefix}{name}.")
+        case RunConfig():
+            for section in part.sections.values():
+                yield from _flags(section, prefix)
         case BaseModel():
             for name, value in part:
                 yield from _flags(value, prefix) if isinstance(value, BaseModel) else (_option(prefix, name),)

@@ -106,7 +106,7 @@ class Doctor(CommonOptions):
         import torch
 
         from gencore import devices
-        from gencore.data.registry import DATASETS, availability
+        from gencore.data.registry import availability, known
         from gencore.models.feature_extractor import features_run
 
         device = self.pick_device()
@@ -127,10 +127,10 @@ class Doctor(CommonOptions):
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
             "torchvision": fit,
             "versions": devices.versions(),
-            "datasets": {name: availability(name, self.data_dir) for name in DATASETS},
+            "datasets": {name: availability(name, self.data_dir) for name in known(self.data_dir)},
             "features": {
                 name: (features_run(name, self.folder).results / "reference.json").exists()
-                for name in DATASETS
+                for name in known(self.data_dir)
             },
         }
         if self.as_json:

@@ -25,16 +25,17 @@ from gencore.cli.common import (
     say,
 )
 from gencore.config import commands
+from gencore.config.datasets import DatasetName, DatasetSpec
 from gencore.config.options import (
     EXTRACTORS,
     HEADLINE,
     PRESETS,
     QUICK,
-    DatasetName,
     ModelConfig,
     RunConfig,
     features_preset,
 )
+from gencore.data.registry import find, with_data
 from gencore.evaluation.records import ReferenceFigures
 from gencore.store import results, runs
 from gencore.store.runs import Run
@@ -64,8 +65,9 @@ class Train(CommonOptions):
 
     def __call__(self) -> int:
         """Run the command; returns the exit code."""
-        run = runs.run(self.name or f"{self.config.data.dataset}-{self.preset}", self.folder)
-        code = _train(run, self.config, self, resume=self.resume, overwrite=self.overwrite)
+        config = with_data(self.config, self.data_dir)
+        run = runs.run(self.name or f"{config.data.dataset}-{self.preset}", self.folder)
+        code = _train(run, config, self, resume=self.resume, overwrite=self.overwrite)
         if code == DONE and self.evaluate:
             evaluate_run(run, self)
         return code
@@ -165,11 +167,12 @@ class Compare(CommonOptions):
             raise ValueError(f"--seeds is {self.seeds}; use 1 to 100 (5 for a table to publish)")
         if self.quick and self.models != {preset: PRESETS[preset].model for preset in HEADLINE}:
             raise ValueError("--quick has recipes of its own; leave out the options of models, or --quick")
-        planned = [(preset, seed) for seed in range(self.seed, self.seed + self.seeds) for preset in HEADLINE]
-        members = [(self._run(preset, seed), self._config(preset, seed)) for preset, seed in planned]
+        spec, seeds = find(self.dataset, self.data_dir), range(self.seed, self.seed + self.seeds)
+        planned = [(preset, seed) for seed in seeds for preset in self._presets(spec)]
+        members = [(self._run(preset, seed), self._config(preset, seed, spec)) for preset, seed in planned]
         for run, config in members:  # all refusals come before the first training
             process.refuse_if_taken(run, config, self.resume, self.overwrite)
-        _ensure_features(self.dataset, self)
+        _ensure_features(spec, self)
         device = self.pick_device()
         from gencore.evaluation.evaluate import measured_before
 
@@ -247,16 +250,24 @@ class Compare(CommonOptions):
             tables.show_comparison(compared)
             print(f"in {path}")
 
-    def _config(self, preset: str, seed: int) -> RunConfig:
+    def _presets(self, spec: DatasetSpec) -> list[str]:
+        """The headline presets that suit the data set."""
+        suited = [
+            preset for preset in HEADLINE if spec.is_labelled or not PRESETS[preset].model.is_conditional
+        ]
+        if left_out := [PRESETS[preset].label for preset in HEADLINE if preset not in suited]:
+            say(f"{spec.title} has no labels, so {', '.join(left_out)} is left out")
+        return suited
+
+    def _config(self, preset: str, seed: int, spec: DatasetSpec) -> RunConfig:
         given = PRESETS[QUICK[preset] if self.quick else preset].model_dump()
-        given["data"]["dataset"] = self.dataset
         if self.batch_size is not None:
             given["data"]["batch_size"] = self.batch_size
         given["training"] |= {"seed": seed}
         if not self.quick:
             given["training"] |= {"epochs": self.epochs, "patience": self.patience}
             given["model"] = self.models[preset].model_dump()
-        return RunConfig.model_validate(given)
+        return RunConfig.model_validate(given).on(spec)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -275,9 +286,8 @@ class Features(CommonOptions):
 
     def __call__(self) -> int:
         """Run the command; returns the exit code."""
-        found = _make_features(
-            self.dataset, self, seed=self.seed, resume=self.resume, overwrite=self.overwrite
-        )
+        spec = find(self.dataset, self.data_dir)
+        found = _make_features(spec, self, seed=self.seed, resume=self.resume, overwrite=self.overwrite)
         if isinstance(found, int):
             return found
         if self.as_json:
@@ -299,7 +309,7 @@ def _train(
 
 
 def _make_features(
-    dataset: DatasetName,
+    spec: DatasetSpec,
     common: CommonOptions,
     *,
     seed: int = 42,
@@ -313,7 +323,7 @@ def _make_features(
 
     found, folder = {}, common.folder
     planned = {
-        name: (features_run(dataset, folder, name), features_preset(dataset, name, seed))
+        name: (features_run(spec.name, folder, name), features_preset(spec, name, seed))
         for name in EXTRACTORS
     }
     missing = {
@@ -343,10 +353,11 @@ def _print_references(dataset: DatasetName, found: Mapping[str, ReferenceFigures
         )
 
 
-def _ensure_features(dataset: DatasetName, common: CommonOptions) -> None:
-    """Train the feature extractors of `dataset` that are missing. Raises ValueError if that fails."""
+def _ensure_features(spec: DatasetSpec, common: CommonOptions) -> None:
+    """Train the feature extractors of the data set that are missing. Raises ValueError if that fails."""
     from gencore.models.feature_extractor import features_run
 
+    dataset = spec.name
     records = [features_run(dataset, common.folder, name).results / "reference.json" for name in EXTRACTORS]
     try:
         for path in records:
@@ -354,7 +365,7 @@ def _ensure_features(dataset: DatasetName, common: CommonOptions) -> None:
         return
     except (FileNotFoundError, results.UnreadableError):  # never measured, or by an older version
         say(f"{dataset} lacks feature extractors or their floors; making them first")
-    found = _make_features(dataset, common, resume=True)
+    found = _make_features(spec, common, resume=True)
     if isinstance(found, int):
         raise ValueError(
             f"the feature extractors of {dataset} did not finish; run `gencore features {dataset} --resume`"

@@ -40,7 +40,7 @@ def options(config: RunConfig) -> list[Option]:
     """Every choice in `config`, flat and in its order; the family is no choice but the preset's."""
     return [
         Option(part, name, getattr(section, name), field)
-        for part, section in config
+        for part, section in config.sections.items()
         for name, field in type(section).model_fields.items()
         if name != "family"
     ]

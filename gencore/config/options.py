@@ -6,19 +6,21 @@ validation and `config.json` all come from their fields. A preset is a complete 
 
 from __future__ import annotations
 
+import math
 from functools import reduce
 from operator import or_
 from typing import Annotated, Any
 
 from pydantic import Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema
+from tyro.conf import Suppress
 
+from gencore.config.datasets import DATASETS, DatasetName, DatasetSpec
 from gencore.config.families import FAMILIES, Preset, Variant, family_of, preset_family
 from gencore.config.sections import (
     ClassifierConfig,
     Config,
     DataConfig,
-    DatasetName,
     DDPMConfig,
     GANConfig,
     HasSamplers,
@@ -38,6 +40,7 @@ __all__ = [
     "DDPMConfig",
     "DataConfig",
     "DatasetName",
+    "DatasetSpec",
     "GANConfig",
     "ModelConfig",
     "Prior",
@@ -67,6 +70,41 @@ class RunConfig(Config):
     data: DataConfig = DataConfig()
     model: Annotated[ModelConfig, _OfAnyFamily]
     training: TrainingConfig = TrainingConfig()
+    own_data: Suppress[DatasetSpec | None] = Field(
+        None, description="The data set as it was when the run was made, where it is one's own."
+    )
+
+    @property
+    def sections(self) -> dict[str, Config]:
+        """The parts that hold choices, by name."""
+        return {"data": self.data, "model": self.model, "training": self.training}
+
+    @property
+    def dataset_spec(self) -> DatasetSpec:
+        """The data set. Raises ValueError where it is one's own, and the config has not met it yet."""
+        if self.own_data:
+            return self.own_data
+        if self.data.dataset in DATASETS:
+            return DATASETS[self.data.dataset]
+        raise ValueError(f"{self.data.dataset} is no published data set; `gencore data list` lists yours")
+
+    def on(self, spec: DatasetSpec) -> RunConfig:
+        """The same for the data set `spec`. Raises ValidationError where it does not suit the model."""
+        given = self.model_dump()
+        given["data"]["dataset"] = spec.name
+        given["own_data"] = spec if spec.is_own else None
+        return RunConfig.model_validate(given)
+
+    @model_validator(mode="after")
+    def _suits_the_data(self) -> RunConfig:
+        own = self.own_data
+        if own and own.name != self.data.dataset:
+            raise ValueError(f"own_data describes {own.name}, but dataset is {self.data.dataset}")
+        if own and self.model.is_conditional and not own.is_labelled:
+            raise ValueError(
+                f"a {self.label} takes class labels, and {own.title} has none; choose a model without labels"
+            )
+        return self
 
     @model_validator(mode="after")
     def _an_image_for_each_step(self) -> RunConfig:
@@ -140,6 +178,7 @@ def preset_title(preset: str) -> str:
     return " · ".join(filter(None, (PRESETS[preset].label, note)))
 
 
+_FEWEST_EXTRACTOR_STEPS = 920
 EXTRACTORS: dict[str, ClassifierConfig] = {
     "residual": ClassifierConfig(),
     "plain": ClassifierConfig(network="plain", width=24, augment="shift"),
@@ -150,13 +189,15 @@ EXTRACTORS: dict[str, ClassifierConfig] = {
 All metrics are of the first; distances are of each, as a ranking may change with the features."""
 
 
-def features_preset(dataset: DatasetName, extractor: str, seed: int = 42) -> RunConfig:
+def features_preset(spec: DatasetSpec, extractor: str, seed: int = 42) -> RunConfig:
     """The configuration of a feature extractor of a data set: more epochs where the data set is small.
 
     Each extractor trains from a seed of its own, counted from `seed`."""
-    epochs = 40 if dataset == "digits" else 8
+    batch_size = 128 if spec.train_count >= 10_000 else max(2, min(64, spec.train_count))
+    epochs = max(8, math.ceil(_FEWEST_EXTRACTOR_STEPS / (spec.train_count // batch_size)))
     return RunConfig(
-        data=DataConfig(dataset=dataset, batch_size=64 if dataset == "digits" else 128),
+        own_data=spec if spec.is_own else None,
+        data=DataConfig(dataset=spec.name, batch_size=batch_size),
         model=EXTRACTORS[extractor],
         training=TrainingConfig(
             epochs=epochs,

@@ -11,7 +11,8 @@ from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-DatasetName = Literal["mnist", "fashion-mnist", "kmnist", "emnist-digits", "cifar10", "digits"]
+from gencore.config.datasets import DATASETS, DatasetName
+
 Sampler = Literal["ddpm", "ddim", "dpm-solver++"]
 Prior = Literal["normal", "mixture"]
 _Model = TypeVar("_Model", bound="ModelConfig")
@@ -37,7 +38,11 @@ class Config(BaseModel):
 class DataConfig(Config):
     """Which images are trained on, and how many at a time."""
 
-    dataset: DatasetName = Field("mnist", description="Data set to train on; `digits` needs no network.")
+    dataset: DatasetName = Field(
+        "mnist",
+        description=f"Data set to train on: {', '.join(DATASETS)}, or one of your own (`gencore data add`); "
+        "`digits` needs no network.",
+    )
     batch_size: int = Field(128, ge=2, le=8192, description="Images per optimisation step.")
 
 

@@ -18,7 +18,7 @@ from numpy.lib import format as npy
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from gencore.data.registry import DatasetSpec
+from gencore.config.datasets import DatasetSpec
 from gencore.data.verification import digest_of_tensors
 
 MOST_IMAGES = 1_000_000
@@ -129,11 +129,11 @@ def _pictures(folder: Path) -> Iterator[Path]:
 def _class_of(name: str, spec: DatasetSpec, path: Path) -> int:
     if name in spec.class_names:
         return spec.class_names.index(name)
-    if name.isdecimal() and int(name) < len(spec.class_names):
+    if name.isdecimal() and int(name) < spec.classes:
         return int(name)
     raise ValueError(
         f"{path} has a folder {name}, which is no class of {spec.title}; name folders "
-        f"{', '.join(spec.class_names)}, or 0 to {len(spec.class_names) - 1}"
+        f"{', '.join(spec.class_names)}, or 0 to {spec.classes - 1}"
     )
 
 
@@ -186,7 +186,7 @@ def _labels(path: Path) -> np.ndarray:
 
 
 def _valid(labels: np.ndarray, n: int, spec: DatasetSpec, path: Path) -> Tensor:
-    classes = len(spec.class_names)
+    classes = spec.classes
     whole = np.issubdtype(labels.dtype, np.integer)
     if labels.shape != (n,) or not whole or labels.min() < 0 or labels.max() >= classes:
         raise ValueError(

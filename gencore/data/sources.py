@@ -20,15 +20,18 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from http.client import HTTPException
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 from urllib.error import URLError
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gencore.config.options import DatasetName
-from gencore.data.registry import DATASETS, DatasetSpec, data_folder
+from gencore.config.datasets import DatasetSpec
+from gencore.data import own
+from gencore.data.own import Split
+from gencore.data.published import PUBLISHED
+from gencore.data.registry import data_folder
 from gencore.data.verification import (
     DataError,
     UnverifiedDataWarning,
@@ -39,7 +42,6 @@ from gencore.data.verification import (
 )
 from gencore.store.results import Origin
 
-Split = Literal["train", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
 _WAYS_OUT = "name another folder with --data-dir or GENCORE_DATA, or use --dataset digits, which is bundled"
@@ -65,19 +67,21 @@ class ImageData:
         return digest_of_tensors(self.images, self.labels)
 
 
-def load(name: DatasetName, split: Split, folder: Path | None = None) -> ImageData:
+def load(spec: DatasetSpec, split: Split, folder: Path | None = None) -> ImageData:
     """The whole split, on the CPU, from `folder` (default: `data_folder()`); downloaded there where missing.
 
     Raises DataError for files that are damaged, not the published ones, missing without a network, or in a
-    folder that cannot be read or written. Issues an UnverifiedDataWarning for files whose published checksum
-    is not known.
+    folder that cannot be read or written, and for a set of one's own that has changed. Issues an
+    UnverifiedDataWarning for files whose published checksum is not known.
     """
-    spec = DATASETS[name]
     folder = folder or data_folder()
     try:
-        if not all((folder / path).exists() for path in spec.unpacked):
+        if spec.is_own:
+            pixels, classes = own.load(spec, split, folder)
+            return ImageData(torch.from_numpy(pixels), torch.from_numpy(classes), spec)
+        if not all((folder / path).exists() for path in PUBLISHED[spec.name].unpacked):
             _obtain(spec, folder)
-        images, labels = _READERS[name](spec, split, folder)
+        images, labels = _READERS[spec.name](spec, split, folder)
     except OSError as error:
         raise DataError(
             f"{error.filename or folder} cannot be read or written ({error.strerror or error}); {_WAYS_OUT}"
@@ -93,10 +97,11 @@ def with_digests(origin: Origin, data: Mapping[Split, ImageData]) -> Origin:
 
 
 def _obtain(spec: DatasetSpec, folder: Path) -> None:
-    """Put all of `spec.unpacked` into `folder`, from the archives there or from the network."""
+    """Put all unpacked files into `folder`, from the archives there or from the network."""
+    files = PUBLISHED[spec.name]
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as staging:
-        for archive in spec.archives:
+        for archive in files.archives:
             if (folder / archive.path).exists():
                 check_archive(folder / archive.path, archive)
                 copy = Path(staging, archive.path)
@@ -108,15 +113,15 @@ def _obtain(spec: DatasetSpec, folder: Path) -> None:
             reason = (str(error).strip() or repr(error)).splitlines()[-1]
             raise DataError(
                 f"{spec.title} is not complete in {folder} and cannot be downloaded ({reason}).\n"
-                f"Put {', '.join(archive.path for archive in spec.archives)} there; {_WAYS_OUT}"
+                f"Put {', '.join(archive.path for archive in files.archives)} there; {_WAYS_OUT}"
             ) from error
-        for path in (*(archive.path for archive in spec.archives), *spec.unpacked):
+        for path in (*(archive.path for archive in files.archives), *files.unpacked):
             if not (folder / path).exists():
                 (folder / path).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(Path(staging, path), folder / path)
 
 
-_TORCHVISION_SETS: dict[DatasetName, tuple[str, dict[str, str]]] = {
+_TORCHVISION_SETS: dict[str, tuple[str, dict[str, str]]] = {
     "mnist": ("MNIST", {}),
     "fashion-mnist": ("FashionMNIST", {}),
     "kmnist": ("KMNIST", {}),
@@ -128,7 +133,7 @@ _TORCHVISION_SETS: dict[DatasetName, tuple[str, dict[str, str]]] = {
 def _torchvision_set(spec: DatasetSpec) -> Callable[..., Any]:
     """The torchvision class of the data set, which downloads from $GENCORE_DATA_MIRROR where that is set.
 
-    A mirror is a data folder served over HTTP: it has each archive at the path that `spec.archives` gives.
+    A mirror is a data folder served over HTTP: it has each archive at the path that its table gives.
     """
     try:
         from torchvision import datasets
@@ -140,7 +145,7 @@ def _torchvision_set(spec: DatasetSpec) -> Callable[..., Any]:
     class_name, options = _TORCHVISION_SETS[spec.name]
     kind = getattr(datasets, class_name)
     if mirror := os.environ.get("GENCORE_DATA_MIRROR"):
-        url = f"{mirror.rstrip('/')}/{spec.archives[0].path}"
+        url = f"{mirror.rstrip('/')}/{PUBLISHED[spec.name].archives[0].path}"
         # torchvision names the data's folder after the class, so the subclass keeps the name
         kind = type(class_name, (kind,), {"url": url, "mirrors": [url.rpartition("/")[0] + "/"]})
     return partial(kind, **options)
@@ -148,13 +153,14 @@ def _torchvision_set(spec: DatasetSpec) -> Callable[..., Any]:
 
 def _read_idx_pair(spec: DatasetSpec, split: Split, folder: Path) -> tuple[Tensor, Tensor]:
     count = spec.train_count if split == "train" else spec.test_count
-    images_path, labels_path = spec.unpacked[:2] if split == "train" else spec.unpacked[2:]
+    unpacked = PUBLISHED[spec.name].unpacked
+    images_path, labels_path = unpacked[:2] if split == "train" else unpacked[2:]
     images = _read_idx(spec, images_path, folder, (count, spec.size, spec.size))
     labels = _read_idx(spec, labels_path, folder, (count,)).long()
-    if labels.max() >= len(spec.class_names):
+    if labels.max() >= spec.classes:
         raise DataError(
             f"{folder / labels_path} is damaged: it holds label {labels.max()}, expected 0 to "
-            f"{len(spec.class_names) - 1}; delete it and run again to unpack or download it"
+            f"{spec.classes - 1}; delete it and run again to unpack or download it"
         )
     return images[:, None], labels  # (N, 1, H, W), (N,)
 
@@ -176,11 +182,12 @@ def _read_idx(spec: DatasetSpec, file: str, folder: Path, shape: tuple[int, ...]
     # The bytes in memory are hashed, so that what is checked is what is used.
     digest = hashlib.sha256(header)
     digest.update(values.data)
-    expected = expected_sha256(spec, file, folder)
+    files = PUBLISHED[spec.name]
+    expected = expected_sha256(files, file, folder)
     if expected is None:
         warnings.warn(
-            f"{path} is not verified: {spec.title} has published checksums of its archives only; "
-            f"put {' or '.join(archive.path for archive in spec.archives)} into {folder}, or delete the file "
+            f"{path} is not verified: {spec.title} has published checksums of archives only; "
+            f"put {' or '.join(archive.path for archive in files.archives)} into {folder}, or delete the file "
             f"to download it (its SHA-256 is {digest.hexdigest()})",
             UnverifiedDataWarning,
             stacklevel=2,
@@ -199,8 +206,9 @@ def _read_cifar10(spec: DatasetSpec, split: Split, folder: Path) -> tuple[Tensor
     try:  # torchvision compares each file with its published MD5 before it unpickles it
         data = _torchvision_set(spec)(folder, train=split == "train")
     except RuntimeError as error:
+        damaged = (folder / PUBLISHED[spec.name].unpacked[0]).parent
         raise DataError(
-            f"{(folder / spec.unpacked[0]).parent} is damaged: a file has another MD5 than published; "
+            f"{damaged} is damaged: a file has another MD5 than published; "
             "delete that folder and run again to unpack or download it"
         ) from error
     images = torch.from_numpy(data.data).permute(0, 3, 1, 2).contiguous()  # (N, H, W, C) → (N, C, H, W)
@@ -215,10 +223,11 @@ def _read_digits(spec: DatasetSpec, split: Split, _folder: Path) -> tuple[Tensor
     bundled = load_digits()
     pixels, classes = bundled.images.astype(np.uint8), bundled.target.astype(np.uint8)
     sha256 = hashlib.sha256(pixels.tobytes() + classes.tobytes()).hexdigest()
-    if (sha256,) != spec.sha256:
+    (expected,) = PUBLISHED[spec.name].sha256
+    if sha256 != expected:
         raise DataError(
             f"scikit-learn's digits are not the published ones: their SHA-256 is {sha256}, expected "
-            f"{spec.sha256[0]}; run `pip install --force-reinstall scikit-learn`"
+            f"{expected}; run `pip install --force-reinstall scikit-learn`"
         )
     train, test = train_test_split(
         np.arange(len(bundled.target)), train_size=spec.train_count, stratify=bundled.target, random_state=0
@@ -229,7 +238,7 @@ def _read_digits(spec: DatasetSpec, split: Split, _folder: Path) -> tuple[Tensor
     return images.round().to(torch.uint8), torch.from_numpy(bundled.target[chosen])
 
 
-_READERS: dict[DatasetName, Callable[[DatasetSpec, Split, Path], tuple[Tensor, Tensor]]] = {
+_READERS: dict[str, Callable[[DatasetSpec, Split, Path], tuple[Tensor, Tensor]]] = {
     "mnist": _read_idx_pair,
     "fashion-mnist": _read_idx_pair,
     "kmnist": _read_idx_pair,

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from torch import Tensor
+from gencore.data.published import Archive, Published
 
-from gencore.data.registry import Archive, DatasetSpec
+if TYPE_CHECKING:  # checksums of files need no torch
+    from torch import Tensor
 
 _WHAT_TO_DO = "delete it and run again to unpack or download it"
 
@@ -41,15 +42,15 @@ def check_archive(path: Path, archive: Archive) -> None:
         )
 
 
-def expected_sha256(spec: DatasetSpec, file: str, folder: Path) -> str | None:
-    """The SHA-256 that the unpacked `file` (a path in `spec.unpacked`) must have; None where it is not known.
+def expected_sha256(files: Published, file: str, folder: Path) -> str | None:
+    """The SHA-256 that `file`, one of those unpacked, must have; None where it is not known.
 
     It is known where the table has it, or where `folder` also has the archive, whose MD5 the table has: then
     the archive's content is hashed, once a process. Raises DataError where that archive is damaged.
     """
-    if spec.sha256:
-        return spec.sha256[spec.unpacked.index(file)]
-    for archive in spec.archives:
+    if files.sha256:
+        return files.sha256[files.unpacked.index(file)]
+    for archive in files.archives:
         path = folder / archive.path
         if path.is_file() and (path.suffix == ".zip" or archive.path == f"{file}.gz"):
             check_archive(path, archive)

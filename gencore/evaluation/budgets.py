@@ -45,7 +45,7 @@ def measure(
     started = next((e for e in reversed(history) if isinstance(e, Started)), None)
     if started is None or not isinstance(history[-1], Ended) or history[-1].status != "finished":
         raise ValueError(f"the training of {run.name} has not finished; wait for it, or resume it")
-    real = RealData.load(config.data.dataset, device, run.home, data_folder)
+    real = RealData.load(config.dataset_spec, device, run.home, data_folder)
     samples = samples or min(SAMPLES, default_samples(len(real.train.images)))
     shares: Shares | None = "test" if config.model.is_conditional else None
     scales = Scales.of(real, samples, shares)

@@ -53,4 +53,4 @@ def accuracy_after_training(data: ImageData, test: ImageData, seed: int) -> floa
         predicted = torch.cat(
             [classifier(dequantise(chunk)).argmax(1) for chunk in test.images.split(_CHUNK)]
         )
-    return conditional_accuracy(confusion_matrix(test.labels, predicted, len(test.spec.class_names))).mean
+    return conditional_accuracy(confusion_matrix(test.labels, predicted, test.spec.classes)).mean

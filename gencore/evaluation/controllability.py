@@ -88,7 +88,7 @@ class RealClasses:
 
         Raises ValueError on fewer, or where real images hit no more often than chance.
         """
-        rng, classes = Generator(test_labels.device).manual_seed(seed), len(extractor.spec.class_names)
+        rng, classes = Generator(test_labels.device).manual_seed(seed), extractor.spec.classes
         counts = torch.stack([labels.bincount(minlength=classes) for labels in (test_labels, train_labels)])
         per_class = min(IMAGES_PER_CLASS, int(counts.min()))
         of_class = [_shuffled(test_labels, c, rng) for c in range(classes)]

@@ -74,4 +74,4 @@ def network_evaluations(model: GenerativeModel) -> int:
 
 def _labels(model: GenerativeModel, n: int) -> Tensor | None:
     """Each class in turn, for a conditional model."""
-    return torch.arange(n, device=model.device) % len(model.spec.class_names) if model.conditional else None
+    return torch.arange(n, device=model.device) % model.spec.classes if model.conditional else None

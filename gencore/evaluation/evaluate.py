@@ -15,7 +15,6 @@ from gencore import devices
 from gencore.config import commands
 from gencore.config.families import sampling_options
 from gencore.config.options import RunConfig
-from gencore.data.registry import DATASETS
 from gencore.data.sources import with_digests
 from gencore.evaluation.floors import load_reference_figures
 from gencore.evaluation.inception import inception_metrics
@@ -58,7 +57,7 @@ def evaluate(
     figures, Inception's distances.
     Raises MissingFeaturesError, CheckpointError, DataError, ValueError.
     """
-    config, dataset = run.config(), run.config().data.dataset
+    config = run.config()
     model, checkpoint = load_model(run, device, changes=changes)
     if not all(bool(weights.isfinite().all()) for weights in model.averaged.state_dict().values()):
         raise ValueError(
@@ -66,7 +65,7 @@ def evaluate(
         )
     history = events.without_void(events.tail(run.events_path).events)
     training_origin, training_metrics = _training_metrics(run, config, model, history)
-    real = RealData.load(dataset, device, run.home, data_folder)
+    real = RealData.load(config.dataset_spec, device, run.home, data_folder)
     dtype = devices.precision(config.training.precision, device)
     samples = samples or default_samples(len(real.train.images))
     evaluated = EvaluatedModel.of(
@@ -138,7 +137,7 @@ def measured_before(run: Run, device: torch.device, samples: int | None = None) 
         for extractor in at_hand
         if not load_reference_figures(dataset, extractor, run.home).misorders
     }
-    samples = samples or default_samples(DATASETS[dataset].train_count)
+    samples = samples or default_samples(run.config().dataset_spec.train_count)
     words = _words(run, samples, 0, None, DEFAULT_GROUPS, DEFAULT_SPACES)
     expected, known = devices.origin_here(device, words), found.origins["evaluation"]
     here, then = (

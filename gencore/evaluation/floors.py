@@ -43,12 +43,12 @@ def measure_reference_figures(
     """Measure the floors of a data set with the classifier that `run` trained, and store them beside it.
 
     Of `extractor`s beyond the first, only Fréchet distances are measured."""
-    dataset = run.config().data.dataset
-    features = load_extractor(dataset, device, run.home, extractor)
-    data = {split: load_data(dataset, split, data_folder) for split in SPLITS}
+    spec = run.config().dataset_spec
+    dataset, features = spec.name, load_extractor(spec.name, device, run.home, extractor)
+    data = {split: load_data(spec, split, data_folder) for split in SPLITS}
     test, train = (data[split].to(device) for split in ("test", "train"))
     say(f"features of {len(test.images) + len(train.images)} real images")
-    test_extracted, classes = features(test.images), len(test.spec.class_names)
+    test_extracted, classes = features(test.images), test.spec.classes
     train_features = training_features(features, run, train).features
     real = RealImages(test_extracted.features, train_features, train.labels)
     confusion = confusion_matrix(test.labels, test_extracted.predicted, classes)

@@ -114,7 +114,7 @@ class ImageMetrics:
     @cached_property
     def shares(self) -> Tensor:
         """Of the classes, by the labels: (K,) float64."""
-        return class_shares(self.test.labels, len(self.test.spec.class_names))
+        return class_shares(self.test.labels, self.test.spec.classes)
 
     @cached_property
     def variance_within_classes(self) -> Tensor:
@@ -124,7 +124,7 @@ class ImageMetrics:
     @cached_property
     def confusion(self) -> Tensor:
         """Counts (K, K) of the test split by true class (row) and recognised class (column)."""
-        return confusion_matrix(self.test.labels, self.real.predicted, len(self.test.spec.class_names))
+        return confusion_matrix(self.test.labels, self.real.predicted, self.test.spec.classes)
 
     @cached_property
     def bins(self) -> Bins:

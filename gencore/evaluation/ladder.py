@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Generator
 
-from gencore.config.options import DatasetName
+from gencore.config.datasets import DatasetName, DatasetSpec
 from gencore.data.sources import SPLITS, with_digests
 from gencore.data.sources import load as load_data
 from gencore.evaluation.image_metrics import ImageMetrics
@@ -30,7 +30,7 @@ _CLEARLY = 4.0  # deviations between draws of real images, beyond the worst of t
 
 
 def measure_ladder(
-    dataset: DatasetName,
+    spec: DatasetSpec,
     device: torch.device,
     folder: Path,
     data_folder: Path | None,
@@ -41,8 +41,8 @@ def measure_ladder(
 
     Raises MissingFeaturesError, DataError.
     """
-    extractor = load_extractor(dataset, device, folder)
-    data = {split: load_data(dataset, split, data_folder) for split in SPLITS}
+    extractor = load_extractor(spec.name, device, folder)
+    data = {split: load_data(spec, split, data_folder) for split in SPLITS}
     test, train = (data[split].to(device) for split in ("test", "train"))
     image_metrics, rng = ImageMetrics(test, extractor(test.images)), Generator(device).manual_seed(0)
     count = default_samples(len(train.images))
@@ -61,7 +61,7 @@ def measure_ladder(
         rung = corrupt(images, labels, rng)
         rungs[name] = image_metrics(rung.images, extractor(rung.images))
     found = Ladder(
-        dataset=dataset,
+        dataset=spec.name,
         extractor_digest=extractor.digest,
         samples=count,
         metrics={
@@ -75,7 +75,7 @@ def measure_ladder(
         },
         origin=with_digests(origin, data),
     )
-    results.save(_path(dataset, folder), found)
+    results.save(_path(spec.name, folder), found)
     return found
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import torch
 
 from gencore import devices
-from gencore.config.options import DataConfig, DatasetName, RunConfig
+from gencore.config.datasets import DatasetSpec
+from gencore.config.options import DataConfig, RunConfig
 from gencore.config.sections import ImagesConfig
 from gencore.data.image_files import ImageSet
 from gencore.data.sources import with_digests
@@ -26,10 +27,11 @@ from gencore.store.results import Results
 from gencore.store.runs import Run
 
 
-def images_config(found: ImageSet, dataset: DatasetName, source: str) -> RunConfig:
+def images_config(found: ImageSet, spec: DatasetSpec, source: str) -> RunConfig:
     """The config of a run that holds these images."""
     return RunConfig(
-        data=DataConfig(dataset=dataset),
+        data=DataConfig(dataset=spec.name),
+        own_data=spec if spec.is_own else None,
         model=ImagesConfig(
             source=source,
             digest=found.digest,
@@ -51,7 +53,7 @@ def measure_images(
     """Make or replace `run`, whose claim the caller holds, and write what was measured of its images.
 
     Raises MissingFeaturesError, DataError, ValueError; then nothing is written."""
-    real = RealData.load(config.data.dataset, device, run.home, data_folder)
+    real = RealData.load(config.dataset_spec, device, run.home, data_folder)
     labels = None if found.labels is None else found.labels.to(device)
     evaluated = EvaluatedModel.of_images(found.images.to(device), labels, real)
     metrics = measured_groups(evaluated, DEFAULT_GROUPS, DEFAULT_SPACES, say)

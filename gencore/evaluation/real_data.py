@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
-from gencore.config.options import DatasetName
+from gencore.config.datasets import DatasetSpec
 from gencore.data.sources import SPLITS, ImageData, Split
 from gencore.data.sources import load as load_data
 from gencore.evaluation.floors import load_reference_figures
@@ -23,6 +23,7 @@ from gencore.models.feature_extractor import (
     FIRST,
     Extracted,
     FeatureExtractor,
+    MissingFeaturesError,
     extractors_at_hand,
     features_run,
     load_extractor,
@@ -77,20 +78,26 @@ class RealData:
     @classmethod
     def load(
         cls,
-        dataset: DatasetName,
+        spec: DatasetSpec,
         device: torch.device,
         folder: Path,
         data_folder: Path | None,
         say: Callable[[str], None] = lambda text: None,
     ) -> RealData:
-        """Raises MissingFeaturesError where an extractor or its floors are missing, DataError."""
-        splits = {split: load_data(dataset, split, data_folder).to(device) for split in SPLITS}
+        """Raises MissingFeaturesError where an extractor or its floors are missing, or of another version of
+        the data set; DataError."""
+        splits = {split: load_data(spec, split, data_folder).to(device) for split in SPLITS}
         views = {}
-        for name in dict.fromkeys([FIRST, *extractors_at_hand(dataset, folder)]):
-            extractor = load_extractor(dataset, device, folder, name)
-            reference = load_reference_figures(dataset, extractor, folder)
+        for name in dict.fromkeys([FIRST, *extractors_at_hand(spec.name, folder)]):
+            extractor = load_extractor(spec.name, device, folder, name)
+            if extractor.spec != spec:
+                raise MissingFeaturesError(
+                    f"the feature extractors of {spec.name} were trained on another version of it; run "
+                    f"`gencore features {spec.name} --overwrite`"
+                )
+            reference = load_reference_figures(spec.name, extractor, folder)
             views[name] = View(extractor, reference, splits["test"].images, splits["train"], folder)
-        return cls(splits, views, load_ladder(dataset, views[FIRST].extractor, folder))
+        return cls(splits, views, load_ladder(spec.name, views[FIRST].extractor, folder))
 
     @property
     def test(self) -> ImageData:
@@ -110,7 +117,7 @@ class RealData:
     @property
     def classes(self) -> int:
         """How many classes the data set has."""
-        return len(self.test.spec.class_names)
+        return self.test.spec.classes
 
     @cached_property
     def image_metrics(self) -> ImageMetrics:

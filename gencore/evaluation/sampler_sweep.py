@@ -90,7 +90,7 @@ def measure(
             f"{run.name} is a {config.label} and draws in one step; name a run of a diffusion model"
         )
     wanted = _wanted(model, samplers, counts or usual_counts(model.step_counts))
-    data = RealData.load(config.data.dataset, device, run.home, data_folder)
+    data = RealData.load(config.dataset_spec, device, run.home, data_folder)
     extractor, real = data.first.extractor, moments(data.first.test.features)
     samples = samples or min(SAMPLES, default_samples(len(data.train.images)))
     shares: Shares | None = "uniform" if model.conditional else None

@@ -114,7 +114,7 @@ def features_along(model: HasLatent, features: Features, z: Tensor) -> Tensor:
     """Features (P, T, D) of latents (P, T, *latent shape), one condition a path."""
     labels = None
     if model.conditional:
-        labels = torch.arange(len(z), device=z.device) % len(model.spec.class_names)
+        labels = torch.arange(len(z), device=z.device) % model.spec.classes
     condition = model.draw_condition(len(z), labels, Generator(z.device).manual_seed(0))
     condition = condition.repeat_interleave(z.shape[1], dim=0)
     return decoded(model, z.flatten(0, 1), condition, features).unflatten(0, z.shape[:2])

@@ -17,7 +17,6 @@ from torch import Generator, Tensor
 
 from gencore import devices
 from gencore.data.batches import dequantise, quantise
-from gencore.data.registry import MORPH
 from gencore.latent.directions import (
     rotate_towards,
 )
@@ -67,19 +66,20 @@ class LatentSpace:
         return self.model.condition_dim > 0
 
     def morph(self, extractor: FeatureExtractor, seed: int) -> Tensor:
-        """The images (MORPH_FRAMES, C, H, W) uint8 on a path from one class of MORPH to the other.
+        """The images (MORPH_FRAMES, C, H, W) uint8 on a path between the classes of the data set's `morph`.
 
         The ends are, of _CANDIDATES random latents, those that `extractor` assigns to these classes with the
         highest probability. A model that takes labels keeps one latent, the best one for both.
         """
-        labels = MORPH if self.model.conditional else (None, None)
+        classes = self.model.spec.morph
+        labels = classes if self.model.conditional else (None, None)
         by_class = [self._random(_CANDIDATES, seed, label) for label in labels]
         distinct = by_class if self.model.conditional else by_class[:1]
         device = self.model.device
         log_p = [
             extractor(quantise(self.draw(points)).to(device)).logits.log_softmax(1) for points in distinct
         ]
-        confidence = torch.stack([one[:, digit] for one, digit in zip(cycle(log_p), MORPH)])  # (2, N)
+        confidence = torch.stack([one[:, c] for one, c in zip(cycle(log_p), classes)])  # (2, N)
         best = confidence.sum(0).argmax().expand(2) if self.model.conditional else confidence.argmax(1)
         ends = LatentPoints.of(
             [

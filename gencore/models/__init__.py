@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from importlib import import_module
 
+from gencore.config.datasets import DatasetSpec
 from gencore.config.families import family_of
 from gencore.config.options import ModelConfig
-from gencore.data.registry import DatasetSpec
 from gencore.models.base import Trainable
 
 

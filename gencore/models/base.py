@@ -15,9 +15,9 @@ from typing import NamedTuple, Protocol, runtime_checkable
 import torch
 from torch import Generator, Tensor, nn
 
+from gencore.config.datasets import DatasetSpec
 from gencore.config.options import Sampler
 from gencore.data.batches import Batch
-from gencore.data.registry import DatasetSpec
 from gencore.data.sources import ImageData
 from gencore.models.clusters import Clusters
 
@@ -94,7 +94,7 @@ class GenerativeModel(Trainable):
     @property
     def condition_dim(self) -> int:
         """Length of a condition: the number of classes or of clusters, or 0 for neither."""
-        return len(self.spec.class_names) if self.conditional else len(self.clusters or ())
+        return self.spec.classes if self.conditional else len(self.clusters or ())
 
     def draw_condition(self, n: int, labels: Tensor | None, rng: Generator) -> Tensor:
         """One-hot conditions (n, condition_dim) of n samples with `labels` (n,): classes or clusters.
@@ -117,7 +117,7 @@ class GenerativeModel(Trainable):
     def required(self, labels: Tensor | None) -> Tensor:
         """The labels that a conditional model was given. Raises ValueError where it was given none."""
         if labels is None:
-            last = len(self.spec.class_names) - 1
+            last = self.spec.classes - 1
             raise ValueError(f"this model is conditional; give a label (0 to {last}) for each image")
         return labels
 

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from gencore.config.datasets import DatasetSpec
 from gencore.config.options import ClassifierConfig
 from gencore.data.batches import Batch
-from gencore.data.registry import DatasetSpec
 from gencore.models.base import Parts, Player, Trainable
 from gencore.networks.classifier import CLASSIFIERS
 
@@ -25,7 +25,7 @@ class Classifier(Trainable):
         super().__init__()
         self.config, self.spec = config, spec
         self.network = CLASSIFIERS[config.network](
-            spec.channels, spec.size, len(spec.class_names), config.width, config.feature_dim
+            spec.channels, spec.size, spec.classes, config.width, config.feature_dim
         )
         self.players = {"classifier": Player(self.network, config.learning_rate)}
 

@@ -13,8 +13,8 @@ import warnings
 import torch
 from torch import Generator, Tensor, nn
 
+from gencore.config.datasets import DatasetSpec
 from gencore.data.batches import dequantise
-from gencore.data.registry import DatasetSpec
 from gencore.data.sources import ImageData
 
 PRINCIPAL_COMPONENTS = 40

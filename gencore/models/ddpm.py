@@ -13,9 +13,9 @@ from dataclasses import replace
 import torch
 from torch import Generator, Tensor, nn
 
+from gencore.config.datasets import DatasetSpec
 from gencore.config.options import DDPMConfig, Sampler
 from gencore.data.batches import Batch
-from gencore.data.registry import DatasetSpec
 from gencore.data.sources import ImageData
 from gencore.models.base import GenerativeModel, NoiseLevel, OnStep, Parts, Player
 from gencore.models.clusters import Clusters
@@ -46,7 +46,7 @@ class DDPM(GenerativeModel):
             spec.channels,
             spec.size,
             config.width,
-            classes=len(spec.class_names) if config.conditional else config.clusters,
+            classes=spec.classes if config.conditional else config.clusters,
         )
         if config.clusters:  # in the U-Net, so that they are saved with its weights
             self.unet.add_module("clusters", Clusters(config.clusters, spec))

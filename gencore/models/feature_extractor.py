@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from gencore import devices
+from gencore.config.datasets import DatasetSpec
 from gencore.config.options import EXTRACTORS, DatasetName
 from gencore.config.sections import ClassifierConfig
 from gencore.data.batches import dequantise
-from gencore.data.registry import DATASETS, DatasetSpec
 from gencore.models.classifier import Classifier
 from gencore.networks.classifier import FeatureClassifier
 from gencore.store import runs
@@ -92,8 +92,7 @@ def load_extractor(
         raise MissingFeaturesError(
             f"no feature classifier for {dataset} yet; run `gencore features {dataset}` first"
         )
-    spec = DATASETS[dataset]
-    config = run.config().model
+    spec, config = run.config().dataset_spec, run.config().model
     if not isinstance(config, ClassifierConfig):
         raise MissingFeaturesError(
             f"run {run.name} holds no feature classifier; give it another name and train one"

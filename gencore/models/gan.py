@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from gencore.config.datasets import DatasetSpec
 from gencore.config.options import GANConfig
 from gencore.data.batches import Batch
-from gencore.data.registry import DatasetSpec
 from gencore.data.sources import ImageData
 from gencore.models.base import GenerativeModel, Parts, Player
 from gencore.models.clusters import Clusters
@@ -26,7 +26,7 @@ class GAN(GenerativeModel):
         super().__init__()
         self.config, self.spec, self.conditional = config, spec, config.conditional
         d, c, size = config.latent_dim, spec.channels, spec.size
-        k = len(spec.class_names) if config.conditional else config.clusters
+        k = spec.classes if config.conditional else config.clusters
         if config.network == "mlp":
             self.generator: nn.Module = mlp.Decoder(d, k, c, size, hidden=(256, 512, 1024))
             self.discriminator: nn.Module = mlp.Encoder(c, k, size, 1, hidden=(1024, 512, 256))

@@ -9,7 +9,6 @@ import torch
 
 from gencore.config.families import refuse_images
 from gencore.config.options import RunConfig
-from gencore.data.registry import DATASETS
 from gencore.models import build
 from gencore.models.base import GenerativeModel, Imitates
 from gencore.store import runs
@@ -60,7 +59,7 @@ def load_model(
     changed = RunConfig.model_validate(
         config.model_dump() | {"model": config.model.model_dump() | dict(changes or {})}
     )
-    model = build(changed.model, DATASETS[config.data.dataset])
+    model = build(changed.model, config.dataset_spec)
     if not isinstance(model, GenerativeModel):
         raise ValueError(f"run {run.name} is a feature classifier; it draws no images")
     expected = shapes_of({"model": model.state_dict(), "average": model.averaged.state_dict()})

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
+from gencore.config.datasets import DatasetSpec
 from gencore.config.options import VAEConfig
 from gencore.data.batches import Batch, dequantise
-from gencore.data.registry import DatasetSpec
 from gencore.data.sources import ImageData
 from gencore.models.base import GenerativeModel, Parts, Player
 from gencore.models.mixture import fit_mixture

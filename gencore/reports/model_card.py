@@ -18,7 +18,6 @@ from gencore.analysis.warnings import find_warnings
 from gencore.config import commands
 from gencore.config.families import refuse_images
 from gencore.config.options import ClassifierConfig
-from gencore.data.registry import DATASETS
 from gencore.metrics import catalog
 from gencore.reports.html import day
 from gencore.store import events
@@ -73,7 +72,7 @@ def card(run: Run) -> str:
         config=config,
         about=type(config.model).__doc__,
         conditional=getattr(config.model, "conditional", False),
-        spec=DATASETS[config.data.dataset],
+        spec=config.dataset_spec,
         of_model=[option for part, option in options if part == "model"],
         of_training=[option for part, option in options if part != "model"],
         command=trained_by.command

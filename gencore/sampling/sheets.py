@@ -23,7 +23,7 @@ def rows_of_classes(model: GenerativeModel, n: int = SHEET_IMAGES) -> Tensor | N
     """Labels (n,) that give each row of a sheet one class, for a conditional model."""
     if not model.conditional:
         return None
-    return (torch.arange(n, device=model.device) // SHEET_COLUMNS) % len(model.spec.class_names)
+    return (torch.arange(n, device=model.device) // SHEET_COLUMNS) % model.spec.classes
 
 
 def draw_sheet(model: GenerativeModel, seed: int, dtype: torch.dtype) -> bytes:

@@ -64,7 +64,7 @@ def prepare(
     load_teacher(config, device, folder)
     if config.training.patience is not None:
         load_extractor(config.data.dataset, device, folder)
-    data = (data or load_data(config.data.dataset, "train", data_folder)).to(device)
+    data = (data or load_data(config.dataset_spec, "train", data_folder)).to(device)
     refuse_too_many(config.model.number_of_clusters, data)
     return Batches(data, config.data.batch_size, config.training.seed)
 

@@ -15,7 +15,6 @@ import torch
 from gencore import devices
 from gencore.config.options import RunConfig
 from gencore.data.batches import Batches
-from gencore.data.registry import DATASETS
 from gencore.data.sources import ImageData
 from gencore.training.step import State
 
@@ -29,11 +28,11 @@ def images_per_second(config: RunConfig, device: torch.device) -> float:
 
     By the fastest step, which other work on the machine slows down least.
     """
-    spec, batch_size = DATASETS[config.data.dataset], config.data.batch_size
+    spec, batch_size = config.dataset_spec, config.data.batch_size
     rng = torch.Generator().manual_seed(0)
     shape = (batch_size, spec.channels, spec.size, spec.size)
     images = torch.randint(0, 256, shape, dtype=torch.uint8, generator=rng)
-    labels = torch.arange(batch_size) % len(spec.class_names)
+    labels = torch.arange(batch_size) % spec.classes
     data = ImageData(images, labels, spec).to(device)
     state, batches = State.fresh(config, data, device), Batches(data, batch_size, seed=0)
     for step in range(WARM_UP_STEPS):

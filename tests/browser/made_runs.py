@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 from sklearn.datasets import load_digits
 
+from gencore.config.datasets import DATASETS
 from gencore.config.options import PRESETS, DatasetName, RunConfig
-from gencore.data.registry import MORPH
 from gencore.store import events, results
 from gencore.store.files import write_atomically
 from gencore.store.results import Metric, Origin, Results
@@ -59,7 +59,7 @@ def sheet(noise: float, ordered: bool, seed: int) -> bytes:
 
 def _strip() -> bytes:
     """A gapless row of five pictures, from a real 3 to a real 8."""
-    three, eight = (_digits()[digit, 0].astype(float) for digit in MORPH)
+    three, eight = (_digits()[digit, 0].astype(float) for digit in DATASETS["digits"].morph)
     content = io.BytesIO()
     row = np.concatenate([(1 - t) * three + t * eight for t in np.linspace(0, 1, 5)], axis=1)
     Image.fromarray(row.astype(np.uint8)).save(content, "PNG")

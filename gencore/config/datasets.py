@@ -1,0 +1,130 @@
+"""What a model has to know of a data set, and the published sets by name.
+
+Where their files come from is in `gencore.data.registry`; sets of one's own are made by `gencore data add`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+MOST_CLASSES = 1000
+_DIGITS = tuple("0123456789")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+
+
+def _allowed(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        shown = name if len(name) <= 40 else f"{name[:40]}…"
+        raise ValueError(
+            f"data set name {shown!r} is not allowed; use 1 to 40 small letters, digits or '-', starting "
+            "with a letter or digit"
+        )
+    return name
+
+
+DatasetName = Annotated[str, AfterValidator(_allowed)]
+"""A data set by name: a published one, or one's own."""
+
+
+class DatasetSpec(BaseModel):
+    """The form of the images of one data set, its classes, and how many images it has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: DatasetName
+    title: str
+    channels: Literal[1, 3]
+    size: int = Field(ge=16, le=64, multiple_of=4, description="Height and width in pixels.")
+    class_names: tuple[str, ...] = Field(min_length=2, max_length=MOST_CLASSES)
+    is_labelled: bool = Field(
+        True, description="Whether the classes were given; else they are clusters of the images, found here."
+    )
+    train_count: int = Field(ge=1)
+    test_count: int = Field(ge=1)
+    native_size: int | None = Field(
+        None, description="Height and width before the images were enlarged; None where they were not."
+    )
+    digest: str = Field(
+        "", description="SHA-256 of the stored images and labels of one's own set; empty for published ones."
+    )
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return len(self.class_names)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether somebody added it here; else it is a published one."""
+        return bool(self.digest)
+
+    @property
+    def noun(self) -> str:
+        """What one of the classes is called in a text."""
+        if not self.is_labelled:
+            return "cluster"
+        return "digit" if set(self.class_names) <= set(_DIGITS) else "class"
+
+    @property
+    def morph(self) -> tuple[int, int]:
+        """The two classes that every evaluated model is interpolated between: the digits 3 and 8, which share
+        many strokes, where there are such classes, else the first two."""
+        wanted = "3", "8"
+        if set(wanted) <= set(self.class_names):
+            return self.class_names.index(wanted[0]), self.class_names.index(wanted[1])
+        return 0, 1
+
+
+_FASHION = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+_SYLLABLES = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+_THINGS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+def _grey(
+    name: str, title: str, class_names: tuple[str, ...], train_count: int, test_count: int
+) -> DatasetSpec:
+    """A set of MNIST's form."""
+    return DatasetSpec(
+        name=name,
+        title=title,
+        channels=1,
+        size=28,
+        class_names=class_names,
+        train_count=train_count,
+        test_count=test_count,
+    )
+
+
+_SPECS = (
+    _grey("mnist", "MNIST", _DIGITS, 60_000, 10_000),
+    _grey("fashion-mnist", "Fashion-MNIST", _FASHION, 60_000, 10_000),
+    _grey("kmnist", "KMNIST", _SYLLABLES, 60_000, 10_000),
+    _grey("emnist-digits", "EMNIST digits", _DIGITS, 240_000, 40_000),
+    DatasetSpec(
+        name="cifar10",
+        title="CIFAR-10",
+        channels=3,
+        size=32,
+        class_names=_THINGS,
+        train_count=50_000,
+        test_count=10_000,
+    ),
+    _grey("digits", "scikit-learn digits", _DIGITS, 1_500, 297).model_copy(update={"native_size": 8}),
+)
+
+DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in _SPECS}
+"""The published data sets by name."""

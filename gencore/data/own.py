@@ -1,0 +1,154 @@
+"""Data sets of one's own: a folder each in the data folder, with packed images and what they are.
+
+`own/<name>/dataset.json` describes the set, `own/<name>/images.safetensors` holds its images. Nothing else is
+read: the pictures that they were made of may go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gencore.config.datasets import DATASETS, DatasetSpec
+from gencore.data.importing.records import ImportOptions, ImportReport
+from gencore.data.verification import DataError
+from gencore.store import results
+from gencore.store.files import UnreadableError, read_file, write_atomically
+
+if TYPE_CHECKING:  # listing needs no arrays
+    import numpy as np
+
+    from gencore.data.importing import Imported
+
+Split = Literal["train", "test"]
+
+
+class OwnDataset(BaseModel):
+    """One set of one's own; `dataset.json` beside its images."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: int = 1
+    spec: DatasetSpec
+    source: str = Field(description="Name of the file or folder that the pictures were read from.")
+    options: ImportOptions
+    report: ImportReport
+    unix_time: float = Field(description="When it was added.")
+
+
+def folder_of(name: str, data_folder: Path) -> Path:
+    """Where the set of that name lies, or would."""
+    return data_folder / "own" / name
+
+
+def add(
+    imported: Imported, name: str, source: str, options: ImportOptions, data_folder: Path, title: str = ""
+) -> OwnDataset:
+    """Store `imported` as a data set of one's own, in place of one of that name.
+
+    Raises ValueError for the name of a published set or one that is not allowed, OSError."""
+    if name in DATASETS:
+        raise ValueError(f"{name} is a published data set; choose another name")
+    from safetensors.numpy import save
+
+    test = imported.is_test
+    content = save(
+        {
+            "train_images": imported.images[~test],
+            "train_labels": imported.labels[~test],
+            "test_images": imported.images[test],
+            "test_labels": imported.labels[test],
+        }
+    )
+    _, channels, size, _ = imported.images.shape
+    added = OwnDataset(
+        spec=DatasetSpec(
+            name=name,
+            title=title or name,
+            channels=channels,
+            size=size,
+            class_names=imported.class_names,
+            train_count=int((~test).sum()),
+            test_count=int(test.sum()),
+            digest=hashlib.sha256(content).hexdigest(),
+        ),
+        source=source,
+        options=options,
+        report=imported.report,
+        unix_time=time.time(),
+    )
+    folder = folder_of(name, data_folder)
+    write_atomically(folder / "images.safetensors", content)
+    results.save(folder / "dataset.json", added)
+    return added
+
+
+def load(spec: DatasetSpec, split: Split, data_folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Images (N, C, H, W) uint8 and labels (N,) int64 of a split of the set that `spec` describes.
+
+    Raises DataError where the set is not there, is damaged, or is another than when `spec` was written."""
+    folder = folder_of(spec.name, data_folder)
+    try:
+        stored = results.load(folder / "dataset.json", OwnDataset)
+        content = read_file(folder / "images.safetensors")
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{spec.title} is not in {folder.parent}; add it again with "
+            f"`gencore data add PATH --name {spec.name}`, or name its data folder with --data-dir"
+        ) from error
+    except UnreadableError as error:
+        raise DataError(f"{error}; add the data set again") from error
+    if stored.spec != spec:
+        raise DataError(
+            f"{spec.title} has changed: {'; '.join(_differences(spec, stored.spec))}; models and classifiers "
+            "of the former set do not fit it, so train them again with --overwrite, or add the new set under "
+            "another name"
+        )
+    if hashlib.sha256(content).hexdigest() != spec.digest:
+        raise DataError(f"{folder / 'images.safetensors'} is damaged; add the data set again")
+    from safetensors.numpy import load as unpack
+
+    arrays = unpack(content)
+    return arrays[f"{split}_images"], arrays[f"{split}_labels"]
+
+
+def _differences(then: DatasetSpec, now: DatasetSpec) -> Iterator[str]:
+    for name, value in then:
+        if (other := getattr(now, name)) != value:
+            yield "other classes" if name == "class_names" else f"{name} was {value}, is {other}"
+
+
+def find(name: str, data_folder: Path) -> DatasetSpec | None:
+    """The set of that name; None where there is none. Raises UnreadableError."""
+    path = folder_of(name, data_folder) / "dataset.json"
+    return results.load(path, OwnDataset).spec if path.is_file() else None
+
+
+def listed(data_folder: Path) -> dict[str, OwnDataset | UnreadableError]:
+    """Every set of one's own by name, or what is wrong with it."""
+    found: dict[str, OwnDataset | UnreadableError] = {}
+    for path in sorted(folder_of("", data_folder).glob("*/dataset.json")):
+        try:
+            found[path.parent.name] = results.load(path, OwnDataset)
+        except UnreadableError as error:
+            found[path.parent.name] = error
+    return found
+
+
+def readable(data_folder: Path) -> list[OwnDataset]:
+    """The sets of one's own whose description can be read."""
+    return [one for one in listed(data_folder).values() if isinstance(one, OwnDataset)]
+
+
+def remove(name: str, data_folder: Path) -> None:
+    """Delete a set of one's own. Raises ValueError where there is none of that name."""
+    folder = folder_of(name, data_folder)
+    if name not in listed(data_folder):
+        raise ValueError(f"there is no data set of your own named {name}; `gencore data list` lists them")
+    shutil.rmtree(folder)
