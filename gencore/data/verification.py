@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import NoReturn
-
-from torch import Tensor
+from typing import TYPE_CHECKING, NoReturn
 
 from gencore.data.registry import Archive, DatasetSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _WHAT_TO_DO = "delete it and run again to unpack or download it"
 
