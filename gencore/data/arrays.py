@@ -8,12 +8,12 @@ import io
 import math
 import struct
 import zlib
-from typing import IO
+from typing import Protocol
 
 import numpy as np
 from numpy.lib import format as npy
 
-from gencore.data.verification import DataError
+from gencore.data.verification import DataError, reason_of
 
 MOST_IMAGES = 1_000_000
 MOST_BYTES = 4 * 2**30
@@ -23,8 +23,18 @@ _CHUNK = 2**20
 _LONGEST_NPY_HEADER = 2**16
 
 
-def read_idx(file: IO[bytes], name: object) -> np.ndarray:
-    """The unsigned bytes in an IDX file of one to four axes, writable. `name` is for messages. Raises DataError."""
+class ByteStream(Protocol):
+    """What bytes can be read from: a file, a member of an archive, an unpacked .gz."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next `size` bytes, fewer at the end."""
+
+
+def read_idx(file: ByteStream, name: object) -> np.ndarray:
+    """The unsigned bytes in an IDX file of one to four axes, writable. `name` is for messages.
+
+    Raises DataError.
+    """
     try:
         shape = idx_shape(file, name)
         size = math.prod(shape)
@@ -37,7 +47,7 @@ def read_idx(file: IO[bytes], name: object) -> np.ndarray:
     return np.frombuffer(content, np.uint8).reshape(shape)
 
 
-def idx_shape(file: IO[bytes], name: object) -> tuple[int, ...]:
+def idx_shape(file: ByteStream, name: object) -> tuple[int, ...]:
     """The shape that the header of an IDX file claims; leaves `file` after the header. Raises DataError."""
     start = file.read(4)
     if len(start) < 4 or start[:3] != IDX_START:
@@ -50,7 +60,7 @@ def idx_shape(file: IO[bytes], name: object) -> tuple[int, ...]:
     return struct.unpack(f">{start[3]}I", lengths)
 
 
-def read_npy(file: IO[bytes], name: object) -> np.ndarray:
+def read_npy(file: ByteStream, name: object) -> np.ndarray:
     """The array in an NPY file or a member of an NPZ. Raises DataError, also for Python objects (pickles)."""
     start = io.BytesIO(file.read(_LONGEST_NPY_HEADER))
     shape, fortran_order, dtype = _npy_header(start, name)
@@ -68,29 +78,30 @@ def read_npy(file: IO[bytes], name: object) -> np.ndarray:
         raise DataError(f"{name} cannot be read as an array: {error}") from error
 
 
+def npy_shape(file: ByteStream, name: object) -> tuple[int, ...]:
+    """The shape that the header of an NPY file claims. Raises DataError."""
+    return _npy_header(io.BytesIO(file.read(_LONGEST_NPY_HEADER)), name)[0]
+
+
 def refuse_too_large(size: int, name: object) -> None:
     """Raises DataError where an array claims more than `MOST_BYTES`."""
     if size > MOST_BYTES:
         raise DataError(f"{name} claims {size} bytes; at most {MOST_BYTES} are read")
 
 
-def _npy_header(file: IO[bytes], name: object) -> tuple[tuple[int, ...], bool, np.dtype]:
+def _npy_header(file: ByteStream, name: object) -> tuple[tuple[int, ...], bool, np.dtype]:
     try:
         version = npy.read_magic(file)
         read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran_order, dtype = read(file)
     except Exception as error:  # the header is a Python expression, so its faults are of many kinds
-        raise DataError(f"{name} cannot be read as an array: {_first_line(error)}") from error
+        raise DataError(f"{name} cannot be read as an array: {reason_of(error)}") from error
     if min(shape, default=0) < 0:
         raise DataError(f"{name} cannot be read as an array: its header claims the shape {shape}")
     return shape, fortran_order, dtype
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or repr(error)).splitlines()[0]
-
-
-def _at_most(file: IO[bytes], size: int) -> bytearray:
+def _at_most(file: ByteStream, size: int) -> bytearray:
     """Up to `size` bytes. Memory grows with what the file has, whatever `size` is."""
     content = bytearray()
     while len(content) < size and (chunk := file.read(min(_CHUNK, size - len(content)))):
