@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import math
-import struct
 import warnings
 import zipfile
 import zlib
@@ -14,15 +12,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.lib import format as npy
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from gencore.config.datasets import DatasetSpec
+from gencore.data.arrays import IDX_START, MOST_IMAGES, read_idx, read_npy
 from gencore.data.verification import digest_of_tensors
 
-MOST_IMAGES = 1_000_000
-_MOST_BYTES = 4 * 2**30
 _PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
 
 
@@ -69,44 +65,25 @@ def _from_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
             name = "images" if "images" in members else others[0] if len(others) == 1 else None
             if name is None:
                 raise ValueError(f"it holds {', '.join(others) or 'nothing'}; call the array `images`")
-            labels = _member(archive, members["labels"]) if "labels" in members else None
-            return _member(archive, members[name]), labels
+            with archive.open(members[name]) as file:
+                images = read_npy(file, members[name])
+            if "labels" not in members:
+                return images, None
+            with archive.open(members["labels"]) as file:
+                return images, read_npy(file, members["labels"])
     except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
         raise ValueError(f"{path} cannot be read as NPZ: {error}") from error
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """An array of an NPZ, once its header shows that it fits into memory."""
-    with archive.open(name) as file:
-        version = npy.read_magic(file)
-        read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, _, dtype = read(file)
-    _refuse_too_large(math.prod(shape) * dtype.itemsize, name)
-    with archive.open(name) as file:
-        return npy.read_array(file, allow_pickle=False)
-
-
-def _refuse_too_large(size: int, name: object) -> None:
-    if size > _MOST_BYTES:
-        raise ValueError(f"{name} claims {size} bytes; at most {_MOST_BYTES} are read")
-
-
 def _idx(path: Path) -> np.ndarray:
-    """The unsigned bytes in an IDX file (LeCun's format), gzipped or not."""
+    """The unsigned bytes in an IDX file, gzipped or not."""
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-            start = file.read(4)
-            if len(start) < 4 or start[:3] != b"\0\0\x08":
+            if not file.peek(len(IDX_START)).startswith(IDX_START):
                 raise ValueError(f"{path} is no IDX file of unsigned bytes, no .npz and no folder")
-            shape = struct.unpack(f">{start[3]}I", file.read(4 * start[3]))
-            size = math.prod(shape)
-            _refuse_too_large(size, path)
-            content = file.read(size + 1)
-    except (OSError, EOFError, struct.error) as error:
+            return read_idx(file, path)
+    except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path} cannot be read as IDX: {error}") from error
-    if len(content) != size:
-        raise ValueError(f"{path} holds {len(content)} bytes or more after its header, which claims {size}")
-    return np.frombuffer(content, np.uint8).reshape(shape).copy()  # writable, as torch wants it
 
 
 def _from_folder(path: Path, spec: DatasetSpec) -> tuple[np.ndarray, np.ndarray | None]:

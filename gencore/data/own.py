@@ -16,15 +16,14 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gencore.config.datasets import DATASETS, DatasetSpec
-from gencore.data.importing.records import ImportOptions, ImportReport
+from gencore.data.importing.options import ImportOptions
+from gencore.data.importing.report import Imported, ImportReport
 from gencore.data.verification import DataError
 from gencore.store import results
 from gencore.store.files import UnreadableError, read_file, write_atomically
 
 if TYPE_CHECKING:  # listing needs no arrays
     import numpy as np
-
-    from gencore.data.importing import Imported
 
 Split = Literal["train", "test"]
 

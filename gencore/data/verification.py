@@ -23,6 +23,11 @@ class DataError(ValueError):
     """A data set cannot be used; the message names the file or folder and what to do."""
 
 
+def reason_of(error: Exception) -> str:
+    """An error in one line, for use in another one's message."""
+    return (str(error).strip() or repr(error)).splitlines()[0]
+
+
 class UnverifiedDataWarning(UserWarning):
     """A file could not be compared with the published one; the message says what would allow it."""
 
