@@ -1,4 +1,4 @@
-"""Files that tests make: pictures, IDX, NPZ, whole and false."""
+"""Files that tests make, whole and false, and what holds of every data set read from them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+
+from gencore.data.importing import Imported, ImportReport
 
 
 def npz(path: Path, **arrays: np.ndarray) -> Path:
@@ -53,3 +55,21 @@ def huge_npz(path: Path) -> Path:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("images.npy", header.getvalue())
     return path
+
+
+def is_sound(found: Imported) -> None:
+    """What holds of every data set that was read."""
+    n = len(found.images)
+    assert found.images.dtype == np.uint8 and found.images.ndim == 4 and found.images.shape[1] in (1, 3)
+    assert found.labels.dtype == np.int64 and found.labels.shape == (n,)
+    assert found.is_test.dtype == bool and found.is_test.shape == (n,)
+    assert found.report.test == found.is_test.sum() and found.report.train == (~found.is_test).sum()
+    assert found.report.train and found.report.test
+    assert len({image.tobytes() for image in found.images}) == n
+    classes = len(found.class_names)
+    assert classes != 1 and found.labels.min() >= 0 and found.labels.max() < max(classes, 1)
+    assert set(found.labels[found.is_test]) <= set(found.labels[~found.is_test])
+    assert [c.name for c in found.report.classes] == list(found.class_names)
+    if classes:
+        assert [c.train for c in found.report.classes] == np.bincount(found.labels[~found.is_test]).tolist()
+    assert ImportReport.model_validate_json(found.report.model_dump_json()) == found.report

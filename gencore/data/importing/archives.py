@@ -77,6 +77,7 @@ def unpacked(path: Path, kind: Kind) -> Iterator[IO[bytes]]:
                     plain.write(chunk)
             except (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError) as error:
                 raise DataError(f"{path} cannot be unpacked: {error}; pack it again") from error
+            plain.seek(0)
             yield plain
 
 

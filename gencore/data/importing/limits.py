@@ -17,4 +17,6 @@ MOST_ARRAYS = 200
 """IDX files, and arrays in NPZ files."""
 MOST_CLASSES = 1_000
 MOST_LISTED = 50
-"""How many of many names a report lists."""
+"""How many of many sizes, files and duplicates a report lists."""
+MOST_NAMED = 10
+"""How many of many names a sentence has."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from gencore.data.importing.limits import MOST_LISTED
+from gencore.data.importing.limits import MOST_NAMED
 
 _DIGITS = re.compile(r"([0-9]+)")
 NaturalKey = tuple[tuple[str | tuple[int, str], ...], str]
@@ -28,8 +28,8 @@ def printable(name: str) -> str:
 
 def listed(names: Sequence[str]) -> str:
     """The first of `names` in a sentence, and the number of the others."""
-    shown = ", ".join(map(printable, names[:MOST_LISTED]))
-    return shown if len(names) <= MOST_LISTED else f"{shown} and {len(names) - MOST_LISTED} more"
+    shown = ", ".join(map(printable, names[:MOST_NAMED]))
+    return shown if len(names) <= MOST_NAMED else f"{shown} and {len(names) - MOST_NAMED} more"
 
 
 def count(n: int, one: str, many: str | None = None) -> str:

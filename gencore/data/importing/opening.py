@@ -77,7 +77,7 @@ def _folder(path: Path) -> Source:
                 raise DataError(f"{path} holds more than {MOST_FILES:,} files; at most that many are read")
     what = f"{count(links, 'symbolic link')} to places inside the folder {'was' if links == 1 else 'were'}"
     notes = (f"{what} not followed; the files there are read where they lie.",) if links else ()
-    return Source(path, "folder", tuple(entries), notes)
+    return Source(path, "folder", tuple(sorted(entries, key=lambda entry: entry.name)), notes)
 
 
 def _scanned(folder: str, root: Path) -> list[os.DirEntry[str]]:

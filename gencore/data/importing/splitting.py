@@ -23,6 +23,8 @@ def assemble(pile: Pile, source: str, files: int, name: object) -> Imported:
     where no images remain for training or for testing.
     """
     items, options = pile.items, pile.options
+    if (classes := len({item.label for item in items} - {None})) > MOST_CLASSES:
+        raise DataError(f"{name} has {classes:,} classes; at most {MOST_CLASSES:,} are read")
     order = sorted(range(len(items)), key=lambda i: (items[i].part == "test", natural_key(items[i].name)))
     pixels = pile.pixels()
     digests = [hashlib.sha256(image.data).digest() for image in pixels]
@@ -107,8 +109,6 @@ def _without_untrained_classes(
 def _classes(kept: np.ndarray, items: Sequence[Item], notes: list[str]) -> tuple[tuple[str, ...], np.ndarray]:
     """The names of the classes, and the label of each kept image as an index into them."""
     names = tuple(sorted({label for i in kept if (label := items[i].label) is not None}, key=natural_key))
-    if len(names) > MOST_CLASSES:
-        raise DataError(f"there are {len(names):,} classes; at most {MOST_CLASSES:,} are read")
     if len(names) < 2:
         one = f"all are {printable(names[0])}" if names else "no class is given"
         notes.append(f"The images count as unlabelled: {one}.")
