@@ -21,8 +21,11 @@ import pytest
 from made_files import as_idx, huge_npz, is_sound, npz, picture, png_header, written
 from PIL import Image
 
-from gencore.data.importing import Imported, ImportOptions, limits, read
+from gencore.data.importing import limits
 from gencore.data.importing.names import natural_key
+from gencore.data.importing.options import ImportOptions
+from gencore.data.importing.reading import read
+from gencore.data.importing.report import Imported
 from gencore.data.verification import DataError
 
 HALF = ImportOptions(holdout=0.5)
@@ -817,7 +820,8 @@ def test_names_that_are_no_text_are_escaped(tmp_path: Path) -> None:
 def test_progress_is_told_and_nothing_loads_torch(tmp_path: Path) -> None:
     flat(tmp_path)
     code = (
-        "import sys; from pathlib import Path; from gencore.data.importing import ImportOptions, read; "
+        "import sys; from pathlib import Path; from gencore.data.importing.options import ImportOptions; "
+        "from gencore.data.importing.reading import read; "
         "read(Path(sys.argv[1]), ImportOptions(), say=print); sys.exit('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from made_files import as_idx, is_sound, picture, written
 from PIL import Image
 
-from gencore.data.importing import ImportOptions, read
+from gencore.data.importing.options import ImportOptions
+from gencore.data.importing.reading import read
 from gencore.data.verification import DataError
 
 settings.register_profile("same each time", max_examples=100, deadline=None, derandomize=True, database=None)

@@ -1,7 +1,6 @@
 """one contract for every row of FAMILIES, and the closed forms of each family."""
 
 import math
-from dataclasses import replace
 
 import pytest
 import torch

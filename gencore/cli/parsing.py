@@ -14,6 +14,7 @@ from pydantic import BaseModel, ValidationError
 from tyro import _errors
 from tyro.conf import AvoidSubcommands, OmitArgPrefixes, OmitSubcommandPrefixes
 
+from gencore.cli.data import Data
 from gencore.cli.measuring import Evaluate, Export, Measure, MeasureBudgets, Report, Sample, SelfTest, Steps
 from gencore.cli.status import Doctor, Migrate, Runs, Schema, Stop
 from gencore.cli.training import Compare, Distill, Features, Train
@@ -28,6 +29,7 @@ COMMANDS: dict[str, type[Command]] = {
     "compare": Compare,
     "evaluate": Evaluate,
     "sample": Sample,
+    "data": Data,
     "features": Features,
     "runs": Runs,
     "stop": Stop,

@@ -1,7 +1,8 @@
 """Data sets of one's own: a folder each in the data folder, with packed images and what they are.
 
 `own/<name>/dataset.json` describes the set, `own/<name>/images.safetensors` holds its images. Nothing else is
-read: the pictures that they were made of may go.
+read: the pictures that they were made of may go. Images without labels are put into k-means clusters, which
+stand in for classes wherever an evaluation needs some.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ if TYPE_CHECKING:  # listing needs no arrays
     import numpy as np
 
 Split = Literal["train", "test"]
+MOST_CLUSTERS, IMAGES_PER_CLUSTER = 10, 20
+"""Of images without labels: clusters that stand in for classes, and training images for each at least."""
 
 
 class OwnDataset(BaseModel):
@@ -56,13 +59,15 @@ def add(
         raise ValueError(f"{name} is a published data set; choose another name")
     from safetensors.numpy import save
 
-    test = imported.is_test
+    test, labels, class_names = imported.is_test, imported.labels, imported.class_names
+    if not class_names:
+        labels, class_names = _clusters(imported)
     content = save(
         {
             "train_images": imported.images[~test],
-            "train_labels": imported.labels[~test],
+            "train_labels": labels[~test],
             "test_images": imported.images[test],
-            "test_labels": imported.labels[test],
+            "test_labels": labels[test],
         }
     )
     _, channels, size, _ = imported.images.shape
@@ -72,7 +77,8 @@ def add(
             title=title or name,
             channels=channels,
             size=size,
-            class_names=imported.class_names,
+            class_names=class_names,
+            is_labelled=bool(imported.class_names),
             train_count=int((~test).sum()),
             test_count=int(test.sum()),
             digest=hashlib.sha256(content).hexdigest(),
@@ -86,6 +92,18 @@ def add(
     write_atomically(folder / "images.safetensors", content)
     results.save(folder / "dataset.json", added)
     return added
+
+
+def _clusters(imported: Imported) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Labels (N,) and names of clusters that stand in for classes, found in the training images."""
+    import numpy as np
+
+    from gencore.data.clusters import k_means
+
+    pixels = imported.images.reshape(len(imported.images), -1).astype(np.float32) / 127.5 - 1
+    train = pixels[~imported.is_test]
+    k = max(2, min(MOST_CLUSTERS, len(train) // IMAGES_PER_CLUSTER))
+    return k_means(train, k, seed=0).of(pixels), tuple(f"cluster {number + 1}" for number in range(k))
 
 
 def load(spec: DatasetSpec, split: Split, data_folder: Path) -> tuple[np.ndarray, np.ndarray]:

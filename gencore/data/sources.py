@@ -186,8 +186,8 @@ def _read_idx(spec: DatasetSpec, file: str, folder: Path, shape: tuple[int, ...]
     expected = expected_sha256(files, file, folder)
     if expected is None:
         warnings.warn(
-            f"{path} is not verified: {spec.title} has published checksums of archives only; "
-            f"put {' or '.join(archive.path for archive in files.archives)} into {folder}, or delete the file "
+            f"{path} is not verified: {spec.title} has published checksums of archives only; put "
+            f"{' or '.join(archive.path for archive in files.archives)} into {folder}, or delete the file "
             f"to download it (its SHA-256 is {digest.hexdigest()})",
             UnverifiedDataWarning,
             stacklevel=2,

@@ -16,6 +16,7 @@ from torch import Generator, Tensor
 
 from gencore import devices
 from gencore.data.batches import quantise
+from gencore.evaluation.image_metrics import FEWEST_OF_A_CLASS
 from gencore.latent.interpolation import decoded, slerp
 from gencore.metrics.manifold import K_DENSITY, K_PRECISION, Manifold
 from gencore.metrics.validation import finite_features
@@ -34,6 +35,10 @@ FLOOR_SUBSETS = 8
 _WEIGHT_DECAYS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0)
 _LOWEST_LOG_P = -30.0  # a class that only the held-out fifth has would make every loss infinite
 _ARC_POINTS = 101  # on the great circle from a latent to the direction of a class
+
+
+class NoControlError(ValueError):
+    """The real images do not allow figures of control; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,8 @@ class RealClasses:
     """
 
     extractor: FeatureExtractor
+    classes: tuple[int, ...]
+    """Those with enough real images; the others are not asked for."""
     manifolds: tuple[Manifold, ...]
     to_cover: tuple[Manifold, ...]
     real_accuracy: float
@@ -84,30 +91,37 @@ class RealClasses:
         train_labels: Tensor,
         seed: int = 0,
     ) -> RealClasses:
-        """From the features of both splits, which need at least 6 images of each class; `seed` shuffles.
+        """From the features of both splits, of classes with FEWEST_OF_A_CLASS images in each.
 
-        Raises ValueError on fewer, or where real images hit no more often than chance.
+        `seed` shuffles. Raises NoControlError where fewer than two classes have as many, or where real images
+        hit no more often than chance.
         """
-        rng, classes = Generator(test_labels.device).manual_seed(seed), extractor.spec.classes
-        counts = torch.stack([labels.bincount(minlength=classes) for labels in (test_labels, train_labels)])
-        per_class = min(IMAGES_PER_CLASS, int(counts.min()))
-        of_class = [_shuffled(test_labels, c, rng) for c in range(classes)]
+        rng, total = Generator(test_labels.device).manual_seed(seed), extractor.spec.classes
+        counts = torch.stack([labels.bincount(minlength=total) for labels in (test_labels, train_labels)])
+        fewest = counts.amin(dim=0)
+        classes = tuple((fewest >= FEWEST_OF_A_CLASS).nonzero()[:, 0].tolist())
+        if len(classes) < 2:
+            raise NoControlError(f"fewer than two classes have {FEWEST_OF_A_CLASS} images in both splits")
+        per_class = min(IMAGES_PER_CLASS, int(fewest[list(classes)].min()))
+        of_class = [_shuffled(test_labels, c, rng) for c in classes]
         manifolds = tuple(Manifold.of(test.features[chosen]) for chosen in of_class)
         to_cover = tuple(Manifold.of(test.features[chosen[:per_class]]) for chosen in of_class)
         accuracies, coverages = [], []
         for _ in range(FLOOR_SUBSETS):
-            chosen = torch.cat([_shuffled(train_labels, c, rng)[:per_class] for c in range(classes)])
+            chosen = torch.cat([_shuffled(train_labels, c, rng)[:per_class] for c in classes])
             extracted = Extracted(train.features[chosen], train.logits[chosen])
-            hit_rates, coverage = _hit_rates_and_coverage(extracted, manifolds, to_cover)
+            hit_rates, coverage = _hit_rates_and_coverage(extracted, classes, manifolds, to_cover)
             accuracies.append(fmean(hit_rates))
             coverages.append(coverage)
-        if fmean(accuracies) <= 1 / classes:
-            raise ValueError(
+        if fmean(accuracies) <= 1 / len(classes):
+            raise NoControlError(
                 f"{fmean(accuracies):.2g} of real images are recognised and lie in their class's manifold, "
                 "no more than by chance; train the feature classifier longer"
             )
         probe_samples = min(PROBE_SAMPLES, PROBE_SAMPLES_PER_TEST_IMAGE * len(test_labels))
-        return cls(extractor, manifolds, to_cover, fmean(accuracies), fmean(coverages), probe_samples)
+        return cls(
+            extractor, classes, manifolds, to_cover, fmean(accuracies), fmean(coverages), probe_samples
+        )
 
     @property
     def images_per_class(self) -> int:
@@ -121,8 +135,7 @@ def measure_control(model: GenerativeModel, real: RealClasses, seed: int, dtype:
     A probe takes `real.probe_samples` images more. Same seed, same figures. Raises ValueError where the model
     takes no labels and has no latent, or its images have features that are not finite.
     """
-    classes = len(real.manifolds)
-    target = torch.arange(classes, device=model.device).repeat_interleave(real.images_per_class)
+    target = torch.tensor(real.classes, device=model.device).repeat_interleave(real.images_per_class)
     if model.conditional:
         image_sets, means = [generate(model, len(target), target, seed, dtype)], "the label"
     elif isinstance(model, HasLatent):
@@ -130,7 +143,7 @@ def measure_control(model: GenerativeModel, real: RealClasses, seed: int, dtype:
     else:
         raise ValueError("the model takes no labels and has no latent; there is nothing to steer it by")
     found = [
-        _hit_rates_and_coverage(real.extractor(images), real.manifolds, real.to_cover)
+        _hit_rates_and_coverage(real.extractor(images), real.classes, real.manifolds, real.to_cover)
         for images in image_sets
     ]
     if len(found) > 1:
@@ -140,7 +153,7 @@ def measure_control(model: GenerativeModel, real: RealClasses, seed: int, dtype:
         means,
         len(target),
         tuple(map(fmean, zip(*(hits for hits, _ in found), strict=True))),
-        1 / classes,
+        1 / len(real.classes),
         real.real_accuracy,
         fmean(coverage for _, coverage in found),
         real.coverage_floor,
@@ -151,9 +164,9 @@ def control_of_images(images: Tensor, labels: Tensor, real: RealClasses) -> Cont
     """How far images (N, C, H, W) uint8 show the classes (N,) that they come with, by the first
     `real.images_per_class` of each; there must be as many.
     """
-    members = [(labels == c).nonzero()[: real.images_per_class, 0] for c in range(len(real.manifolds))]
+    members = [(labels == c).nonzero()[: real.images_per_class, 0] for c in real.classes]
     extracted = real.extractor(images[torch.cat(members)])
-    hits, coverage = _hit_rates_and_coverage(extracted, real.manifolds, real.to_cover)
+    hits, coverage = _hit_rates_and_coverage(extracted, real.classes, real.manifolds, real.to_cover)
     shown = len(members) * real.images_per_class
     return Control(
         "the label", shown, hits, 1 / len(members), real.real_accuracy, coverage, real.coverage_floor
@@ -164,7 +177,7 @@ def _steered(
     model: HasLatent, real: RealClasses, target: Tensor, seed: int, dtype: torch.dtype
 ) -> tuple[list[Tensor], str]:
     """Images of the classes `target` (M,), a set for each of LIMITS, and the means they were steered by."""
-    rng, classes = Generator(target.device).manual_seed(seed), len(real.manifolds)
+    rng, classes = Generator(target.device).manual_seed(seed), real.extractor.spec.classes
     z = model.draw_latent(real.probe_samples, rng)
     condition = model.draw_condition(len(z), None, rng)
     predicted = real.extractor(_decode(model, z, condition, dtype)).predicted
@@ -272,19 +285,23 @@ def _logistic_regression(x: Tensor, labels: Tensor, classes: int, decay: float) 
 
 
 def _hit_rates_and_coverage(
-    extracted: Extracted, manifolds: tuple[Manifold, ...], to_cover: tuple[Manifold, ...]
+    extracted: Extracted,
+    classes: tuple[int, ...],
+    manifolds: tuple[Manifold, ...],
+    to_cover: tuple[Manifold, ...],
 ) -> tuple[tuple[float, ...], float]:
-    """Hit rate by class, and coverage averaged over classes, of images sorted by class, as many of each."""
+    """Hit rate by class, and coverage averaged over `classes`, of images sorted by these, as many of each."""
     features = finite_features(extracted.features, at_least=1)
     hit_rates, coverages = [], []
     by_class = zip(
+        classes,
         features.chunk(len(manifolds)),
         extracted.predicted.chunk(len(manifolds)),
         manifolds,
         to_cover,
         strict=True,
     )
-    for c, (f, recognised, manifold, cover) in enumerate(by_class):
+    for c, f, recognised, manifold, cover in by_class:
         inside = (torch.cdist(f, manifold.features).square() < manifold.squared_radii[K_PRECISION]).any(dim=1)
         hit_rates.append((inside & (recognised == c)).double().mean().item())
         covered = (torch.cdist(f, cover.features).square() < cover.squared_radii[K_DENSITY]).any(dim=0)

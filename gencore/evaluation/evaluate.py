@@ -20,7 +20,12 @@ from gencore.evaluation.floors import load_reference_figures
 from gencore.evaluation.inception import inception_metrics
 from gencore.evaluation.real_data import RealData
 from gencore.evaluation.real_images import default_samples
-from gencore.evaluation.suite import GROUPS, EvaluatedModel, random_feature_metrics
+from gencore.evaluation.suite import (
+    GROUPS,
+    EvaluatedModel,
+    random_feature_metrics,
+    without_class_figures,
+)
 from gencore.latent.traversal import LatentSpace
 from gencore.metrics.catalog import DEFAULT_GROUPS, FeatureSpace, MetricGroup
 from gencore.metrics.classes import class_shares
@@ -179,6 +184,7 @@ def measured_groups(
             if name in groups:
                 say(name)
                 metrics |= measured(evaluated)
+        metrics = without_class_figures(metrics, evaluated.real)
     if "random" in spaces:
         say("second opinion")
         metrics |= random_feature_metrics(evaluated)

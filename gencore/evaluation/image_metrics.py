@@ -29,6 +29,8 @@ from gencore.metrics.manifold import Manifold, manifold_figures
 from gencore.models.feature_extractor import Extracted
 from gencore.networks.random_features import RandomFeatures
 
+FEWEST_OF_A_CLASS = 6
+"""Test images that a class needs for figures about it: five neighbours of each."""
 _BINS = 100  # Richardson & Weiss 2018
 _REAL_PER_BIN = 30  # fewer bins where the test split is small, so that even one class alone can fill them
 
@@ -80,7 +82,9 @@ class ImageMetrics:
         """Balance of the recognised classes, and how certain the classifier is."""
         shares = class_shares(extracted.predicted, len(self.shares))
         return {
-            "class_total_variation": class_total_variation(shares, self.shares, self.confusion),
+            "class_total_variation": class_total_variation(
+                shares, self.shares, self.confusion if self.shares.all() else None
+            ),
             "class_coverage": class_coverage(shares, self.shares),
             "classifier_score": classifier_score(extracted.logits),
         }
@@ -89,7 +93,8 @@ class ImageMetrics:
         """How much images vary, over all and within classes (N,), as a multiple of how much real ones do."""
         variety = diversity(extracted.features, self.real.features, images, self.test.images)
         within = within_class_variance(extracted.features, by_class, len(self.shares))
-        ratios = (within / self.variance_within_classes).tolist()
+        many = self.test.labels.bincount(minlength=len(self.shares)) >= FEWEST_OF_A_CLASS
+        ratios = (within / self.variance_within_classes)[many].tolist()
         return {
             "feature_distance_ratio": variety.feature_distance_ratio,
             "pixel_variance_ratio": variety.pixel_variance_ratio,

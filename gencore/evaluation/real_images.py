@@ -55,20 +55,32 @@ class RealImages:
     def draw(self, n: int, weights: Tensor | None, rng: Generator) -> Tensor:
         """Features (n, D) of different random training images: any, or of classes drawn by `weights` (K,).
 
-        Raises ValueError where there are not as many."""
-        if weights is None:
-            chosen = torch.randperm(len(self.train), generator=rng, device=self.train.device)[:n]
-        else:
-            wanted = draw_classes(weights, n, rng).bincount(minlength=len(weights)).tolist()
-            members = [(self.train_labels == c).nonzero()[:, 0] for c in range(len(weights))]
-            orders = [torch.randperm(len(m), generator=rng, device=m.device) for m in members]
-            chosen = torch.cat([m[o[:k]] for m, o, k in zip(members, orders, wanted, strict=True)])
-        if len(chosen) < n:
+        Where a class has no more images, others take its place. Raises ValueError where there are fewer than
+        n images."""
+        if n > len(self.train):
             raise ValueError(
                 f"{n} images are to be measured, but their floor needs as many different training images; "
                 f"there are {len(self.train)}, so take {default_samples(len(self.train))} or fewer"
             )
+        if weights is None:
+            chosen = torch.randperm(len(self.train), generator=rng, device=self.train.device)[:n]
+        else:
+            wanted = self._counts(n, weights, rng).tolist()
+            members = [(self.train_labels == c).nonzero()[:, 0] for c in range(len(weights))]
+            orders = [torch.randperm(len(m), generator=rng, device=m.device) for m in members]
+            chosen = torch.cat([m[o[:k]] for m, o, k in zip(members, orders, wanted, strict=True)])
         return self.train[chosen]
+
+    def _counts(self, n: int, weights: Tensor, rng: Generator) -> Tensor:
+        """How many of n images are of each class (K,), drawn by `weights` (K,) and no more than there are."""
+        there = self.train_labels.bincount(minlength=len(weights))
+        counts, weights = torch.zeros_like(there), weights.to(rng.device)
+        while missing := n - int(counts.sum()):
+            left = there - counts
+            open_weights = weights * (left > 0)
+            drawn_by = open_weights if open_weights.any() else left.double()
+            counts += draw_classes(drawn_by, missing, rng).bincount(minlength=len(weights)).minimum(left)
+        return counts
 
     def floors(
         self, n: int, weights: Tensor | None, manifold: bool, say: Callable[[str], None] = lambda text: None

@@ -16,13 +16,19 @@ from torch import Generator, Tensor
 from gencore import devices
 from gencore.data.batches import dequantise
 from gencore.evaluation.cas import cas_metrics
-from gencore.evaluation.controllability import Control, RealClasses, control_of_images, measure_control
+from gencore.evaluation.controllability import (
+    Control,
+    NoControlError,
+    RealClasses,
+    control_of_images,
+    measure_control,
+)
 from gencore.evaluation.cost import cost_metrics
 from gencore.evaluation.distances import Scales
 from gencore.evaluation.real_data import RealData
 from gencore.evaluation.records import Shares
 from gencore.latent.interpolation import PAIRS, PATHS, path_straightness, perceptual_path_length
-from gencore.metrics.catalog import MetricGroup
+from gencore.metrics.catalog import METRICS, NEEDS_CLASSES, MetricGroup
 from gencore.metrics.classes import conditional_accuracy, confusion_matrix
 from gencore.metrics.extrapolation import fd_infinity
 from gencore.metrics.memorisation import memorisation
@@ -31,10 +37,14 @@ from gencore.models.base import GenerativeModel, HasLatent, Reconstructs
 from gencore.models.feature_extractor import Extracted
 from gencore.store.results import Metric
 
+LEAST_ACCURACY = 0.7
+"""Share of each class of the test split, on average, that a classifier must recognise for figures about
+classes."""
 FEWEST_TO_EXTRAPOLATE = 2000
 NEIGHBOURS_SOUGHT = 2000
 
 
+CONTROL_METRICS = ("control_hit_rate", "control_worst_hit_rate", "control_chance", "control_coverage")
 SAMPLING_SEEDS = 3
 """Distances are means over this many sets of images."""
 DrawImages = Callable[[Tensor | None, int], Tensor]
@@ -242,36 +252,41 @@ def _labels(evaluated: EvaluatedModel) -> dict[str, Metric]:
     names = ("conditional_accuracy", "worst_class_accuracy")
     if evaluated.confusion is None:
         return dict.fromkeys(names, _no_labels())
-    if not evaluated.confusion.sum(dim=1).all():
-        return dict.fromkeys(names, Metric(value=None, reason="not every class was asked for"))
     accuracy, samples = conditional_accuracy(evaluated.confusion), len(evaluated.images)
+    unasked = int((evaluated.confusion.sum(dim=1) == 0).sum())
+    warning = f"{unasked} of {evaluated.real.classes} classes were not asked for" if unasked else None
     return {
         "conditional_accuracy": Metric(
-            value=accuracy.mean, floor=evaluated.real.first.reference.test_accuracy, samples=samples
+            value=accuracy.mean,
+            floor=evaluated.real.first.reference.test_accuracy,
+            samples=samples,
+            warning=warning,
         ),
-        "worst_class_accuracy": Metric(value=accuracy.worst, samples=samples),
+        "worst_class_accuracy": Metric(value=accuracy.worst, samples=samples, warning=warning),
     }
 
 
 def _control(evaluated: EvaluatedModel) -> dict[str, Metric]:
     """Whether the model can be steered to each class in turn, by the best means it offers."""
     data, first = evaluated.real, evaluated.real.first
-    real = RealClasses.of(
-        first.extractor, first.test, data.test.labels, first.training, data.train.labels, evaluated.seed
-    )
+    try:
+        real = RealClasses.of(
+            first.extractor, first.test, data.test.labels, first.training, data.train.labels, evaluated.seed
+        )
+    except NoControlError as error:
+        return dict.fromkeys(CONTROL_METRICS, Metric(value=None, reason=str(error)))
     if evaluated.model is None:
         return _control_of_images(evaluated.images, evaluated.labels, real)
     return control_metrics(measure_control(evaluated.model, real, evaluated.seed, evaluated.dtype))
 
 
 def _control_of_images(images: Tensor, labels: Tensor | None, real: RealClasses) -> dict[str, Metric]:
-    names = ("control_hit_rate", "control_worst_hit_rate", "control_chance", "control_coverage")
     if labels is None:
-        return dict.fromkeys(names, Metric(value=None, reason="the images come without labels"))
-    fewest = int(labels.bincount(minlength=len(real.manifolds)).min())
+        return dict.fromkeys(CONTROL_METRICS, Metric(value=None, reason="the images come without labels"))
+    fewest = int(labels.bincount(minlength=real.extractor.spec.classes)[list(real.classes)].min())
     if fewest < real.images_per_class:
         reason = f"needs {real.images_per_class} images of each class; one has {fewest}"
-        return dict.fromkeys(names, Metric(value=None, reason=reason))
+        return dict.fromkeys(CONTROL_METRICS, Metric(value=None, reason=reason))
     return control_metrics(control_of_images(images, labels, real))
 
 
@@ -323,6 +338,23 @@ def _cas(evaluated: EvaluatedModel) -> dict[str, Metric]:
 
 def _no_labels() -> Metric:
     return Metric(value=None, reason="the model takes no labels")
+
+
+def without_class_figures(metrics: dict[str, Metric], real: RealData) -> dict[str, Metric]:
+    """`metrics`, those about classes absent where the first extractor hardly tells the classes apart."""
+    accuracy = real.first.reference.test_accuracy
+    if accuracy >= LEAST_ACCURACY:
+        return metrics
+    reason = (
+        f"the classifier recognises {accuracy:.0%} of each class of the test split on average; figures about "
+        f"classes need {LEAST_ACCURACY:.0%}"
+    )
+    return {
+        name: Metric(value=None, reason=reason)
+        if name in METRICS and NEEDS_CLASSES in METRICS[name].needs
+        else metric
+        for name, metric in metrics.items()
+    }
 
 
 GROUPS: dict[MetricGroup, Callable[[EvaluatedModel], dict[str, Metric]]] = {

@@ -37,12 +37,15 @@ Need = Literal[
     "a conditional model",
     "a model with a latent",
     "a model that reconstructs",
+    "classes that are told apart",
     "Inception weights",
     "2,000 images",
     "images for every k-means bin",
     "gradient norms in the event log",
     "quick distances in the event log",
 ]
+NEEDS_CLASSES: Need = "classes that are told apart"
+"""What figures about classes need; see `gencore.evaluation.suite.LEAST_ACCURACY`."""
 QualityPart = Literal["realism", "fidelity", "variety", "coverage", "balance", "novelty"]
 """What image quality is made of; `gencore.analysis.scores` says how."""
 TIMED_BATCHES = (1, 16, 100, 1000)
@@ -280,6 +283,7 @@ _ROWS = (
         id="class_total_variation",
         title="Class share distance",
         group="classes",
+        needs=(NEEDS_CLASSES,),
         better="smaller",
         quality_part="balance",
         source=_OWN,
@@ -291,6 +295,7 @@ _ROWS = (
         id="class_coverage",
         title="Class coverage",
         group="classes",
+        needs=(NEEDS_CLASSES,),
         better="larger",
         source=_OWN,
         definition="Share of the classes that reach at least a fifth of their real share",
@@ -299,6 +304,7 @@ _ROWS = (
         id="classifier_score",
         title="Classifier score",
         group="classes",
+        needs=(NEEDS_CLASSES,),
         better="larger",
         source=_SALIMANS,
         definition="exp E KL(p(y|x) ‖ p(y)) by this project's classifier; not the Inception Score",
@@ -354,6 +360,7 @@ _ROWS = (
         id="within_class_variance",
         title="Variance within classes",
         group="diversity",
+        needs=(NEEDS_CLASSES,),
         better="nearer 1",
         unit="of real",
         source=_OWN,
@@ -364,6 +371,7 @@ _ROWS = (
         id="worst_within_class_variance",
         title="Variance within the worst class",
         group="diversity",
+        needs=(NEEDS_CLASSES,),
         unit="of real",
         source=_OWN,
         definition="The variance ratio of the class with the smallest one; near 0 where a class is one image"
@@ -374,7 +382,7 @@ _ROWS = (
         title="Label accuracy",
         group="labels",
         better="larger",
-        needs=("a conditional model",),
+        needs=("a conditional model", NEEDS_CLASSES),
         short="accuracy",
         headline=True,
         source="Odena et al. 2017",
@@ -384,7 +392,7 @@ _ROWS = (
         id="worst_class_accuracy",
         title="Label accuracy of the worst class",
         group="labels",
-        needs=("a conditional model",),
+        needs=("a conditional model", NEEDS_CLASSES),
         source=_OWN,
         definition="Label accuracy of the class with the smallest one",
     ),
@@ -444,6 +452,7 @@ _ROWS = (
         id="control_hit_rate",
         title="Control hit rate",
         group="control",
+        needs=(NEEDS_CLASSES,),
         better="larger",
         source=_OWN,
         definition="Share of the images, steered to a class, that are recognised as it and lie inside the"
@@ -453,6 +462,7 @@ _ROWS = (
         id="control_worst_hit_rate",
         title="Control hit rate of the worst class",
         group="control",
+        needs=(NEEDS_CLASSES,),
         source=_OWN,
         definition="Control hit rate of the class with the smallest one",
     ),
@@ -460,6 +470,7 @@ _ROWS = (
         id="control_chance",
         title="Control hit rate by chance",
         group="control",
+        needs=(NEEDS_CLASSES,),
         source=_OWN,
         definition="Control hit rate of the model when it is not steered",
     ),
@@ -467,6 +478,7 @@ _ROWS = (
         id="control_real_accuracy",
         title="Control hit rate of real images",
         group="control",
+        needs=(NEEDS_CLASSES,),
         source=_OWN,
         definition="Control hit rate of real images of each class: the best that is possible",
     ),
@@ -474,6 +486,7 @@ _ROWS = (
         id="control_coverage",
         title="Coverage within requested classes",
         group="control",
+        needs=(NEEDS_CLASSES,),
         better="larger",
         source=_DENSITY,
         definition="Coverage of the real images of each class by the images steered to it, mean over the"

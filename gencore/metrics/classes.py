@@ -48,11 +48,16 @@ def conditional_accuracy(confusion: Tensor) -> ConditionalAccuracy:
     """Mean and minimum of p(class recognised | class asked for), from a confusion (K, K).
 
     Classes weigh the same, however often they were asked for: with few images of some, the mean is not the
-    share of all images that were recognised. Raises ValueError if a class was never asked for.
+    share of all images that were recognised. Classes that were never asked for do not count. Raises
+    ValueError if none was.
     """
-    accuracies = _by_row(confusion).diagonal()
+    totals = _square(confusion).sum(dim=1)
+    asked = totals.nonzero()[:, 0]
+    if not len(asked):
+        raise ValueError("no class was asked for; expected at least one image in the confusion")
+    accuracies = confusion.diagonal()[asked].to(torch.float64) / totals[asked]
     worst = int(accuracies.argmin())
-    return ConditionalAccuracy(accuracies.mean().item(), accuracies[worst].item(), worst)
+    return ConditionalAccuracy(accuracies.mean().item(), accuracies[worst].item(), int(asked[worst]))
 
 
 def corrected_shares(shares: Tensor, classifier_confusion: Tensor) -> Tensor:
@@ -148,13 +153,17 @@ def _valid_labels(labels: Tensor, classes: int) -> Tensor:
 
 def _by_row(confusion: Tensor) -> Tensor:
     """p(column | row) (K, K) float64."""
-    if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
-        raise ValueError(f"confusion has shape {tuple(confusion.shape)}; expected (K, K)")
-    totals = confusion.sum(dim=1, keepdim=True)
+    totals = _square(confusion).sum(dim=1, keepdim=True)
     empty = (totals[:, 0] == 0).nonzero()[:, 0].tolist()
     if empty:
         raise ValueError(f"classes {empty} have no image in the confusion; expected at least one a class")
     return confusion.to(torch.float64) / totals
+
+
+def _square(confusion: Tensor) -> Tensor:
+    if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
+        raise ValueError(f"confusion has shape {tuple(confusion.shape)}; expected (K, K)")
+    return confusion
 
 
 def _require_same_classes(shares: Tensor, reference_shares: Tensor) -> None:

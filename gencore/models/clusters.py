@@ -8,16 +8,14 @@ Self-Conditioned GANs". In sampling, clusters are drawn at random, by their shar
 
 from __future__ import annotations
 
-import warnings
-
 import torch
 from torch import Generator, Tensor, nn
 
 from gencore.config.datasets import DatasetSpec
 from gencore.data.batches import dequantise
+from gencore.data.clusters import PRINCIPAL_COMPONENTS, k_means
 from gencore.data.sources import ImageData
 
-PRINCIPAL_COMPONENTS = 40
 FITTED_IMAGES = 60_000
 
 
@@ -55,22 +53,14 @@ class Clusters(nn.Module):
         """Find the clusters of up to FITTED_IMAGES training images; the same seed, the same clusters.
 
         Raises ValueError where there are fewer images than clusters."""
-        from sklearn.cluster import KMeans  # these take a second to import
-        from sklearn.decomposition import PCA
-        from sklearn.exceptions import ConvergenceWarning
-
         k, images = len(self), data.images[:FITTED_IMAGES]
         refuse_too_many(k, data)
-        x = dequantise(images.cpu()).flatten(1).numpy()
-        pca = PCA(min(PRINCIPAL_COMPONENTS, *x.shape), svd_solver="covariance_eigh").fit(x)
-        with warnings.catch_warnings():  # fewer distinct images than clusters: the others stay empty
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            found = KMeans(k, n_init=1, random_state=seed).fit(pca.transform(x))
-        n = len(pca.components_)
-        self.mean.copy_(torch.from_numpy(pca.mean_))
-        self.axes.zero_()[:n] = torch.from_numpy(pca.components_)
-        self.centroids.zero_()[:, :n] = torch.from_numpy(found.cluster_centers_)
-        self.shares.copy_(torch.from_numpy(found.labels_).bincount(minlength=k) / len(x))
+        found = k_means(dequantise(images.cpu()).flatten(1).numpy(), k, seed)
+        n = len(found.axes)
+        self.mean.copy_(torch.from_numpy(found.mean))
+        self.axes.zero_()[:n] = torch.from_numpy(found.axes)
+        self.centroids.zero_()[:, :n] = torch.from_numpy(found.centroids)
+        self.shares.copy_(torch.from_numpy(found.labels).bincount(minlength=k) / len(images))
 
     def of(self, images: Tensor) -> Tensor:
         """The nearest cluster (B,) int64 of each image (B, C, H, W) in [-1, 1]."""

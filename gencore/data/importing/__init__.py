@@ -1,1 +1,1 @@
-"""Pictures of any origin to arrays: `reading.read(path, options)` gives `report.Imported`. Imports no torch."""
+"""Pictures of any origin to arrays: `reading.read(path, options)` gives `report.Imported`. Without torch."""
