@@ -52,11 +52,10 @@ def folder_of(name: str, data_folder: Path) -> Path:
 def add(
     imported: Imported, name: str, source: str, options: ImportOptions, data_folder: Path, title: str = ""
 ) -> OwnDataset:
-    """Store `imported` as a data set of one's own, in place of one of that name.
+    """Store `imported` as a data set of one's own, in place of one of that name; never a published set's.
 
-    Raises ValueError for the name of a published set or one that is not allowed, OSError."""
-    if name in DATASETS:
-        raise ValueError(f"{name} is a published data set; choose another name")
+    Raises ValidationError for a name that is not allowed, OSError."""
+    assert name not in DATASETS
     from safetensors.numpy import save
 
     test, labels, class_names = imported.is_test, imported.labels, imported.class_names
