@@ -104,6 +104,11 @@ def test_a_damaged_or_missing_set_is_named(gencore: Gencore, two: Path) -> None:
         load(spec, "train")
 
 
+def test_too_few_images_are_trained_on_but_not_measured(gencore: Gencore, two: Path) -> None:
+    refused = gencore("features", "two")
+    assert refused.code == 2 and "measuring needs 60 of each" in refused.complaint
+
+
 def test_images_without_labels_are_put_into_clusters_and_refused_to_conditional_models(
     gencore: Gencore, tmp_path: Path
 ) -> None:

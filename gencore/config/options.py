@@ -179,6 +179,8 @@ def preset_title(preset: str) -> str:
 
 
 _FEWEST_EXTRACTOR_STEPS = 920
+FEWEST_IMAGES = 60
+"""Images of either split that measuring needs."""
 EXTRACTORS: dict[str, ClassifierConfig] = {
     "residual": ClassifierConfig(),
     "plain": ClassifierConfig(network="plain", width=24, augment="shift"),
@@ -192,7 +194,13 @@ All metrics are of the first; distances are of each, as a ranking may change wit
 def features_preset(spec: DatasetSpec, extractor: str, seed: int = 42) -> RunConfig:
     """The configuration of a feature extractor of a data set: more epochs where the data set is small.
 
-    Each extractor trains from a seed of its own, counted from `seed`."""
+    Each extractor trains from a seed of its own, counted from `seed`. Raises ValueError for a data set with
+    too few images to measure anything."""
+    if min(spec.train_count, spec.test_count) < FEWEST_IMAGES:
+        raise ValueError(
+            f"{spec.title} has {spec.train_count} training and {spec.test_count} test images; measuring "
+            f"needs {FEWEST_IMAGES} of each, so add pictures, or add it again with another --holdout"
+        )
     batch_size = 128 if spec.train_count >= 10_000 else max(2, min(64, spec.train_count))
     epochs = max(8, math.ceil(_FEWEST_EXTRACTOR_STEPS / (spec.train_count // batch_size)))
     return RunConfig(

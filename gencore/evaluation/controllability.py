@@ -16,8 +16,8 @@ from torch import Generator, Tensor
 
 from gencore import devices
 from gencore.data.batches import quantise
-from gencore.evaluation.image_metrics import FEWEST_OF_A_CLASS
 from gencore.latent.interpolation import decoded, slerp
+from gencore.metrics.corruptions import FEWEST_OF_A_CLASS
 from gencore.metrics.manifold import K_DENSITY, K_PRECISION, Manifold
 from gencore.metrics.validation import finite_features
 from gencore.models.base import GenerativeModel, HasLatent

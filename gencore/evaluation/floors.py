@@ -24,7 +24,7 @@ from gencore.metrics.classes import (
     conditional_accuracy,
     confusion_matrix,
 )
-from gencore.metrics.corruptions import ladder_for
+from gencore.metrics.corruptions import FewOfAClassError, ladder_for
 from gencore.metrics.frechet import Moments, frechet_distance, moments
 from gencore.models.feature_extractor import (
     FIRST,
@@ -82,7 +82,10 @@ def _fd_of_rungs(
     found = {}
     for name, corrupt in ladder_for(train.spec.size, train.spec.native_size).items():
         say(f"corrupted images: {name}")
-        images = corrupt(train.images[chosen], train.labels[chosen], rng).images
+        try:
+            images = corrupt(train.images[chosen], train.labels[chosen], rng).images
+        except FewOfAClassError:
+            continue
         found[name] = frechet_distance(moments(extractor(images).features), real)
     return found
 

@@ -22,6 +22,7 @@ from gencore.metrics.classes import (
     confusion_matrix,
     within_class_variance,
 )
+from gencore.metrics.corruptions import FEWEST_OF_A_CLASS
 from gencore.metrics.diversity import Bins, diversity
 from gencore.metrics.frechet import frechet_distance, moments, sample_size_warning
 from gencore.metrics.kernel import kernel_distance
@@ -29,8 +30,6 @@ from gencore.metrics.manifold import Manifold, manifold_figures
 from gencore.models.feature_extractor import Extracted
 from gencore.networks.random_features import RandomFeatures
 
-FEWEST_OF_A_CLASS = 6
-"""Test images that a class needs for figures about it: five neighbours of each."""
 _BINS = 100  # Richardson & Weiss 2018
 _REAL_PER_BIN = 30  # fewer bins where the test split is small, so that even one class alone can fill them
 

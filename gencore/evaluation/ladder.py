@@ -20,7 +20,7 @@ from gencore.evaluation.image_metrics import ImageMetrics
 from gencore.evaluation.real_images import default_samples
 from gencore.evaluation.records import BARELY_WRONG, FAR_WORSE, Ladder, MetricLadder
 from gencore.metrics.catalog import METRICS, Better
-from gencore.metrics.corruptions import ladder_for
+from gencore.metrics.corruptions import FewOfAClassError, ladder_for
 from gencore.models.feature_extractor import FeatureExtractor, features_run, load_extractor
 from gencore.store import results
 from gencore.store.results import Origin
@@ -58,7 +58,11 @@ def measure_ladder(
         train.spec.size, train.spec.native_size
     ).items():  # the last draw's images
         say(name)
-        rung = corrupt(images, labels, rng)
+        try:
+            rung = corrupt(images, labels, rng)
+        except FewOfAClassError as error:
+            say(f"{name} is left out: {error}")
+            continue
         rungs[name] = image_metrics(rung.images, extractor(rung.images))
     found = Ladder(
         dataset=spec.name,
@@ -89,7 +93,7 @@ def metric_ladder(better: Better, real: list[float], rungs: Mapping[str, float])
         real=real,
         rungs=dict(rungs),
         sees=[rung for rung, bad in badness.items() if bad > bound],
-        misorders=[rung for rung in FAR_WORSE if badness[rung] < badness[BARELY_WRONG]],
+        misorders=[rung for rung in FAR_WORSE if badness.get(rung, math.inf) < badness[BARELY_WRONG]],
     )
 
 

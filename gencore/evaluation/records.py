@@ -6,6 +6,7 @@ They lie beside it as `reference.json`, `selftest.json` and `budgets.json`. Page
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -65,7 +66,7 @@ class ReferenceFigures(BaseModel):
     @property
     def misorders(self) -> list[str]:
         """Rungs far worse than a blur that the classifier's features put ahead of it; then it is not used."""
-        return [rung for rung in FAR_WORSE if self.fd_of_rungs[rung] < self.fd_of_blur]
+        return [rung for rung in FAR_WORSE if self.fd_of_rungs.get(rung, math.inf) < self.fd_of_blur]
 
     def floors_for(self, shares: Shares | None) -> dict[str, Floor]:
         """The floors of images of classes in these shares; None for those of the training split."""

@@ -10,6 +10,8 @@ import torch
 from torch import Generator, Tensor
 from torch.nn import functional as F
 
+FEWEST_OF_A_CLASS = 6
+"""Images that a class needs for figures about it: five neighbours of each."""
 _NOISE_SIGMA = 0.1  # of the range of a pixel
 _SHIFT = 2  # pixels
 
@@ -74,11 +76,22 @@ def _pure_noise(images: Tensor, labels: Tensor, rng: Generator) -> Rung:
     return Rung(pure_noise(images.shape, rng), labels)
 
 
+class FewOfAClassError(ValueError):
+    """A rung about classes cannot be made of these images; the message says why."""
+
+
 def _random_class(labels: Tensor, rng: Generator) -> Tensor:
-    """A class that occurs in labels (N,), each as probable. Raises ValueError if there is but one."""
-    present = labels.unique()
+    """A class with FEWEST_OF_A_CLASS of the images with labels (N,), each as probable.
+
+    Raises FewOfAClassError if there is none, or all images are of one class."""
+    present, counts = labels.unique(return_counts=True)
     if len(present) < 2:
-        raise ValueError(f"all {len(labels)} images are of class {present.item()}; expected 2 or more")
+        raise FewOfAClassError(f"all {len(labels)} images are of class {present.item()}; expected 2 or more")
+    present = present[counts >= FEWEST_OF_A_CLASS]
+    if not len(present):
+        raise FewOfAClassError(
+            f"no class has {FEWEST_OF_A_CLASS} of {len(labels)} images; the largest has {int(counts.max())}"
+        )
     return present[torch.randint(len(present), (), generator=rng, device=rng.device)]
 
 
@@ -111,7 +124,7 @@ LADDER: dict[str, Corruption] = {
 """By name, a function of images (N, C, H, W) uint8, their labels (N,) and a generator on their device.
 
 Each returns new images that depend on nothing else, at least as many as one class holds. Raises ValueError on
-N < 2, another type or shape; the two about classes also where there is but one class.
+N < 2, another type or shape; the two about classes FewOfAClassError where classes are too few or too small.
 """
 
 
