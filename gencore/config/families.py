@@ -109,21 +109,14 @@ _FAST_GAN = GANConfig(
     generator_learning_rate=5e-4,
     discriminator_learning_rate=2e-4,
 )
-_GAN_BASE = _FAST_GAN.model_copy(
-    update={
-        "width": 160,
-        "depth": 2,
-        "generator_learning_rate": 2e-4,
-        "discriminator_learning_rate": 2e-4,
-    }
-)
+_GAN_BASE = GANConfig(network="folded", width=160, depth=2, real_label=0.9)
 _VAE_BATCH = 256  # at twice the rates; Muon's work is done half as often
 _VAE_TRAINING = TrainingConfig(schedule="cosine", optimizer="muon", muon_learning_rate=0.04)
 _VAE = VAEConfig(  # narrow, so that 30 epochs take minutes
     width=24, depth=1, mixture_components=200, learning_rate=2e-3
 )
-_VAE_BASE = VAEConfig(
-    latent_dim=64, width=128, depth=3, likelihood="gaussian", mixture_components=50, learning_rate=1e-3
+_VAE_BASE = VAEConfig(  # as many Gaussians as codes of colour images can be told into, by held-out likelihood
+    latent_dim=64, width=128, depth=3, likelihood="gaussian", mixture_components=50
 )
 _GAN_TRAINING = TrainingConfig(ema_decay=0.995)
 _COSINE_GAN_TRAINING = _GAN_TRAINING.model_copy(update={"schedule": "cosine"})
@@ -159,12 +152,12 @@ VAE = Family(
             _VAE.model_copy(update={"beta": 0.5}), _VAE_TRAINING, is_headline=True, batch_size=_VAE_BATCH
         ),
         "vae-elbo": Preset(_VAE, _VAE_TRAINING, batch_size=_VAE_BATCH, note="ELBO, β = 1"),
-        "vae-base": Preset(_VAE_BASE, _VAE_TRAINING, batch_size=_VAE_BATCH, note="base size, Gaussian"),
+        "vae-base": Preset(_VAE_BASE, _VAE_TRAINING, batch_size=_VAE_BATCH, note="base size"),
         "vae-128": Preset(
             _VAE_BASE.model_copy(update={"latent_dim": 128, "mixture_components": 20}),
             _VAE_TRAINING,
             batch_size=_VAE_BATCH,
-            note="base size, Gaussian, 128 latents",
+            note="base size, 128 latents",
         ),
         "vae-mlp": Preset(VAEConfig(network="mlp"), note="plain MLP"),
         "vae-quick": Preset(

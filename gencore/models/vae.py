@@ -184,7 +184,7 @@ def gaussian_loss(logits: Tensor, images: Tensor) -> Tensor:
         -log p = D/2 (log(2 pi s) + m / s),
 
     whose derivative D/2 (1/s - m/s^2) is 0 at s = m only: s needs no gradient, and no weight between this
-    term and the KL term is to be chosen (Rybkin et al. 2021, section 4.1). s is not taken below the variance
+    term and the KL term is to be chosen (Rybkin et al. 2021, sigma-VAE). s is not taken below the variance
     of rounding to 256 levels, as the density of rounded pixels has no bound."""
     error = (_mean(logits) - images).square().mean()
     s = error.detach().clamp(min=ROUNDING_VARIANCE)
