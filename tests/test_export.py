@@ -31,6 +31,7 @@ HOSTILE = "![x](http://e.vil/)\n# <img src=x onerror=alert(1)> | `a` [b](javascr
 MORE = {
     "gan": GANConfig(width=8, latent_dim=8, depth=1),
     "cddpm": TINY["ddpm"].model_copy(update={"conditional": True, "guidance": 2.0}),
+    "attention": TINY["ddpm"].model_copy(update={"attention": True, "depth": 2}),
     "standardised": TINY["ddpm"].model_copy(update={"prediction": "v", "standardise": True}),
     "flow": TINY["ddpm"].model_copy(update={"prediction": "flow", "sampler": "ddim"}),
 }

@@ -14,11 +14,19 @@ from gencore.data.sources import load
 from gencore.models import build
 from gencore.models.base import GenerativeModel, HasLatent, Inverts
 from gencore.models.classifier import jitter
-from gencore.models.vae import VAE, kl_divergence, reparameterise
+from gencore.models.vae import (
+    ROUNDING_VARIANCE,
+    VAE,
+    bernoulli_loss,
+    gaussian_loss,
+    kl_divergence,
+    reparameterise,
+)
 
 VARIANTS: dict[str, ModelConfig] = {
     "vae": VAEConfig(latent_dim=8, width=16),
     "vae-mlp": VAEConfig(latent_dim=8, network="mlp"),
+    "vae-gaussian": VAEConfig(latent_dim=8, width=16, likelihood="gaussian"),
     "gan": GANConfig(latent_dim=16, width=16),
     "gan-mlp": GANConfig(latent_dim=16, network="mlp"),
     "cgan": GANConfig(latent_dim=16, width=16, conditional=True, real_label=0.9),
@@ -36,14 +44,29 @@ VARIANTS: dict[str, ModelConfig] = {
         width=16, sampling_steps=3, prediction="flow", standardise=True, sampler="ddim"
     ),
     "ddpm-clusters": DDPMConfig(width=16, sampling_steps=3, clusters=12, guidance=2.0, spacing="mixed"),
+    "ddpm-attention": DDPMConfig(width=16, sampling_steps=3, depth=2, attention=True),
     "classifier": ClassifierConfig(width=8, feature_dim=16),
     "plain-classifier": ClassifierConfig(network="plain", width=8, feature_dim=16, augment="shift"),
     "mixer-classifier": ClassifierConfig(network="mixer", width=8, feature_dim=16, augment="warp"),
 }
 DIGITS = DATASETS["digits"]
 SPECS = {"grey 28": DIGITS, "colour 32": DIGITS.model_copy(update={"channels": 3, "size": 32})}
+FURTHER_SPECS = {  # of which a variant of each network is tried
+    "grey 16": DIGITS.model_copy(update={"size": 16}),
+    "colour 64": DIGITS.model_copy(update={"channels": 3, "size": 64}),
+}
+OF_FURTHER_SPECS = ["vae-gaussian", "vae-mlp", "cgan", "cgan-folded", "gan-clusters", "ddpm-attention"]
 GENERATIVE = [name for name, config in VARIANTS.items() if FAMILIES[config.family].is_generative]
 CLASSIFIERS = [name for name in VARIANTS if name not in GENERATIVE]
+
+
+def of_sizes(names: list[str], further: list[str]) -> pytest.MarkDecorator:
+    """Over `names` at every size of SPECS, and `further` at every one of FURTHER_SPECS."""
+    cases = [(name, size, spec) for name in names for size, spec in SPECS.items()]
+    cases += [(name, size, spec) for name in further for size, spec in FURTHER_SPECS.items()]
+    return pytest.mark.parametrize(
+        ("name", "spec"), [pytest.param(name, spec, id=f"{name}-{size}") for name, size, spec in cases]
+    )
 
 
 def rng(seed: int = 0) -> Generator:
@@ -75,8 +98,7 @@ def test_every_config_in_the_table_is_under_contract() -> None:
     }
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-@pytest.mark.parametrize("name", VARIANTS)
+@of_sizes(list(VARIANTS), [*OF_FURTHER_SPECS, *CLASSIFIERS])
 def test_each_players_loss_is_finite_and_moves_that_player_alone(name: str, spec: DatasetSpec) -> None:
     model, batch = fresh(name, spec), batch_for(spec)
     owned = [id(x) for player in model.players.values() for x in player.module.parameters()]
@@ -96,8 +118,7 @@ def test_each_players_loss_is_finite_and_moves_that_player_alone(name: str, spec
             assert other is player or all(x.grad is None for x in other.module.parameters())
 
 
-@pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
-@pytest.mark.parametrize("name", GENERATIVE)
+@of_sizes(GENERATIVE, OF_FURTHER_SPECS)
 def test_samples_have_the_images_shape_and_range(name: str, spec: DatasetSpec) -> None:
     model = fresh(name, spec).eval()
     labels = torch.arange(5) if model.conditional else None
@@ -142,7 +163,8 @@ def test_an_ancestral_sampler_decodes_by_dpm_solver() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["vae", "ddpm", "cddpm", "ddpm-v", "ddpm-flow", "ddpm-standardised", "ddpm-clusters"]
+    "name",
+    ["vae", "vae-gaussian", "ddpm", "cddpm", "ddpm-v", "ddpm-flow", "ddpm-standardised", "ddpm-clusters"],
 )
 def test_a_model_that_inverts_finds_a_latent_that_gives_about_the_image_back(name: str) -> None:
     model, data = fresh(name).train(), load(DATASETS["digits"], "train")
@@ -185,7 +207,9 @@ def test_a_conditional_model_refuses_to_draw_without_labels(name: str) -> None:
         fresh(name).eval().sample(2, None, rng())
 
 
-@pytest.mark.parametrize("name", ["vae", "vae-mlp", "ddpm", "cddpm", "ddpm-v", "ddpm-flow", *CLASSIFIERS])
+@pytest.mark.parametrize(
+    "name", ["vae", "vae-mlp", "ddpm", "cddpm", "ddpm-v", "ddpm-flow", "ddpm-attention", *CLASSIFIERS]
+)
 def test_a_model_with_one_loss_overfits_eight_images(name: str) -> None:
     data = load(DATASETS["digits"], "train")
     model, batch = fresh(name), Batch(dequantise(data.images[:8]), data.labels[:8])
@@ -230,6 +254,41 @@ def test_kl_divergence_agrees_with_torch_distributions() -> None:
 
 def test_kl_divergence_of_the_prior_with_itself_is_zero() -> None:
     assert kl_divergence(torch.zeros(3, 4), torch.zeros(3, 4)).tolist() == [0, 0, 0]
+
+
+def test_the_bernoulli_loss_of_black_and_white_images_agrees_with_torch_distributions() -> None:
+    logits, bits = torch.randn(5, 3, 4, 4, generator=rng(1)), torch.rand(5, 3, 4, 4, generator=rng(2)).round()
+    likelihood = torch.distributions.Bernoulli(logits=logits).log_prob(bits).sum((1, 2, 3)).mean()
+    torch.testing.assert_close(bernoulli_loss(logits, bits * 2 - 1), -likelihood)
+
+
+def test_the_gaussian_loss_is_that_of_the_best_variance_and_agrees_with_torch_distributions() -> None:
+    logits, images = torch.randn(5, 3, 4, 4, generator=rng(1)), torch.rand(5, 3, 4, 4, generator=rng(2))
+    mean = logits.sigmoid() * 2 - 1
+    best = (mean - images).square().mean().sqrt()
+
+    def loss(deviation: torch.Tensor) -> torch.Tensor:
+        return -torch.distributions.Normal(mean, deviation).log_prob(images).sum((1, 2, 3)).mean()
+
+    found = gaussian_loss(logits, images)
+    torch.testing.assert_close(found, loss(best))
+    assert found < loss(best * 1.05) and found < loss(best / 1.05)
+
+
+def test_the_best_variance_needs_no_gradient() -> None:
+    logits, images = torch.randn(5, 1, 4, 4, generator=rng(1)), torch.rand(5, 1, 4, 4, generator=rng(2))
+    logits.requires_grad_(True)
+    ours = torch.autograd.grad(gaussian_loss(logits, images), logits)[0]
+    error = (logits.sigmoid() * 2 - 1 - images).square().mean()  # its D/2 log is the loss but for a constant
+    torch.testing.assert_close(ours, torch.autograd.grad(8 * error.log(), logits)[0])
+
+
+def test_a_perfect_gaussian_reconstruction_has_a_finite_loss_and_gradient() -> None:
+    logits = torch.zeros(2, 1, 4, 4, requires_grad=True)
+    loss = gaussian_loss(logits, torch.zeros(2, 1, 4, 4))
+    loss.backward()
+    assert loss.item() == pytest.approx(8 * math.log(2 * math.pi * ROUNDING_VARIANCE))
+    assert logits.grad is not None and not logits.grad.any()
 
 
 def test_reparameterised_codes_have_the_mean_and_deviation_asked_for() -> None:
@@ -328,12 +387,6 @@ def test_guidance_of_one_is_the_labelled_prediction_and_more_extrapolates() -> N
             limited = expected if t == 10 else labelled  # nearly all of x_t is noise at t = 500
             torch.testing.assert_close(guided.predict(x_t, t, condition), limited)
             guided.config = guided.config.model_copy(update={"guidance_most_noise": 1.0})
-
-
-def test_networks_refuse_sides_they_cannot_halve_twice() -> None:
-    for name in ("vae", "ddpm"):
-        with pytest.raises(ValueError, match="image size is 30.*28 or 32"):
-            fresh(name, DIGITS.model_copy(update={"size": 30}))
 
 
 def test_jitter_with_no_range_changes_nothing_and_keeps_black_black() -> None:

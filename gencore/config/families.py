@@ -109,10 +109,14 @@ _FAST_GAN = GANConfig(
     generator_learning_rate=5e-4,
     discriminator_learning_rate=2e-4,
 )
+_GAN_BASE = GANConfig(network="folded", width=160, depth=2, real_label=0.9)
 _VAE_BATCH = 256  # at twice the rates; Muon's work is done half as often
 _VAE_TRAINING = TrainingConfig(schedule="cosine", optimizer="muon", muon_learning_rate=0.04)
 _VAE = VAEConfig(  # narrow, so that 30 epochs take minutes
     width=24, depth=1, mixture_components=200, learning_rate=2e-3
+)
+_VAE_BASE = VAEConfig(  # as many Gaussians as codes of colour images can be told into, by held-out likelihood
+    latent_dim=64, width=128, depth=3, likelihood="gaussian", mixture_components=50
 )
 _GAN_TRAINING = TrainingConfig(ema_decay=0.995)
 _COSINE_GAN_TRAINING = _GAN_TRAINING.model_copy(update={"schedule": "cosine"})
@@ -125,6 +129,7 @@ _GUIDED = {  # so that more steps are no worse, as results/mnist-ddpm/steps.json
     "guidance_most_noise": 0.995,
     "spacing": "mixed",
 }
+_DDPM_BASE = _DDPM.model_copy(update={"width": 96, "depth": 2, "attention": True, **_GUIDED})
 _MUON_TRAINING = _DDPM_TRAINING.model_copy(update={"optimizer": "muon"})
 
 VAE = Family(
@@ -147,6 +152,13 @@ VAE = Family(
             _VAE.model_copy(update={"beta": 0.5}), _VAE_TRAINING, is_headline=True, batch_size=_VAE_BATCH
         ),
         "vae-elbo": Preset(_VAE, _VAE_TRAINING, batch_size=_VAE_BATCH, note="ELBO, β = 1"),
+        "vae-base": Preset(_VAE_BASE, _VAE_TRAINING, batch_size=_VAE_BATCH, note="base size"),
+        "vae-128": Preset(
+            _VAE_BASE.model_copy(update={"latent_dim": 128, "mixture_components": 20}),
+            _VAE_TRAINING,
+            batch_size=_VAE_BATCH,
+            note="base size, 128 latents",
+        ),
         "vae-mlp": Preset(VAEConfig(network="mlp"), note="plain MLP"),
         "vae-quick": Preset(
             VAEConfig(width=32, depth=1, beta=0.5), _QUICK_MUON_TRAINING, is_quick=True, note="quick"
@@ -181,6 +193,12 @@ GAN = Family(
         "gan": Preset(_FAST_GAN.model_copy(update={"clusters": 100}), _COSINE_GAN_TRAINING, is_headline=True),
         "cgan": Preset(
             _FAST_GAN.model_copy(update={"conditional": True}), _COSINE_GAN_TRAINING, is_headline=True
+        ),
+        "gan-base": Preset(
+            _GAN_BASE.model_copy(update={"clusters": 100}), _COSINE_GAN_TRAINING, note="base size"
+        ),
+        "cgan-base": Preset(
+            _GAN_BASE.model_copy(update={"conditional": True}), _COSINE_GAN_TRAINING, note="base size"
         ),
         "gan-plain": Preset(GANConfig(depth=2, real_label=0.9), _GAN_TRAINING, note="no clusters"),
         "gan-mlp": Preset(GANConfig(network="mlp"), _GAN_TRAINING, note="plain MLP"),
@@ -233,6 +251,12 @@ DDPM = Family(
             _DDPM.model_copy(update={"clusters": 100, **_GUIDED}), _MUON_TRAINING, is_headline=True
         ),
         "cddpm": Preset(_DDPM.model_copy(update={"conditional": True, **_GUIDED}), _MUON_TRAINING),
+        "ddpm-base": Preset(
+            _DDPM_BASE.model_copy(update={"clusters": 100}), _MUON_TRAINING, note="base size"
+        ),
+        "cddpm-base": Preset(
+            _DDPM_BASE.model_copy(update={"conditional": True}), _MUON_TRAINING, note="base size"
+        ),
         "ddpm-plain": Preset(_DDPM, _DDPM_TRAINING, note="no clusters"),
         "ddpm-eps": Preset(DDPMConfig(), _DDPM_TRAINING, note="classic ε"),
         "ddpm-quick": Preset(

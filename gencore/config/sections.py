@@ -121,7 +121,7 @@ def _with_labels_or_clusters(model: _Model, clusters: int) -> _Model:
 
 
 class VAEConfig(ModelConfig):
-    """Variational autoencoder (Kingma & Welling 2014), Bernoulli decoder."""
+    """Variational autoencoder (Kingma & Welling 2014)."""
 
     family: Literal["vae"] = "vae"
     network: Literal["conv", "mlp"] = Field(
@@ -131,6 +131,11 @@ class VAEConfig(ModelConfig):
     width: int = Field(64, ge=8, le=512, multiple_of=8, description="Channels of the first convolution.")
     depth: int = Field(
         0, ge=0, le=8, description="Extra convolutions at the coarsest resolution, in both networks."
+    )
+    likelihood: Literal["bernoulli", "gaussian"] = Field(
+        "bernoulli",
+        description="Distribution of a pixel around the decoder's output: Bernoulli, for strokes on a plain "
+        "ground, or Gaussian with the best variance common to all pixels, for photographs.",
     )
     beta: float = Field(1.0, ge=0, le=100, description="Weight of the KL term (1 is the ELBO).")
     prior: Prior = Field(
@@ -183,6 +188,10 @@ class DDPMConfig(ModelConfig):
     family: Literal["ddpm"] = "ddpm"
     width: int = Field(
         64, ge=16, le=512, multiple_of=16, description="Channels at the U-Net's fine resolution."
+    )
+    depth: int = Field(1, ge=1, le=8, description="Residual blocks at each resolution, down and up.")
+    attention: bool = Field(
+        False, description="Self-attention between all places at the U-Net's coarsest resolution."
     )
     timesteps: int = Field(1000, ge=2, le=10_000, description="Length T of the noising chain.")
     beta_start: float = Field(1e-4, gt=0, lt=1, description="First noise variance of the linear schedule.")

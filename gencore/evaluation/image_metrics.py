@@ -89,17 +89,21 @@ class ImageMetrics:
         }
 
     def diversity(self, images: Tensor, extracted: Extracted, by_class: Tensor) -> dict[str, float]:
-        """How much images vary, over all and within classes (N,), as a multiple of how much real ones do."""
+        """How much images vary, over all and within classes (N,), as a multiple of how much real ones do.
+
+        Classes with fewer than FEWEST_OF_A_CLASS test images do not count."""
         variety = diversity(extracted.features, self.real.features, images, self.test.images)
-        within = within_class_variance(extracted.features, by_class, len(self.shares))
-        many = self.test.labels.bincount(minlength=len(self.shares)) >= FEWEST_OF_A_CLASS
-        ratios = (within / self.variance_within_classes)[many].tolist()
-        return {
+        figures = {
             "feature_distance_ratio": variety.feature_distance_ratio,
             "pixel_variance_ratio": variety.pixel_variance_ratio,
-            "within_class_variance": statistics.fmean(ratios),
-            "worst_within_class_variance": min(ratios),
         }
+        many = self.test.labels.bincount(minlength=len(self.shares)) >= FEWEST_OF_A_CLASS
+        if many.any():
+            within = within_class_variance(extracted.features, by_class, len(self.shares))
+            ratios = (within / self.variance_within_classes)[many].tolist()
+            figures["within_class_variance"] = statistics.fmean(ratios)
+            figures["worst_within_class_variance"] = min(ratios)
+        return figures
 
     def bin_differences(self, extracted: Extracted) -> dict[str, float]:
         """How differently images fill the bins that the test split falls into; N at least `bins.fewest`."""

@@ -30,6 +30,7 @@ from gencore.evaluation.records import Shares
 from gencore.latent.interpolation import PAIRS, PATHS, path_straightness, perceptual_path_length
 from gencore.metrics.catalog import METRICS, NEEDS_CLASSES, MetricGroup
 from gencore.metrics.classes import conditional_accuracy, confusion_matrix
+from gencore.metrics.corruptions import FEWEST_OF_A_CLASS
 from gencore.metrics.extrapolation import fd_infinity
 from gencore.metrics.memorisation import memorisation
 from gencore.metrics.reconstruction import mse, psnr, ssim
@@ -201,7 +202,9 @@ def _classes(evaluated: EvaluatedModel) -> dict[str, Metric]:
 def _diversity(evaluated: EvaluatedModel) -> dict[str, Metric]:
     """Variety over all images, within classes (asked for, else recognised), and by bins."""
     by_class = evaluated.extracted.predicted if evaluated.labels is None else evaluated.labels
-    metrics = evaluated.with_floors(
+    few = Metric(value=None, reason=f"no class has {FEWEST_OF_A_CLASS} test images")
+    metrics = dict.fromkeys(("within_class_variance", "worst_within_class_variance"), few)
+    metrics |= evaluated.with_floors(
         evaluated.real.image_metrics.diversity(evaluated.images, evaluated.extracted, by_class)
     )
     samples = len(evaluated.images)

@@ -47,6 +47,8 @@ class DDPM(GenerativeModel):
             spec.size,
             config.width,
             classes=spec.classes if config.conditional else config.clusters,
+            depth=config.depth,
+            attention=config.attention,
         )
         if config.clusters:  # in the U-Net, so that they are saved with its weights
             self.unet.add_module("clusters", Clusters(config.clusters, spec))

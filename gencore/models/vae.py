@@ -1,9 +1,11 @@
-"""Variational autoencoder (Kingma & Welling 2014) with a Bernoulli decoder.
+"""Variational autoencoder (Kingma & Welling 2014) with a Bernoulli or a Gaussian decoder.
 
 Sampling from N(0, I) meets codes that no image was encoded to. Drawing them from a Gaussian mixture fitted to
 the training images' codes instead costs nothing in training and is offered beside it."""
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +23,10 @@ FIT, QUICK_FIT = (60_000, 20), (20_000, 10)
 """Training images and most iterations: of the mixture that is kept, and of those along a training.
 
 A component of 20 dimensions has 231 parameters, so images count for more than iterations."""
+
+
+ROUNDING_VARIANCE = (2 / 255) ** 2 / 12
+"""Of the error in [-1, 1] of pixels that are rounded to 256 levels."""
 
 
 class Autoencoder(nn.Module):
@@ -57,7 +63,7 @@ def _note_mixture(autoencoder: nn.Module, incompatible: object) -> None:
 
 
 class VAE(GenerativeModel):
-    """Variational autoencoder (Kingma & Welling 2014) with a Bernoulli decoder."""
+    """Variational autoencoder (Kingma & Welling 2014) with a Bernoulli or a Gaussian decoder."""
 
     conditional = False
     inversion_passes = 1
@@ -75,8 +81,8 @@ class VAE(GenerativeModel):
         return mu, logvar.clamp(-30, 20)
 
     def decode(self, z: Tensor, condition: Tensor) -> Tensor:
-        """The Bernoulli means as images in [-1, 1]: (B, latent_dim), (B, 0) -> (B, C, H, W)."""
-        return torch.sigmoid(self.autoencoder.decoder(z, condition).float()) * 2 - 1
+        """The means of the pixels as images in [-1, 1]: (B, latent_dim), (B, 0) -> (B, C, H, W)."""
+        return _mean(self.autoencoder.decoder(z, condition).float())
 
     @property
     def averaged(self) -> nn.Module:
@@ -96,10 +102,7 @@ class VAE(GenerativeModel):
         mu, logvar = self.encode(batch.images)
         z = reparameterise(mu, logvar, rng)
         logits = self.autoencoder.decoder(z, _no_condition(z)).float()
-        target = (batch.images + 1) / 2  # BCE wants [0, 1]
-        reconstruction = (
-            F.binary_cross_entropy_with_logits(logits, target, reduction="none").sum((1, 2, 3)).mean()
-        )
+        reconstruction = LIKELIHOODS[self.config.likelihood](logits, batch.images)
         kl = kl_divergence(mu, logvar).mean()
         total = reconstruction + self.config.beta * kl
         return total, {"reconstruction": reconstruction.detach(), "kl": kl.detach()}
@@ -161,6 +164,40 @@ def reparameterise(mu: Tensor, logvar: Tensor, rng: Generator) -> Tensor:
 def kl_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
     """KL(N(mu, diag exp logvar) || N(0, I)) of each row in nats (appendix B): (B, d), (B, d) -> (B,)."""
     return 0.5 * (mu.square() + logvar.exp() - 1 - logvar).sum(1)
+
+
+def bernoulli_loss(logits: Tensor, images: Tensor) -> Tensor:
+    """Cross-entropy in nats an image of pixels, as probabilities of white, with the decoder's (appendix C.1).
+
+    logits (B, C, H, W), images (B, C, H, W) in [-1, 1] -> a scalar."""
+    target = (images + 1) / 2  # BCE wants [0, 1]
+    return F.binary_cross_entropy_with_logits(logits, target, reduction="none").sum((1, 2, 3)).mean()
+
+
+def gaussian_loss(logits: Tensor, images: Tensor) -> Tensor:
+    """-log p(x|z) in nats an image under N(mean, s I), s the variance that suits this batch best.
+
+    logits (B, C, H, W), images (B, C, H, W) in [-1, 1] -> a scalar; of a density, so it may be negative.
+
+    With m the mean squared error over the batch and its pixels, an image of D pixels has on average
+
+        -log p = D/2 (log(2 pi s) + m / s),
+
+    whose derivative D/2 (1/s - m/s^2) is 0 at s = m only: s needs no gradient, and no weight between this
+    term and the KL term is to be chosen (Rybkin et al. 2021, sigma-VAE). s is not taken below the variance
+    of rounding to 256 levels, as the density of rounded pixels has no bound."""
+    error = (_mean(logits) - images).square().mean()
+    s = error.detach().clamp(min=ROUNDING_VARIANCE)
+    return images[0].numel() / 2 * ((2 * math.pi * s).log() + error / s)
+
+
+LIKELIHOODS = {"bernoulli": bernoulli_loss, "gaussian": gaussian_loss}
+"""By the name in a config."""
+
+
+def _mean(logits: Tensor) -> Tensor:
+    """The mean of each pixel in [-1, 1], of either likelihood."""
+    return torch.sigmoid(logits) * 2 - 1
 
 
 def _no_condition(x: Tensor) -> Tensor:

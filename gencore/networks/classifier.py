@@ -7,7 +7,9 @@ from abc import ABC, abstractmethod
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-_PATCH, _DEPTH, _KERNEL = 2, 4, 5  # of the mixer
+from gencore.networks.resolution import coarsest, halvings
+
+_DEPTH, _KERNEL = 4, 5  # of the mixer
 
 
 class FeatureClassifier(nn.Module, ABC):
@@ -42,6 +44,7 @@ class ResidualClassifier(FeatureClassifier):
         self.fine = _Residual(width, width)
         self.middle = _Residual(width, 2 * width)
         self.coarse = _Residual(2 * width, 2 * width)
+        self.further = nn.ModuleList(_Residual(2 * width, 2 * width) for _ in range(halvings(size) - 2))
         self.feature = nn.Linear(2 * width, feature_dim)
         self.logit = nn.Linear(feature_dim, classes)
 
@@ -51,7 +54,9 @@ class ResidualClassifier(FeatureClassifier):
         h = self.fine(h)
         h = F.max_pool2d(self.middle(h), 2)
         h = self.coarse(h)
-        return h.amax(dim=(2, 3))  # (B, 2 width, H/4, W/4) -> (B, 2 width)
+        for further in self.further:
+            h = further(F.max_pool2d(h, 2))
+        return h.amax(dim=(2, 3))  # (B, 2 width, H/4 or H/8, …) -> (B, 2 width)
 
 
 class PlainClassifier(FeatureClassifier):
@@ -59,6 +64,11 @@ class PlainClassifier(FeatureClassifier):
 
     def __init__(self, channels: int, size: int, classes: int, width: int, feature_dim: int) -> None:
         super().__init__()
+        further = [
+            layer
+            for _ in range(halvings(size) - 2)
+            for layer in (*_convolution(2 * width, 2 * width), nn.AvgPool2d(2))
+        ]
         self.body = nn.Sequential(
             *_convolution(channels, width),
             *_convolution(width, width),
@@ -66,9 +76,10 @@ class PlainClassifier(FeatureClassifier):
             *_convolution(width, 2 * width),
             *_convolution(2 * width, 2 * width),
             nn.AvgPool2d(2),
+            *further,
             nn.Flatten(),
         )
-        self.feature = nn.Linear(2 * width * (size // 4) ** 2, feature_dim)
+        self.feature = nn.Linear(2 * width * coarsest(size) ** 2, feature_dim)
         self.logit = nn.Linear(feature_dim, classes)
 
     def pooled(self, x: Tensor) -> Tensor:
@@ -83,8 +94,9 @@ class MixerClassifier(FeatureClassifier):
 
     def __init__(self, channels: int, size: int, classes: int, width: int, feature_dim: int) -> None:
         super().__init__()
+        patch = 2 ** (halvings(size) - 1)  # 8 to 30 patches a side
         self.patches = nn.Sequential(
-            nn.Conv2d(channels, width, _PATCH, stride=_PATCH), nn.GELU(), nn.BatchNorm2d(width)
+            nn.Conv2d(channels, width, patch, stride=patch), nn.GELU(), nn.BatchNorm2d(width)
         )
         self.across = nn.ModuleList(
             nn.Sequential(
@@ -105,7 +117,7 @@ class MixerClassifier(FeatureClassifier):
         h = self.patches(x)
         for across, within in zip(self.across, self.within, strict=True):
             h = within(h + across(h))
-        return h.mean(dim=(2, 3))  # (B, width, H/2, W/2) -> (B, width)
+        return h.mean(dim=(2, 3))  # (B, width, H/2 or H/4, …) -> (B, width)
 
 
 CLASSIFIERS: dict[str, type[FeatureClassifier]] = {

@@ -1,5 +1,5 @@
-"""Convolutional encoder and decoder in the manner of DCGAN (Radford et al. 2016), for sides that are
-multiples of 4.
+"""Convolutional encoder and decoder in the manner of DCGAN (Radford et al. 2016): `width` channels at half
+the side, twice as many at each further halving.
 
 A GAN's generator and a VAE's decoder are one network, a discriminator and a VAE's encoder the other.
 Conditions are vectors; a width of 0 means there are none, and nothing else changes.
@@ -9,8 +9,12 @@ A `folded` network has no convolution at full resolution, where few channels mak
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
+
+from gencore.networks.resolution import coarsest, halvings
 
 
 class Decoder(nn.Module):
@@ -30,9 +34,17 @@ class Decoder(nn.Module):
         folded: bool = False,
     ) -> None:
         super().__init__()
-        coarse = _quarter(size)
-        deep = [
-            layer for _ in range(depth) for layer in (*_coarse_convolution(2 * width), nn.ReLU(inplace=True))
+        widths = _widths(width, size)
+        coarse, most = coarsest(size), widths[-1]
+        deep = [layer for _ in range(depth) for layer in (*_coarse_convolution(most), nn.ReLU(inplace=True))]
+        growing = [
+            layer
+            for narrow, wide in reversed(list(pairwise(widths)))
+            for layer in (
+                nn.ConvTranspose2d(wide, narrow, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(narrow),
+                nn.ReLU(inplace=True),
+            )
         ]
         last: tuple[nn.Module, ...] = (
             (nn.Conv2d(width, 4 * channels, 3, padding=1), nn.PixelShuffle(2))
@@ -40,14 +52,12 @@ class Decoder(nn.Module):
             else (nn.ConvTranspose2d(width, channels, 4, stride=2, padding=1),)
         )
         self.layers = nn.Sequential(
-            nn.Linear(latent_dim + condition_dim, 2 * width * coarse**2, bias=False),
-            nn.Unflatten(1, (2 * width, coarse, coarse)),
-            nn.BatchNorm2d(2 * width),
+            nn.Linear(latent_dim + condition_dim, most * coarse**2, bias=False),
+            nn.Unflatten(1, (most, coarse, coarse)),
+            nn.BatchNorm2d(most),
             nn.ReLU(inplace=True),
             *deep,
-            nn.ConvTranspose2d(2 * width, width, 4, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(width),
-            nn.ReLU(inplace=True),
+            *growing,
             *last,
         )
         initialise(self)
@@ -76,11 +86,12 @@ class Encoder(nn.Module):
         folded: bool = False,
     ) -> None:
         super().__init__()
-        coarse = _quarter(size)
+        widths = _widths(width, size)
+        most = widths[-1]
         deep = [
             layer
             for _ in range(depth)
-            for layer in (*_coarse_convolution(2 * width), nn.LeakyReLU(0.2, inplace=True))
+            for layer in (*_coarse_convolution(most), nn.LeakyReLU(0.2, inplace=True))
         ]
         self.minibatch_stddev = minibatch_stddev
         self.stem = (
@@ -90,17 +101,23 @@ class Encoder(nn.Module):
         )
         self.condition = nn.Linear(condition_dim, width, bias=False) if folded and condition_dim else None
         first = () if folded else (nn.Conv2d(channels + condition_dim, width, 4, stride=2, padding=1),)
+        shrinking = [
+            layer
+            for narrow, wide in pairwise(widths)
+            for layer in (
+                nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=False),
+                nn.BatchNorm2d(wide),
+                nn.LeakyReLU(0.2, inplace=True),
+            )
+        ]
         self.layers = nn.Sequential(
             *first,
             nn.LeakyReLU(0.2, inplace=True),
-            nn.Conv2d(width, 2 * width, 4, stride=2, padding=1, bias=False),
-            nn.BatchNorm2d(2 * width),
-            nn.LeakyReLU(0.2, inplace=True),
+            *shrinking,
             *deep,
         )
-        self.last = nn.Conv2d(
-            2 * width + minibatch_stddev, out_dim, coarse
-        )  # sees the whole map: a linear layer
+        # sees the whole map: a linear layer
+        self.last = nn.Conv2d(most + minibatch_stddev, out_dim, coarsest(size))
         initialise(self)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
@@ -131,12 +148,9 @@ def _batch_deviation(h: Tensor) -> Tensor:
     return deviation.to(h.dtype).expand(h.shape[0], 1, *h.shape[2:])
 
 
-def _quarter(size: int) -> int:
-    if size % 4:
-        raise ValueError(
-            f"image size is {size}; the networks halve it twice, so use a multiple of 4 (28 or 32)"
-        )
-    return size // 4
+def _widths(width: int, size: int) -> list[int]:
+    """Channels at each resolution below the images' own, the finest first."""
+    return [width * 2**level for level in range(halvings(size))]
 
 
 def initialise(network: nn.Module) -> None:
