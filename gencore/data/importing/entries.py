@@ -76,7 +76,7 @@ def kind_of_head(head: bytes) -> Kind:
 
 
 def kind_of(entry: Entry) -> Kind:
-    """The kind of a file by its first bytes; packed IDX files are `idx`, those that cannot be opened `other`."""
+    """The kind of a file by its first bytes: `idx` also for packed IDX, `other` if it cannot be opened."""
     try:
         with entry.open() as file:
             kind = kind_of_head(file.read(HEAD))
