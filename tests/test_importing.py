@@ -225,6 +225,14 @@ def test_train_and_test_folders_give_the_split(tmp_path: Path, test: str) -> Non
     assert ("Validation images count as test images" in notes(found)) == (test != "test")
 
 
+def test_folders_of_a_split_may_repeat_its_name(tmp_path: Path) -> None:
+    in_classes(tmp_path / "seg_train" / "seg_train")
+    in_classes(tmp_path / "seg_test" / "seg_test", seed=1)
+    found = read(tmp_path, ImportOptions())
+    is_sound(found)
+    assert found.class_names == ("2", "10", "cat", "dog") and found.report.test == 40
+
+
 def test_validation_images_are_for_training_beside_test_images(tmp_path: Path) -> None:
     for seed, folder in enumerate(("train", "valid", "test")):
         flat(tmp_path / folder, noise(10, seed=seed))
@@ -412,6 +420,13 @@ def test_of_animations_the_first_frame_is_taken(tmp_path: Path) -> None:
     )
 
 
+def tiled_tiff(side: int) -> bytes:
+    """A TIFF of 64 x 64 pixels that claims tiles of this side."""
+    tags = {256: 64, 257: 64, 258: 8, 259: 8, 262: 1, 277: 1, 322: side, 323: side, 324: 8, 325: 9}
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    return b"II*\0" + struct.pack("<IH", 8, len(tags)) + directory + bytes(4)
+
+
 UNREADABLE: dict[str, tuple[bytes, str]] = {
     "torn": (picture(GREY[0])[:-60], ""),
     "empty": (b"", "it is no PNG"),
@@ -421,6 +436,7 @@ UNREADABLE: dict[str, tuple[bytes, str]] = {
     "11,000 pixels a side": (png_header(11_000, 10), "11,000 x 10 pixels; at most 10,000 a side"),
     "26 megapixels": (png_header(2_600, 10_000), "2,600 x 10,000 pixels"),
     "a decompression bomb": (png_header(60_000, 60_000), "larger than 25,000,000 pixels"),
+    "large tiles": (tiled_tiff(16_384), "its tiles have 16,384 x 16,384 pixels"),
     "floating-point numbers": (saved(Image.new("F", (9, 9)), "TIFF"), "floating-point"),
     "32 bits": (saved(Image.new("I", (9, 9), 70_000), "TIFF"), "32 bits"),
     "another format": (saved(Image.new("L", (9, 9)), "ICO"), "it is no PNG"),
