@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from made_files import as_idx, is_sound, picture, written
 from PIL import Image
@@ -120,6 +120,7 @@ def mutated(draw: st.DrawFn, content: bytes) -> bytes:
 @settings(max_examples=40)
 def test_damaged_pictures_are_read_or_named(kind: str, data: st.DataObject) -> None:
     content = data.draw(mutated(PICTURES[kind]))
+    assume(not content.startswith((b"\0\0\x08", b"\x1f\x8b")))  # an IDX file is no picture, whatever its name
     with tempfile.TemporaryDirectory() as folder:
         for number, image in enumerate(IMAGES):
             written(Path(folder, f"{number}.png"), picture(image))

@@ -181,14 +181,16 @@ def _paired(images: list[_Array], labels: list[_Array], parts: Parts, pile: Pile
     owned: dict[str, _Array] = {}
     taken: dict[str, float] = {}
     for likeness, x, y in sorted(fitting, key=lambda fit: -fit[0]):
-        if taken.get(y.name) == likeness or (x.name in owned and taken[owned[x.name].name] == likeness):
+        settled = [taken[array.name] for array in (owned.get(x.name), y) if array and array.name in taken]
+        if settled and max(settled) > likeness:
+            continue
+        if settled:
             raise DataError(
                 f"it is not clear which labels belong to {printable(x.name)}; name them alike, as in "
                 "train-images and train-labels"
             )
-        if x.name not in owned and y.name not in taken:
-            owned[x.name] = y
-            taken[y.name] = likeness
+        owned[x.name] = y
+        taken[y.name] = likeness
     for x in images:
         if labels and x.name not in owned:
             raise DataError(

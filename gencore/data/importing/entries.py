@@ -76,19 +76,15 @@ def kind_of_head(head: bytes) -> Kind:
 
 
 def kind_of(entry: Entry) -> Kind:
-    """The kind of a file by its first bytes; packed IDX files are `idx`.
-
-    A file that cannot be opened, or that has the name but not the content of a picture, is a `picture`, so
-    that the report names it as unreadable.
-    """
+    """The kind of a file by its first bytes: `idx` also for packed IDX, `other` if it cannot be opened."""
     try:
         with entry.open() as file:
             kind = kind_of_head(file.read(HEAD))
-        if kind == "gzip" and head_of_gzip(entry).startswith(IDX_START):
-            return "idx"
-    except Exception:  # whatever a damaged archive leads its reader to; reading it will say so
-        kind = "other"
-    return "picture" if kind == "other" and entry.path.suffix.lower() in PICTURE_SUFFIXES else kind
+        return "idx" if kind == "gzip" and head_of_gzip(entry).startswith(IDX_START) else kind
+    except (
+        Exception
+    ):  # zipfile raises errors of many kinds; what should be a picture is then named as unreadable
+        return "other"
 
 
 def head_of_gzip(entry: Entry) -> bytes:

@@ -4,6 +4,7 @@ The number of images and the size of arrays and of the finished data set: `genco
 """
 
 MOST_FILES = 1_000_000
+"""Files and folders together."""
 LONGEST_SIDE = 10_000
 MOST_PIXELS = 25_000_000
 MOST_PICTURE_BYTES = 256 * 2**20

@@ -59,10 +59,13 @@ def _folder(path: Path) -> Source:
     """All files below `path`. Links that stay inside are left out: their targets are read where they lie."""
     root = os.path.realpath(path)
     entries: list[Entry] = []
-    links = 0
+    links = seen = 0
     waiting = [root]
     while waiting:
         for found in _scanned(waiting.pop(), path):
+            seen += 1
+            if seen > MOST_FILES:
+                raise DataError(f"{path} holds more than {MOST_FILES:,} files; at most that many are read")
             name = PurePosixPath(found.path).relative_to(root)
             if is_hidden(name):
                 continue
@@ -73,17 +76,15 @@ def _folder(path: Path) -> Source:
                 waiting.append(found.path)
             elif found.is_file(follow_symlinks=False):
                 entries.append(entry_of_file(Path(found.path), str(name)))
-            if len(entries) > MOST_FILES:
-                raise DataError(f"{path} holds more than {MOST_FILES:,} files; at most that many are read")
     what = f"{count(links, 'symbolic link')} to places inside the folder {'was' if links == 1 else 'were'}"
     notes = (f"{what} not followed; the files there are read where they lie.",) if links else ()
     return Source(path, "folder", tuple(sorted(entries, key=lambda entry: entry.name)), notes)
 
 
-def _scanned(folder: str, root: Path) -> list[os.DirEntry[str]]:
+def _scanned(folder: str, root: Path) -> Iterator[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as found:
-            return list(found)
+            yield from found
     except OSError as error:
         raise DataError(f"{folder} in {root} cannot be listed: {error.strerror or error}") from error
 

@@ -90,9 +90,7 @@ def _decoded(content: io.BytesIO) -> Picture:
     with Image.open(content, formats=FORMATS) as opened:
         _refuse_too_large(opened)
         has_frames = bool(getattr(opened, "is_animated", False))
-        upright = ImageOps.exif_transpose(opened)
-        _refuse_too_large(upright)
-        return Picture(_in_eight_bits(upright), has_frames)
+        return Picture(_in_eight_bits(ImageOps.exif_transpose(opened)), has_frames)
 
 
 def _refuse_too_large(picture: Image.Image) -> None:
@@ -122,7 +120,7 @@ def _in_eight_bits(picture: Image.Image) -> Image.Image:
 
 def _of_sixteen_bits(picture: Image.Image) -> Image.Image:
     """Mode L. Pillow itself would clip the values at 255."""
-    values = np.asarray(picture).astype(np.int64)
+    values = np.asarray(picture).astype(np.int32)
     if values.min() < 0 or values.max() > 65535:
         raise UnreadableError("its pixels have 32 bits; save it with 8 or 16")
     if isinstance(transparent := picture.info.get("transparency"), int):

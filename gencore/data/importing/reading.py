@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gencore.data.importing.array_files import add_arrays
-from gencore.data.importing.entries import Entry, Source, kind_of
+from gencore.data.importing.entries import PICTURE_SUFFIXES, Entry, Source, kind_of
 from gencore.data.importing.label_files import LabelFile, read_label_file
 from gencore.data.importing.layout import Layout, layout_of
 from gencore.data.importing.names import count, listed, printable
@@ -71,14 +71,18 @@ def _add_contents(source: Source, labels: LabelFile | None, pile: Pile, say: Cal
 
 
 def _sorted_by_kind(source: Source) -> tuple[list[Entry], list[Entry], list[str]]:
-    """Pictures, IDX and NPZ files, and the names of the others. Archives in archives are others."""
+    """Pictures, IDX and NPZ files, and the names of the others, such as archives in archives.
+
+    What has the name of a picture but no content of these kinds counts as a picture, so that it is named as
+    unreadable.
+    """
     pictures, arrays, others = [], [], []
     for entry in source.entries:
         kind = kind_of(entry)
-        if kind == "picture":
-            pictures.append(entry)
-        elif kind == "idx" or (kind == "zip" and (source.container == "file" or entry.path.suffix == ".npz")):
+        if kind == "idx" or (kind == "zip" and (source.container == "file" or entry.path.suffix == ".npz")):
             arrays.append(entry)
+        elif kind == "picture" or entry.path.suffix.lower() in PICTURE_SUFFIXES:
+            pictures.append(entry)
         else:
             others.append(entry.name)
     return pictures, arrays, sorted(others)
