@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gencore.data.importing import Imported, ImportReport
+from gencore.data.importing.report import Imported, ImportReport
 
 
 def npz(path: Path, **arrays: np.ndarray) -> Path:

@@ -14,6 +14,7 @@ from PIL import Image
 from gencore.config.datasets import DATASETS
 from gencore.config.options import PRESETS, RunConfig
 from gencore.data import own
+from gencore.data.adding import MOST_CLUSTERS
 from gencore.data.registry import find, known
 from gencore.data.sources import load
 from gencore.data.verification import DataError
@@ -117,7 +118,7 @@ def test_images_without_labels_are_put_into_clusters_and_refused_to_conditional_
     assert added.code == 0 and "no labels; " in added.out
     spec = find("free")
     assert not spec.is_labelled and spec.channels == 3 and spec.noun == "cluster"
-    assert spec.class_names[:2] == ("cluster 1", "cluster 2") and 2 <= spec.classes <= own.MOST_CLUSTERS
+    assert spec.class_names[:2] == ("cluster 1", "cluster 2") and 2 <= spec.classes <= MOST_CLUSTERS
     labels = torch.cat([load(spec, split).labels for split in ("train", "test")])
     assert labels.bincount(minlength=spec.classes).all()
     refused = gencore("train", "cgan", "--dataset", "free")

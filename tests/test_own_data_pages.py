@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gencore.config.options import EXTRACTORS, DataConfig, RunConfig, TrainingConfig
-from gencore.data import own
+from gencore.data.adding import add
 from gencore.data.importing.options import ImportOptions
 from gencore.data.importing.reading import read
 from gencore.data.sources import load
@@ -60,7 +60,7 @@ def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GENCORE_HOME", str(home))
         patch.delenv("GENCORE_DATA", raising=False)
-        spec = own.add(read(home / "pictures", options), "own", "pictures", options, home / "data").spec
+        spec = add(read(home / "pictures", options), "own", "pictures", options, home / "data").spec
         train = load(spec, "train")
 
         def config(model: object, **training: object) -> RunConfig:

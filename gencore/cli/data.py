@@ -72,13 +72,14 @@ class Add(DataOptions):
             raise ValueError(f"{self.name} is a published data set; choose another name")
         if self.name in known(self.folder) and not self.overwrite:
             raise ValueError(f"there is a data set {self.name}; use --overwrite or another --name")
+        from gencore.data.adding import add
         from gencore.data.importing.reading import read
 
         channels = 1 if self.grey else 3 if self.colour else None
         options = ImportOptions(size=self.size, channels=channels, fit=self.fit, holdout=self.holdout)
         imported = read(self.path, options, self.labels, say)
         source = self.path.resolve().name
-        added = own.add(imported, self.name, source, options, self.folder, self.title)
+        added = add(imported, self.name, source, options, self.folder, self.title)
         _show(added, self.as_json)
         if not self.as_json:
             print(f"stored; `gencore compare --dataset {self.name} --quick` trains and measures models on it")

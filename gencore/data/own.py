@@ -1,34 +1,30 @@
 """Data sets of one's own: a folder each in the data folder, with packed images and what they are.
 
 `own/<name>/dataset.json` describes the set, `own/<name>/images.safetensors` holds its images. Nothing else is
-read: the pictures that they were made of may go. Images without labels are put into k-means clusters, which
-stand in for classes wherever an evaluation needs some.
+read: the pictures that they were made of may go.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from gencore.config.datasets import DATASETS, DatasetSpec
+from gencore.config.datasets import DatasetSpec
 from gencore.data.importing.options import ImportOptions
-from gencore.data.importing.report import Imported, ImportReport
+from gencore.data.importing.report import ImportReport
 from gencore.data.verification import DataError
 from gencore.store import results
-from gencore.store.files import UnreadableError, read_file, write_atomically
+from gencore.store.files import UnreadableError, read_file
 
 if TYPE_CHECKING:  # listing needs no arrays
     import numpy as np
 
 Split = Literal["train", "test"]
-MOST_CLUSTERS, IMAGES_PER_CLUSTER = 10, 20
-"""Of images without labels: clusters that stand in for classes, and training images for each at least."""
 
 
 class OwnDataset(BaseModel):
@@ -47,62 +43,6 @@ class OwnDataset(BaseModel):
 def folder_of(name: str, data_folder: Path) -> Path:
     """Where the set of that name lies, or would."""
     return data_folder / "own" / name
-
-
-def add(
-    imported: Imported, name: str, source: str, options: ImportOptions, data_folder: Path, title: str = ""
-) -> OwnDataset:
-    """Store `imported` as a data set of one's own, in place of one of that name; never a published set's.
-
-    Raises ValidationError for a name that is not allowed, OSError."""
-    assert name not in DATASETS
-    from safetensors.numpy import save
-
-    test, labels, class_names = imported.is_test, imported.labels, imported.class_names
-    if not class_names:
-        labels, class_names = _clusters(imported)
-    content = save(
-        {
-            "train_images": imported.images[~test],
-            "train_labels": labels[~test],
-            "test_images": imported.images[test],
-            "test_labels": labels[test],
-        }
-    )
-    _, channels, size, _ = imported.images.shape
-    added = OwnDataset(
-        spec=DatasetSpec(
-            name=name,
-            title=title or name,
-            channels=channels,
-            size=size,
-            class_names=class_names,
-            is_labelled=bool(imported.class_names),
-            train_count=int((~test).sum()),
-            test_count=int(test.sum()),
-            digest=hashlib.sha256(content).hexdigest(),
-        ),
-        source=source,
-        options=options,
-        report=imported.report,
-        unix_time=time.time(),
-    )
-    folder = folder_of(name, data_folder)
-    write_atomically(folder / "images.safetensors", content)
-    results.save(folder / "dataset.json", added)
-    return added
-
-
-def _clusters(imported: Imported) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Labels (N,) and names of clusters that stand in for classes, found in the training images."""
-    import numpy as np
-
-    from gencore.data.clusters import k_means
-
-    pixels = imported.images.reshape(len(imported.images), -1).astype(np.float32) / 127.5 - 1
-    train = pixels[~imported.is_test]
-    k = max(2, min(MOST_CLUSTERS, len(train) // IMAGES_PER_CLUSTER))
-    return k_means(train, k, seed=0).of(pixels), tuple(f"cluster {number + 1}" for number in range(k))
 
 
 def load(spec: DatasetSpec, split: Split, data_folder: Path) -> tuple[np.ndarray, np.ndarray]:
