@@ -32,11 +32,12 @@ from gencore.evaluation import training_features
 from gencore.evaluation.records import BUDGETS_FILE, Budgets, Ladder, ReferenceFigures
 from gencore.evaluation.sampler_sweep import SamplerSweep
 from gencore.latent.directions import run_directions
-from gencore.models.feature_extractor import features_run, load_extractor
+from gencore.models.feature_extractor import load_extractor
 from gencore.models.load import load_model
 from gencore.sampling.cache import FOLDER
 from gencore.store import events, results, runs
 from gencore.store.checkpoints import load_checkpoint, save_checkpoint
+from gencore.store.extractor_runs import features_run
 from gencore.store.results import Origin, Results
 from gencore.store.runs import Run
 

@@ -21,7 +21,7 @@ from gencore.config.datasets import DATASETS
 from gencore.config.options import EXTRACTORS, DataConfig, RunConfig, TrainingConfig
 from gencore.data.sources import ImageData, load
 from gencore.evaluation.floors import measure_reference_figures
-from gencore.models.feature_extractor import features_run
+from gencore.store.extractor_runs import features_run
 from gencore.store.runs import run
 
 torch.set_num_threads(

@@ -219,7 +219,8 @@ def test_every_field_of_every_preset_has_an_input_and_a_flag_of_its_own(preset: 
     options = commands.options(PRESETS[preset])
     flags = [option.words()[0].removeprefix("--no-").removeprefix("--") for option in options]
     assert len(set(flags)) == len(flags)
-    fields = {name for _, part in PRESETS[preset] for name in type(part).model_fields} - {"family"}
+    sections = PRESETS[preset].sections.values()
+    fields = {name for section in sections for name in type(section).model_fields} - {"family"}
     assert {option.name for option in options} == fields
     for option in options:
         assert train_form.kind(option.field) and option.field.description

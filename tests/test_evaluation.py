@@ -20,10 +20,11 @@ from gencore.evaluation.real_data import RealData
 from gencore.evaluation.records import ReferenceFigures
 from gencore.latent.traversal import MORPH_FRAMES
 from gencore.models.ddpm import DDPM
-from gencore.models.feature_extractor import MissingFeaturesError, features_run, load_extractor
+from gencore.models.feature_extractor import MissingFeaturesError, load_extractor
 from gencore.sampling.cache import FOLDER
 from gencore.store import events, results, runs
 from gencore.store.checkpoints import load_checkpoint, save_checkpoint
+from gencore.store.extractor_runs import features_run
 from gencore.training.loop import train
 from gencore.training.summary import LEVELS
 

@@ -41,12 +41,12 @@ from gencore.models.feature_extractor import (
     FeatureExtractor,
     MissingFeaturesError,
     extractors_at_hand,
-    features_run,
     load_extractor,
 )
 from gencore.networks.classifier import CLASSIFIERS, FeatureClassifier
 from gencore.store import results
 from gencore.store.checkpoints import load_checkpoint
+from gencore.store.extractor_runs import features_run
 from gencore.store.results import Metric
 from gencore.store.runs import run
 

@@ -26,9 +26,9 @@ from gencore.data.batches import quantise
 from gencore.data.sources import ImageData
 from gencore.data.verification import DataError
 from gencore.evaluation.training_features import FILE
-from gencore.models.feature_extractor import features_run
 from gencore.store import events
 from gencore.store.checkpoints import CheckpointError, load_checkpoint, save_checkpoint
+from gencore.store.extractor_runs import features_run
 from gencore.store.runs import Run, run
 
 

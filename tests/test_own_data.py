@@ -70,6 +70,7 @@ def test_names_that_are_taken_or_not_allowed_are_refused(gencore: Gencore, two: 
     assert again.code == 2 and "there is a data set two; use --overwrite" in again.complaint
     forced = gencore("data", "add", two, "--name", "mnist", "--overwrite")
     assert forced.code == 2 and "mnist is a published data set" in forced.complaint
+    assert "ends in mixer" in gencore("data", "add", two, "--name", "two-mixer").complaint
     for name in ("Upper", "../x", "a" * 41):
         refused = gencore("data", "add", two, "--name", name)
         assert refused.code == 2 and "use 1 to 40 small letters" in refused.err

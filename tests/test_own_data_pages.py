@@ -16,7 +16,7 @@ from gencore.data.importing.reading import read
 from gencore.data.sources import load
 from gencore.evaluation.evaluate import evaluate
 from gencore.evaluation.floors import measure_reference_figures
-from gencore.models.feature_extractor import features_run
+from gencore.store.extractor_runs import features_run
 from gencore.store.results import Results
 from gencore.store.runs import run
 from tests.support import QUIET, TINY, record

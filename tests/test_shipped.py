@@ -14,11 +14,12 @@ from gencore.config.options import EXTRACTORS, HEADLINE, PRESETS
 from gencore.evaluation.floors import load_reference_figures
 from gencore.evaluation.sampler_sweep import SamplerSweep
 from gencore.latent import directions
-from gencore.models.feature_extractor import features_run, load_extractor
+from gencore.models.feature_extractor import load_extractor
 from gencore.models.load import load_model
 from gencore.sampling.generate import generate
 from gencore.store import events, runs
 from gencore.store.checkpoints import load_checkpoint
+from gencore.store.extractor_runs import features_run
 from gencore.store.results import Results, load
 
 ROOT = Path(__file__).resolve().parent.parent

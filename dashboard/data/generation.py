@@ -32,15 +32,11 @@ from gencore.evaluation.training_features import training_features
 from gencore.latent.interpolation import Features
 from gencore.metrics.memorisation import nearest
 from gencore.models.base import GenerativeModel, HasLatent
-from gencore.models.feature_extractor import (
-    FeatureExtractor,
-    MissingFeaturesError,
-    features_run,
-    load_extractor,
-)
+from gencore.models.feature_extractor import FeatureExtractor, MissingFeaturesError, load_extractor
 from gencore.models.load import load_model
 from gencore.sampling import sheets as sample_sheets
 from gencore.sampling.generate import generate
+from gencore.store.extractor_runs import features_run
 from gencore.store.results import explain
 from gencore.store.runs import Run
 

@@ -17,13 +17,13 @@ from gencore.config.datasets import DatasetSpec
 from gencore.config.families import family_of
 from gencore.config.options import HEADLINE, PRESETS, DatasetName, RunConfig
 from gencore.evaluation.records import Ladder, ReferenceFigures
-from gencore.store import events, results, runs
+from gencore.store import events, results
 from gencore.store.events import Event, QuickDistance, Resumed, Sheet, Started
+from gencore.store.extractor_runs import features_run, is_extractor
 from gencore.store.files import read_file
 from gencore.store.results import Record, Results
 from gencore.store.runs import Run, all_runs
 
-EXTRACTOR_PREFIX = "features-"
 """Runs so named hold the classifier of a data set, through which the models are measured."""
 
 HEADLINE_LABELS = tuple(PRESETS[preset].label for preset in HEADLINE)
@@ -194,16 +194,11 @@ class ExtractorRecords:
 
 def extractor_records(dataset: str) -> ExtractorRecords:
     """What was measured of the feature classifier of `dataset`."""
-    folder = runs.run(f"{EXTRACTOR_PREFIX}{dataset}").results
+    folder = features_run(dataset).results
     faults: list[str] = []
     reference = _read(folder / "reference.json", ReferenceFigures, faults)
     ladder = _read(folder / "selftest.json", Ladder, faults)
     return ExtractorRecords(reference, ladder, tuple(faults))
-
-
-def is_extractor(name: str) -> bool:
-    """Whether the run of this name is a feature classifier."""
-    return name.startswith(EXTRACTOR_PREFIX)
 
 
 def generative_runs(folder: Path | None = None) -> list[Entry]:

@@ -10,13 +10,14 @@ import streamlit as st
 from dashboard.data import frames, run_catalog, time_estimate
 from dashboard.data.machine import Doctor, Machine, PaceProbe
 from dashboard.data.time_estimate import TimeEstimate
-from dashboard.widgets import run_controls, train_form
+from dashboard.widgets import add_pictures, run_controls, train_form
 from dashboard.widgets.altair_charts import mark
 from dashboard.widgets.text import duration, figure, plain
 from gencore.analysis.colours import colour
 from gencore.config import commands
-from gencore.config.options import PRESETS, QUICK, RunConfig
+from gencore.config.options import EXTRACTORS, PRESETS, QUICK, RunConfig
 from gencore.store import runs
+from gencore.store.extractor_runs import features_run, is_extractor
 from gencore.store.runs import Run
 
 LIVE = "views/live.py"
@@ -52,6 +53,7 @@ def show() -> None:
 
 
 def _train(machine: Machine | str | None) -> None:
+    add_pictures.button()
     order = train_form.train_form(machine.datasets if isinstance(machine, Machine) else {})
     if order is None:
         st.button("Start", type="primary", width="stretch", disabled=True)
@@ -76,11 +78,7 @@ def _train(machine: Machine | str | None) -> None:
             st.error(plain(reason), icon=":material/block:")
     _time_it_takes(order.config, machine, has_extractor)
     if not has_extractor:
-        extractor_records = plain(f"gencore features {order.config.data.dataset}")
-        st.caption(
-            f"This data set has no feature classifier yet, so the run will not be measured: "
-            f"{extractor_records}"
-        )
+        _prepare(order.config.data.dataset)
     with st.expander("The same on the command line", icon=":material/terminal:"):
         st.code(commands.shown(words), language="bash", wrap_lines=True)
 
@@ -146,7 +144,32 @@ def _in_words(estimate: TimeEstimate) -> str:
 
 def _has_extractor(dataset: str) -> bool:
     """Whether the classifier that models are measured through is ready, real images measured by it."""
-    return (runs.run(f"{run_catalog.EXTRACTOR_PREFIX}{dataset}").results / "reference.json").exists()
+    return (features_run(dataset).results / "reference.json").exists()
+
+
+def _prepare(dataset: str) -> None:
+    """A button that trains the feature extractors of a data set that has none."""
+    run = features_run(dataset)
+    if run.process() or any(job.run.name == run.name for job in run_controls.jobs().alive()):
+        ready = sum(
+            (features_run(dataset, extractor=name).results / "reference.json").exists() for name in EXTRACTORS
+        )
+        st.caption(
+            f":material/hourglass_top: {plain(dataset)} is being prepared: {ready} of {len(EXTRACTORS)} "
+            "feature classifiers are ready."
+        )
+        return
+    st.caption("This data set has no feature classifiers yet, so a run on it will not be measured.")
+    if st.button("Prepare this data set", icon=":material/model_training:", width="stretch"):
+        words = ["features", dataset, "--resume"]
+        try:
+            run_controls.jobs().start(run, words)
+        except (ValueError, OSError) as error:
+            st.session_state[REFUSED] = words, str(error)
+        st.rerun()
+    match st.session_state.get(REFUSED):
+        case (["features", *_], reason):
+            st.error(plain(reason), icon=":material/block:")
 
 
 def _free_name(stem: str) -> str:
@@ -184,9 +207,7 @@ class SidebarState(NamedTuple):
 
 
 def _state() -> SidebarState:
-    running = [
-        one.name for one in runs.all_runs() if one.process() and not run_catalog.is_extractor(one.name)
-    ]
+    running = [one.name for one in runs.all_runs() if one.process() and not is_extractor(one.name)]
     starting, failed_to_start = (
         [job.run.name for job in jobs_]
         for jobs_ in (run_controls.jobs().starting(), run_controls.jobs().failed_to_start())

@@ -11,7 +11,7 @@ import tyro
 from tyro.conf import Positional
 
 from gencore.cli.common import DONE, say
-from gencore.config.datasets import DATASETS, DatasetName
+from gencore.config.datasets import DatasetName
 from gencore.data import own
 from gencore.data.importing.options import ImportOptions
 from gencore.data.own import OwnDataset
@@ -68,13 +68,12 @@ class Add(DataOptions):
         """Run the command; returns the exit code."""
         if self.grey and self.colour:
             raise ValueError("--grey and --colour contradict each other; give one of them, or none")
-        if self.name in DATASETS:
-            raise ValueError(f"{self.name} is a published data set; choose another name")
-        if self.name in known(self.folder) and not self.overwrite:
-            raise ValueError(f"there is a data set {self.name}; use --overwrite or another --name")
-        from gencore.data.adding import add
+        from gencore.data.adding import add, refuse
         from gencore.data.importing.reading import read
 
+        refuse(self.name)
+        if self.name in known(self.folder) and not self.overwrite:
+            raise ValueError(f"there is a data set {self.name}; use --overwrite or another --name")
         channels = 1 if self.grey else 3 if self.colour else None
         options = ImportOptions(size=self.size, channels=channels, fit=self.fit, holdout=self.holdout)
         imported = read(self.path, options, self.labels, say)

@@ -107,7 +107,7 @@ class Doctor(CommonOptions):
 
         from gencore import devices
         from gencore.data.registry import availability, known
-        from gencore.models.feature_extractor import features_run
+        from gencore.store.extractor_runs import features_run
 
         device = self.pick_device()
         try:

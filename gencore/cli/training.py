@@ -319,7 +319,7 @@ def _make_features(
     """Train each feature extractor unless it has finished, and measure its floors; else the exit code."""
     device = common.pick_device()
     from gencore.evaluation.floors import measure_reference_figures
-    from gencore.models.feature_extractor import features_run
+    from gencore.store.extractor_runs import features_run
 
     found, folder = {}, common.folder
     planned = {
@@ -355,7 +355,7 @@ def _print_references(dataset: DatasetName, found: Mapping[str, ReferenceFigures
 
 def _ensure_features(spec: DatasetSpec, common: CommonOptions) -> None:
     """Train the feature extractors of the data set that are missing. Raises ValueError if that fails."""
-    from gencore.models.feature_extractor import features_run
+    from gencore.store.extractor_runs import features_run
 
     dataset = spec.name
     records = [features_run(dataset, common.folder, name).results / "reference.json" for name in EXTRACTORS]

@@ -14,6 +14,7 @@ import numpy as np
 from safetensors.numpy import save
 
 from gencore.config.datasets import DATASETS, DatasetSpec
+from gencore.config.options import EXTRACTORS
 from gencore.data.clusters import k_means
 from gencore.data.importing.options import ImportOptions
 from gencore.data.importing.report import Imported
@@ -25,13 +26,21 @@ MOST_CLUSTERS, IMAGES_PER_CLUSTER = 10, 20
 """Of images without labels: clusters that stand in for classes, and training images for each at least."""
 
 
+def refuse(name: str) -> None:
+    """Raises ValueError for a name that a set of one's own cannot have."""
+    if name in DATASETS:
+        raise ValueError(f"{name} is a published data set; choose another name")
+    if (end := name.rpartition("-")[2]) in EXTRACTORS:
+        raise ValueError(f"{name} ends in {end}, as the runs of feature extractors do; choose another name")
+
+
 def add(
     imported: Imported, name: str, source: str, options: ImportOptions, data_folder: Path, title: str = ""
 ) -> OwnDataset:
-    """Store `imported` as a data set of one's own, in place of one of that name; never a published set's.
+    """Store `imported` as a data set of one's own, in place of one of that name.
 
-    Raises ValidationError for a name that is not allowed, OSError."""
-    assert name not in DATASETS
+    Raises ValueError for a name that is not allowed, OSError."""
+    refuse(name)
     test, labels, class_names = imported.is_test, imported.labels, imported.class_names
     if not class_names:
         labels, class_names = _clusters(imported)

@@ -26,14 +26,9 @@ from gencore.metrics.classes import (
 )
 from gencore.metrics.corruptions import FewOfAClassError, ladder_for
 from gencore.metrics.frechet import Moments, frechet_distance, moments
-from gencore.models.feature_extractor import (
-    FIRST,
-    FeatureExtractor,
-    MissingFeaturesError,
-    features_run,
-    load_extractor,
-)
+from gencore.models.feature_extractor import FeatureExtractor, MissingFeaturesError, load_extractor
 from gencore.store import results
+from gencore.store.extractor_runs import FIRST, features_run
 from gencore.store.runs import Run
 
 

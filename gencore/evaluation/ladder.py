@@ -21,8 +21,9 @@ from gencore.evaluation.real_images import default_samples
 from gencore.evaluation.records import BARELY_WRONG, FAR_WORSE, Ladder, MetricLadder
 from gencore.metrics.catalog import METRICS, Better
 from gencore.metrics.corruptions import FewOfAClassError, ladder_for
-from gencore.models.feature_extractor import FeatureExtractor, features_run, load_extractor
+from gencore.models.feature_extractor import FeatureExtractor, load_extractor
 from gencore.store import results
+from gencore.store.extractor_runs import features_run
 from gencore.store.results import Origin
 
 DRAWS = 4

@@ -20,14 +20,13 @@ from gencore.evaluation.real_images import RealImages, draw_classes, weights_of_
 from gencore.evaluation.records import Ladder, ReferenceFigures, Shares
 from gencore.evaluation.training_features import training_features
 from gencore.models.feature_extractor import (
-    FIRST,
     Extracted,
     FeatureExtractor,
     MissingFeaturesError,
     extractors_at_hand,
-    features_run,
     load_extractor,
 )
+from gencore.store.extractor_runs import FIRST, features_run
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,9 @@ from gencore.config.sections import ClassifierConfig
 from gencore.data.batches import dequantise
 from gencore.models.classifier import Classifier
 from gencore.networks.classifier import FeatureClassifier
-from gencore.store import runs
 from gencore.store.checkpoints import load_checkpoint, shapes_of
-from gencore.store.runs import Run
+from gencore.store.extractor_runs import FIRST, features_run
 
-FIRST = next(iter(EXTRACTORS))
-"""The extractor that all metrics are measured with; the others give distances."""
 _CHUNK = {"cpu": 100, "cuda": 1000}
 """Images at a time, by device type: activations of 100 images stay in a CPU's caches, which is twice as
 fast.
@@ -71,11 +68,6 @@ class FeatureExtractor:
         ]
         features = torch.cat(parts)
         return Extracted(features, self.network.logits(features))
-
-
-def features_run(dataset: DatasetName, folder: Path | None = None, extractor: str = FIRST) -> Run:
-    """The run that holds (or will hold) an extractor of `dataset`."""
-    return runs.run(f"features-{dataset}" + ("" if extractor == FIRST else f"-{extractor}"), folder)
 
 
 def load_extractor(
