@@ -16,6 +16,7 @@ import streamlit as st
 from dashboard.data import sheets
 from dashboard.widgets.text import plain
 from gencore.config.datasets import DATASETS
+from gencore.data.importing.names import count
 from gencore.data.importing.options import ImportOptions
 from gencore.data.importing.reading import read
 from gencore.data.importing.report import ImportReport
@@ -50,11 +51,15 @@ class Preview(NamedTuple):
     size: int
 
 
-def button() -> None:
-    """The button that opens the dialog."""
+def choose_added() -> None:
+    """Let the form choose a data set that was just added. Call it before the form."""
     if added := st.session_state.pop(ADDED, None):
         st.session_state["train.dataset"] = added
         st.toast(f"{plain(added)} is added; the form trains on it.", icon=":material/add_photo_alternate:")
+
+
+def button() -> None:
+    """The button that opens the dialog."""
     if st.button("Add your pictures", icon=":material/add_photo_alternate:", width="stretch"):
         _dialog()
 
@@ -131,7 +136,7 @@ def _show(preview: Preview) -> None:
         f"{report.grey:,} grey, {report.colour:,} coloured"
     )
     if report.classes:
-        counts = [f"{plain(one.name)} {one.train + one.test:,}" for one in report.classes]
+        counts = [f"{plain(one.name)} ({one.train + one.test:,})" for one in report.classes]
         st.caption(f"{len(counts):,} classes: {', '.join(counts[:40])}{' …' if len(counts) > 40 else ''}")
     else:
         st.caption("No labels: conditional models cannot be trained on these images.")
@@ -143,7 +148,7 @@ def _show(preview: Preview) -> None:
     lines += [f"{plain(one.name)} repeats {plain(one.repeats)}" for one in report.duplicates]
     left_out = len(lines) + report.more_unreadable + report.more_duplicates
     if left_out:
-        with st.expander(f"{left_out:,} files are left out"):
+        with st.expander(f"{count(left_out, 'file')} left out"):
             st.markdown("\n".join(f"- {line}" for line in lines))
     for note in report.notes:
         st.caption(plain(note))

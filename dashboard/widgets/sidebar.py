@@ -53,8 +53,9 @@ def show() -> None:
 
 
 def _train(machine: Machine | str | None) -> None:
-    add_pictures.button()
+    add_pictures.choose_added()
     order = train_form.train_form(machine.datasets if isinstance(machine, Machine) else {})
+    add_pictures.button()
     if order is None:
         st.button("Start", type="primary", width="stretch", disabled=True)
         return
