@@ -666,7 +666,7 @@ def test_samples_are_written_as_arrays_of_bytes_with_the_labels_that_were_asked_
     assert (np.load(out)["images"] == first["images"]).all()
     assert gencore("sample", "cgan", "--count", 25, "--out", out, "--seed", 1).code == 0
     assert (np.load(out)["images"] != first["images"]).any()
-    assert gencore("sample", "cgan", "--count", 4, "--out", out, "--digit", 7).code == 0
+    assert gencore("sample", "cgan", "--count", 4, "--out", out, "--class", 7).code == 0
     assert np.load(out)["labels"].tolist() == [7] * 4
     assert gencore("sample", "vae", "--count", 3, "--out", out).code == 0
     assert set(np.load(out)) == {"images"} and np.load(out)["images"].shape == (3, 28, 28)
@@ -675,8 +675,8 @@ def test_samples_are_written_as_arrays_of_bytes_with_the_labels_that_were_asked_
     assert Image.open(sheet).size == (10 * 28, 3 * 28)
     for words, names in (
         (["vae", "--digit", 3], "vae takes no labels"),
-        (["cgan", "--digit", 10], "cgan draws classes 0 to 9"),
-        (["cgan", "--digit", -1], "cgan draws classes 0 to 9"),
+        (["cgan", "--digit", 10], "10 is no class of scikit-learn digits"),
+        (["cgan", "--digit=-1"], "-1 is no class of scikit-learn digits"),
         (["vae", "--sampler", "ddim"], "VAE has no option sampler"),
         (["vae", "--guidance", 2], "VAE has no option guidance"),
     ):

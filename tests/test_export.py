@@ -81,7 +81,7 @@ def test_a_card_says_how_it_was_trained_and_how_to_draw(tmp_path: Path) -> None:
     text = card(measured(tmp_path, "my_cgan", config("cgan"), 0.5))
     for part in (
         "# cGAN on scikit-learn digits: my\\_cgan",
-        "gencore sample my_cgan --count 64 --out sheet.png --digit 0\n",
+        "gencore sample my_cgan --count 64 --out sheet.png --class 0\n",
         "seed 42",
         "of a requested class",
         "Command: `gencore evaluate my_cgan`",

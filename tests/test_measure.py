@@ -216,11 +216,11 @@ BAD_FILES: dict[str, tuple[Callable[[Path], Path], str]] = {
     ),
     "an unknown class": (
         lambda p: written(p / "x/cats/a.png", picture(FEW[0])).parent.parent,
-        "has a folder cats, which is no class of .*; name folders 0, 1, 2",
+        "has a folder that is not named like a class: cats is no class of .*; there are 0, 1, 2",
     ),
     "a class beyond the last": (
         lambda p: written(p / "x/10/a.png", picture(FEW[0])).parent.parent,
-        "has a folder 10, which is no class",
+        "10 is no class of",
     ),
 }
 

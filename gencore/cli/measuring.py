@@ -137,8 +137,8 @@ class Sample(CommonOptions):
     out: Path = Path("samples.png")
     """File to write: .png is a sheet; .npz holds `images`, uint8 (N, H, W) or (N, H, W, 3), and the `labels`
     of conditional models."""
-    digit: int | None = None
-    """Class to generate (conditional models) [all in turn]."""
+    label: Annotated[str | None, tyro.conf.arg(name="class", aliases=("--digit",))] = None
+    """Class to generate, by name or number (conditional models) [all in turn]."""
     seed: int = 0
     """Seed of the noise."""
     changes: Annotated[SamplingChanges, tyro.conf.arg(name="")] = field(default_factory=no_changes)
@@ -162,17 +162,15 @@ class Sample(CommonOptions):
         from gencore.sampling.generate import generate
 
         model, _ = load_model(run, device, self.averaged, self.changes.by_field())
-        classes = model.spec.classes
-        if self.digit is not None and not (model.conditional and 0 <= self.digit < classes):
+        if self.label is not None and not model.conditional:
             raise ValueError(
-                f"--digit is {self.digit}; {run.name} draws classes 0 to {classes - 1}"
-                if model.conditional
-                else f"{run.name} takes no labels, so --digit has no meaning; use a conditional model"
+                f"{run.name} takes no labels, so --class has no meaning; use a conditional model"
             )
         labels = None
         if model.conditional:
-            labels = torch.arange(self.count, device=device) % classes
-            labels = torch.full_like(labels, self.digit) if self.digit is not None else labels
+            labels = torch.arange(self.count, device=device) % model.spec.classes
+            if self.label is not None:
+                labels = torch.full_like(labels, model.spec.class_index(self.label))
         dtype = devices.precision(run.config().training.precision, device)
         images = generate(model, self.count, labels, self.seed, dtype)
         sheets.write(self.out, images, labels)

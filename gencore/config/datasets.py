@@ -56,6 +56,17 @@ class DatasetSpec(BaseModel):
         """How many classes there are."""
         return len(self.class_names)
 
+    def class_index(self, name: str) -> int:
+        """The class of this name, or of this number. Raises ValueError that says what there is."""
+        if name in self.class_names:
+            return self.class_names.index(name)
+        if name.isdecimal() and int(name) < self.classes:
+            return int(name)
+        shown = ", ".join(self.class_names[:20]) + (" …" if self.classes > 20 else "")
+        raise ValueError(
+            f"{name} is no class of {self.title}; there are {shown}, or 0 to {self.classes - 1} by number"
+        )
+
     @property
     def is_own(self) -> bool:
         """Whether somebody added it here; else it is a published one."""

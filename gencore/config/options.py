@@ -104,6 +104,11 @@ class RunConfig(Config):
             raise ValueError(
                 f"a {self.label} takes class labels, and {own.title} has none; choose a model without labels"
             )
+        if own and self.data.batch_size > own.train_count:
+            raise ValueError(
+                f"batch_size is {self.data.batch_size}, but {own.title} has {own.train_count} training images; "
+                "lower batch_size"
+            )
         return self
 
     @model_validator(mode="after")

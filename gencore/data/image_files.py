@@ -104,14 +104,10 @@ def _pictures(folder: Path) -> Iterator[Path]:
 
 
 def _class_of(name: str, spec: DatasetSpec, path: Path) -> int:
-    if name in spec.class_names:
-        return spec.class_names.index(name)
-    if name.isdecimal() and int(name) < spec.classes:
-        return int(name)
-    raise ValueError(
-        f"{path} has a folder {name}, which is no class of {spec.title}; name folders "
-        f"{', '.join(spec.class_names)}, or 0 to {spec.classes - 1}"
-    )
+    try:
+        return spec.class_index(name)
+    except ValueError as error:
+        raise ValueError(f"{path} has a folder that is not named like a class: {error}") from error
 
 
 def _picture(path: Path, spec: DatasetSpec) -> np.ndarray:

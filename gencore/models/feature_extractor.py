@@ -54,8 +54,9 @@ class FeatureExtractor:
     @property
     def name(self) -> str:
         """Name for reports and results."""
+        of_what = self.spec.title if self.spec.is_labelled else f"k-means clusters of {self.spec.title}"
         return (
-            f"gencore {self.kind} classifier for {self.spec.title}, penultimate layer "
+            f"gencore {self.kind} classifier for {of_what}, penultimate layer "
             f"({self.network.feature.out_features}-d)"
         )
 
