@@ -29,6 +29,8 @@ from gencore.store.runs import Run
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 
+REPOSITORY = Path(__file__).resolve().parent.parent
+
 
 def relabelled(run: Run, **changes: object) -> None:
     results.save(run.results_path, run.load_results().model_copy(update=changes))
@@ -301,6 +303,21 @@ def test_the_table_has_a_row_a_run_with_metrics_and_floors(loaded: MeasuredModel
     )
     of_run = loaded.every[0].results.metrics["fd_over_floor"]
     assert float(rows[0]["fd_over_floor"]) == of_run.value and rows[0]["fd_over_floor_floor"] == "1.0"
+    quality = loaded.models[0].scores["quality"].value
+    scored = [float(row["score_quality"]) for row in rows if row["model"] == rows[0]["model"]]
+    assert sum(scored) / len(scored) == pytest.approx(quality)
+
+
+def test_the_table_has_spreads_and_each_extractor_of_the_shipped_models() -> None:
+    found = load_measured_models(["mnist-vae", "mnist-cgan"], REPOSITORY)
+    rows = list(csv.DictReader(io.StringIO(render(found, ".csv").decode())))
+    for row, member in zip(rows, found.every, strict=True):
+        headline = member.results.metrics["fd_over_floor"]
+        assert float(row["fd_over_floor_spread"]) == headline.spread
+        assert {
+            name: float(row[f"fd_over_floor_{name}"]) for name in headline.by_extractor
+        } == headline.by_extractor
+        assert all(digest in row["extractors"] for digest in member.results.extractor_digests.values())
 
 
 def test_a_label_cannot_be_a_formula_of_a_spreadsheet(tmp_path: Path) -> None:

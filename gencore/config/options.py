@@ -106,8 +106,8 @@ class RunConfig(Config):
             )
         if own and self.data.batch_size > own.train_count:
             raise ValueError(
-                f"batch_size is {self.data.batch_size}, but {own.title} has {own.train_count} training images; "
-                "lower batch_size"
+                f"batch_size is {self.data.batch_size}, but {own.title} has {own.train_count} training "
+                "images; lower batch_size"
             )
         return self
 

@@ -13,9 +13,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from gencore.analysis.measured_models import MeasuredModels, origin
+from gencore.analysis.measured_models import MeasuredModels, Model, origin
 from gencore.analysis.reported import Source
-from gencore.analysis.scores import Score
+from gencore.analysis.scores import SCORES, Score, score_of_seed
 from gencore.reports.html import html_report
 from gencore.store.files import write_atomically
 from gencore.store.results import Results
@@ -69,37 +69,56 @@ def write(path: Path, loaded: MeasuredModels) -> None:
 
 
 def _table(loaded: MeasuredModels) -> str:
-    """A row a run: what it is, each metric and, where there is one, its floor."""
-    names = list(dict.fromkeys(name for member in loaded.every for name in member.results.metrics))
-    floored = {
-        name
-        for member in loaded.every
-        for name, metric in member.results.metrics.items()
-        if metric.floor is not None
-    }
-    columns = [
-        column for name in names for column in (name, f"{name}_floor") if column == name or name in floored
+    """A row a run: what it is, its scores, and each metric with its floor, spread and extractors where known.
+
+    Stability is of all seeds of the model; the other scores are of the run alone."""
+    rows = [
+        _facts(model, one) | _scores(model, one) | _figures(one)
+        for model in loaded.models
+        for one in model.results
     ]
+    columns = dict.fromkeys(name for row in sorted(rows, key=len, reverse=True) for name in row)
     text = io.StringIO()
-    writer = csv.DictWriter(
-        text, ["model", "run", "label", "dataset", "seed", "origin", *columns], lineterminator="\n"
-    )
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
     writer.writeheader()
-    for model in loaded.models:
-        for one in model.results:
-            row: dict[str, object] = {
-                "model": model.name,
-                "run": one.run,
-                "label": one.label,
-                "dataset": one.dataset,
-                "seed": one.seed,
-            }
-            row["origin"] = origin(one)
-            row = {column: _inert(value) for column, value in row.items()}
-            for name, metric in one.metrics.items():
-                row |= {name: metric.value} | ({f"{name}_floor": metric.floor} if name in floored else {})
-            writer.writerow(row)
+    writer.writerows(rows)
     return text.getvalue()
+
+
+def _facts(model: Model, one: Results) -> dict[str, object]:
+    extractors = " ".join(f"{name}:{digest}" for name, digest in one.extractor_digests.items())
+    row: dict[str, object] = {
+        "model": model.name,
+        "run": one.run,
+        "label": one.label,
+        "dataset": one.dataset,
+        "seed": one.seed,
+        "samples": one.samples,
+        "origin": origin(one),
+        "extractors": extractors,
+    }
+    return {column: _inert(value) for column, value in row.items()}
+
+
+def _scores(model: Model, one: Results) -> dict[str, object]:
+    return {
+        f"score_{name}": model.scores[name].value if name == "stability" else score_of_seed(name, one)
+        for name in SCORES
+        if name != "efficiency" or not model.unlike
+    }
+
+
+def _figures(one: Results) -> dict[str, object]:
+    """Each metric, and after it what is known about it beyond its value."""
+    row: dict[str, object] = {}
+    for name, metric in one.metrics.items():
+        row[name] = metric.value
+        if metric.floor is not None:
+            row[f"{name}_floor"] = metric.floor
+        if metric.spread is not None:
+            row[f"{name}_spread"] = metric.spread
+        row |= {f"{name}_{extractor}": value for extractor, value in metric.by_extractor.items()}
+    return row
 
 
 def _inert(value: object) -> object:
