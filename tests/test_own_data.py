@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from dashboard.data import run_catalog
 from gencore.config.datasets import DATASETS
 from gencore.config.options import PRESETS, RunConfig
 from gencore.data import own
@@ -124,6 +126,16 @@ def test_images_without_labels_are_put_into_clusters_and_refused_to_conditional_
     assert labels.bincount(minlength=spec.classes).all()
     refused = gencore("train", "cgan", "--dataset", "free")
     assert refused.code == 2 and "free has none; choose a model without labels" in refused.err
+
+
+def test_a_config_that_does_not_describe_its_data_is_unreadable(gencore: Gencore, two: Path) -> None:
+    assert gencore("train", "vae", "--dataset", "two", "--name", "mine", *TINY).code == 0
+    path = run("mine").config_path
+    stored = json.loads(path.read_text()) | {"own_data": None}
+    path.write_text(json.dumps(stored))
+    refused = gencore("evaluate", "mine")
+    assert refused.code == 2 and "its data set two is no published one" in refused.complaint
+    assert run_catalog.entry(run("mine")).faults and "two" in gencore("runs").out
 
 
 def test_published_sets_are_as_they_were_in_configs_of_before() -> None:

@@ -22,7 +22,7 @@ from gencore.store.events import Event, QuickDistance, Resumed, Sheet, Started
 from gencore.store.extractor_runs import features_run, is_extractor
 from gencore.store.files import read_file
 from gencore.store.results import Record, Results
-from gencore.store.runs import Run, all_runs
+from gencore.store.runs import Run, all_runs, undescribed
 
 """Runs so named hold the classifier of a data set, through which the models are measured."""
 
@@ -98,6 +98,9 @@ def entry(run: Run) -> Entry:
     """What `run`'s files say. A fault in one file leaves the others readable."""
     faults: list[str] = []
     config = _read(run.config_path, RunConfig, faults)
+    if config and not config.describes_data:
+        faults.append(undescribed(config))
+        config = None
     measured = _read(run.results_path, Results, faults)
     if fault := trace(run).fault:
         faults.append(fault)

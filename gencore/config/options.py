@@ -80,13 +80,14 @@ class RunConfig(Config):
         return {"data": self.data, "model": self.model, "training": self.training}
 
     @property
+    def describes_data(self) -> bool:
+        """Whether it says what its data set is: a published one, or described in `own_data`."""
+        return self.own_data is not None or self.data.dataset in DATASETS
+
+    @property
     def dataset_spec(self) -> DatasetSpec:
-        """The data set. Raises ValueError where it is one's own, and the config has not met it yet."""
-        if self.own_data:
-            return self.own_data
-        if self.data.dataset in DATASETS:
-            return DATASETS[self.data.dataset]
-        raise ValueError(f"{self.data.dataset} is no published data set; `gencore data list` lists yours")
+        """The data set; of a config that `describes_data`, as those of runs do."""
+        return self.own_data or DATASETS[self.data.dataset]
 
     def on(self, spec: DatasetSpec) -> RunConfig:
         """The same for the data set `spec`. Raises ValidationError where it does not suit the model."""

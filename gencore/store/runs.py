@@ -56,6 +56,11 @@ _LOCK = ".lock"
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
 
 
+def undescribed(config: RunConfig) -> str:
+    """What is wrong with a run's config that does not describe its data."""
+    return f"its data set {config.data.dataset} is no published one, and own_data does not describe it"
+
+
 def home() -> Path:
     """The folder that holds `results/` and `checkpoints/`: $GENCORE_HOME, else the repository, else here."""
     if given := os.environ.get("GENCORE_HOME"):
@@ -149,7 +154,10 @@ class Run:
             raise FileNotFoundError(
                 f"no run named {self.name} in {self.results.parent}; `gencore runs` lists them"
             )
-        return load(self.config_path, RunConfig)
+        config = load(self.config_path, RunConfig)
+        if not config.describes_data:
+            raise UnreadableError(undescribed(config))
+        return config
 
     def load_results(self) -> Results | None:
         """What `evaluate` wrote, None before that. Raises UnreadableError."""
