@@ -188,6 +188,7 @@ def show_reconstructions(found: ReconstructionReport) -> None:
     ]
     print()
     show(extremes, list(extremes[0]), empty="")
+    print(f"each image passes through a latent of {found.latent_size} numbers")
     if any(one.psnr is None for one in found.images):
         print(f"{ABSENT}: the PSNR of a perfect copy is infinite")
 

@@ -83,14 +83,16 @@ class Reconstructions:
     images: Tensor  # (N, C, H, W) uint8
     psnr: Tensor  # (N,) float64, decibels; infinite for a perfect copy
     ssim: Tensor  # (N,) float64
+    latent_size: int
+    """Numbers in the latent that each image passes through."""
 
     @property
     def differences(self) -> Tensor:
         """Absolute differences of the pixels, (N, C, H, W) uint8."""
         return (self.originals.int() - self.images.int()).abs().to(torch.uint8)
 
-    def only(self, chosen: Tensor) -> Reconstructions:
-        """Those at the indices `chosen` (M,), in their order, or where `chosen` (N,) is true."""
+    def only(self, chosen: Tensor | slice) -> Reconstructions:
+        """Those at the indices `chosen` (M,), in their order, where `chosen` (N,) is true, or of a slice."""
         return Reconstructions(
             self.spec,
             self.numbers[chosen],
@@ -99,6 +101,7 @@ class Reconstructions:
             self.images[chosen],
             self.psnr[chosen],
             self.ssim[chosen],
+            self.latent_size,
         )
 
     @property
@@ -137,7 +140,14 @@ def reconstruct(latent_space: LatentSpace, data: ImageData, count: int) -> Recon
     x = originals.float() / 255
     pixels = (x_hat * 255).round().to(torch.uint8)
     return Reconstructions(
-        data.spec, chosen, labels, originals, pixels, psnr_by_image(x_hat, x), ssim_by_image(x_hat, x)
+        data.spec,
+        chosen,
+        labels,
+        originals,
+        pixels,
+        psnr_by_image(x_hat, x),
+        ssim_by_image(x_hat, x),
+        latent_space.latent_size,
     )
 
 
@@ -174,6 +184,7 @@ class ReconstructionReport(_Record):
     split: Split
     checkpoint_digest: str
     origin: Origin
+    latent_size: int = Field(description="Numbers in the latent that each image passes through.")
     psnr: float | None = Field(description=PSNR)
     ssim: float
     images: list[ReconstructedImage]
@@ -198,6 +209,7 @@ def as_report(
         split=split,
         checkpoint_digest=checkpoint_digest,
         origin=origin,
+        latent_size=found.latent_size,
         psnr=decibels(found.psnr),
         ssim=found.ssim.mean().item(),
         images=by_image(found),

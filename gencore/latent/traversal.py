@@ -61,6 +61,12 @@ class LatentSpace:
         return isinstance(self.model, Inverts) and self.model.inversion_passes == 1
 
     @property
+    def latent_size(self) -> int:
+        """How many numbers a latent has."""
+        assert isinstance(self.model, HasLatent)
+        return self.model.draw_latent(1, Generator(self.model.device)).numel()
+
+    @property
     def morphs(self) -> bool:
         """Whether the model takes a condition, which may then lie between two classes or clusters."""
         return self.model.condition_dim > 0
