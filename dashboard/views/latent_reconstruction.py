@@ -67,7 +67,8 @@ def _show_overview(selected: SelectedModel, found: Reconstructions) -> None:
     count, spec = len(found.numbers), found.spec
     with st.container(horizontal=True, gap="large"):
         for name, value in ((PSNR, _decibels(reconstruction.decibels(found.psnr))), (SSIM, _ssim(found))):
-            st.metric(catalog.title(name), value, help=f"{catalog.METRICS[name].definition} ({name})")
+            about = f"{catalog.METRICS[name].definition} ({name})"
+            st.metric(catalog.title(name), value, help=about, width="content")
     st.caption(
         f"Means over {count:,} of {spec.test_count:,} test images, the first of each {spec.noun} in turn. "
         f"Each image has {spec.channels * spec.size**2:,} numbers and is given back from a latent of "
