@@ -469,12 +469,26 @@ def test_a_draw_takes_different_images_of_classes_in_the_shares_asked_for(
     assert torch.equal(again[:, 0].long(), chosen)
 
 
-@pytest.mark.parametrize(("n", "weights"), [(31, None), (30, [0.8, 0.1, 0.1]), (12, [1.0, 0.0, 0.0])])
-def test_more_images_than_the_split_has_of_a_class_are_refused(n: int, weights: list[float] | None) -> None:
-    images = RealImages(torch.zeros(9, 1), torch.arange(30.0)[:, None], torch.arange(3).repeat(10))
+THIRTY = RealImages(torch.zeros(9, 1), torch.arange(30.0)[:, None], torch.arange(3).repeat(10))
+"""Ten images of each of three classes; the feature of an image is its number, so its class is that modulo 3."""
+
+
+@pytest.mark.parametrize("weights", [None, [0.8, 0.1, 0.1]])
+def test_more_images_than_there_are_are_refused(weights: list[float] | None) -> None:
     given = None if weights is None else torch.tensor(weights)
-    with pytest.raises(ValueError, match=f"{n} images are to be measured.*there are 30"):
-        images.draw(n, given, rng())
+    with pytest.raises(ValueError, match="31 images are to be measured.*there are 30"):
+        THIRTY.draw(31, given, rng())
+
+
+@pytest.mark.parametrize(
+    ("n", "weights", "least_of_first"),
+    [(30, [0.8, 0.1, 0.1], 10), (12, [1.0, 0.0, 0.0], 10), (6, [1.0, 0, 0], 6)],
+)
+def test_where_a_class_has_no_more_images_others_take_its_place(
+    n: int, weights: list[float], least_of_first: int
+) -> None:
+    drawn = THIRTY.draw(n, torch.tensor(weights), rng())[:, 0]
+    assert len(drawn.unique()) == n and (drawn % 3 == 0).sum() == least_of_first
 
 
 @pytest.mark.parametrize("shares", [None, "test", "uniform"])

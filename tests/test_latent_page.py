@@ -19,9 +19,10 @@ from visits import pictures, text_of, trained, visit
 
 from dashboard.components import canvas, latent_sliders
 from dashboard.components.latent_sliders import Slider
+from dashboard.views import latent_reconstruction
 from dashboard.views.latent_interpolation import FRAMES
 from gencore.config.datasets import DATASETS
-from gencore.data.sources import ImageData
+from gencore.data.sources import ImageData, load
 from gencore.latent import directions
 from gencore.latent.traversal import LatentSpace
 from gencore.store.runs import run
@@ -209,6 +210,38 @@ def test_the_map_shows_test_images_for_models_that_encode_and_directions_for_all
     for family, address in (("vae", {"plane": "principal directions"}), ("cgan", {}), ("ddpm", {})):
         seen = pictures(visit("latent", [family], walk="map", **address))
         assert any(alt.startswith("9 by 9 images over directions 1 and 2") for alt in seen)
+
+
+@pytest.mark.parametrize("family", ["vae", "ddpm"])
+def test_test_images_stand_above_what_the_model_gives_back_and_a_class_can_be_chosen(
+    models: Path, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latent_reconstruction, "LOOKED_AT", 40)
+    app = visit("latent", [family], walk="reconstruction")
+    assert [alt.split(":")[0] for alt in pictures(app)] == ["The first 10 of them", "Best", "Worst"]
+    psnr, ssim = (metric.value for metric in app.main.metric)
+    assert float(psnr.removesuffix(" dB")) > 0 and -1 < float(ssim) <= 1
+    table = app.main.dataframe[0].value
+    assert list(table["Digit"]) == list("0123456789") and list(table["Images"]) == [4] * 10
+    of_seven = visit("latent", [family], walk="reconstruction", **{"class": "7"})
+    test_labels = load(DATASETS["digits"], "test").labels
+    sevens = [i for i, label in enumerate(test_labels.tolist()) if label == 7][:4]
+    numbers = ", ".join(map(str, sevens))
+    assert any(alt.startswith(f"The first 4 of them: test images {numbers},") for alt in pictures(of_seven))
+
+
+def test_the_page_gives_back_as_many_images_as_a_diffusion_model_can_draw_in_a_while(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latent_reconstruction, "MAX_PASSES", 310)  # 20 to invert an image, 10 to draw it
+    assert "10 of 297 test images" in text_of(visit("latent", ["ddpm"], walk="reconstruction"))
+    assert "155 of 297 test images" in text_of(visit("latent", ["vae"], walk="reconstruction"))
+
+
+def test_a_model_that_finds_no_latent_gives_no_image_back_and_says_so(models: Path) -> None:
+    app = visit("latent", ["cgan"], walk="reconstruction")
+    assert "cGAN cannot find the latent of an image, so it gives none back" in text_of(app)
+    assert not pictures(app) and not app.main.metric
 
 
 def test_without_a_feature_classifier_changes_are_measured_in_pixels(models: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import torch
+from PIL import Image
 
 from gencore.config.options import EXTRACTORS, DataConfig, RunConfig, TrainingConfig
 from gencore.data.adding import add
@@ -19,7 +20,7 @@ from gencore.evaluation.floors import measure_reference_figures
 from gencore.store.extractor_runs import features_run
 from gencore.store.results import Results
 from gencore.store.runs import run
-from tests.support import QUIET, TINY, record
+from tests.support import QUIET, TINY, Result, record
 from tests.test_own_data import write_pictures
 from tests.visits import text_of, visit
 
@@ -114,6 +115,27 @@ def test_every_page_shows_the_models_and_says_nothing_of_digits(here: Made, page
 
 
 def test_the_latent_page_walks_between_classes_and_ends(here: Made) -> None:
-    for walk in ("interpolation", "map"):
+    for walk in ("interpolation", "map", "reconstruction"):
         for name in here.results:
             visit("latent", [f"own-{name}"], walk=walk)
+
+
+def test_images_of_every_kind_are_given_back_and_interpolated_by_commands(
+    made: Made, gencore: Callable[..., Result], tmp_path: Path
+) -> None:
+    folders = ("--output-dir", made.home, "--data-dir", made.home / "data", "--out", tmp_path / "x.png")
+    spec = run("own-vae", made.home).config().dataset_spec
+    classes = spec.class_names
+    tested = load(spec, "test", made.home / "data").labels.unique().tolist()  # not every cluster
+    for family in ("vae", "ddpm"):
+        found = gencore("reconstruct", f"own-{family}", "--count", 9, "--json", *folders).json
+        of_classes = {one["class_name"]: one["images"] for one in found["classes"]}
+        assert list(of_classes) == [classes[label] for label in tested][:9]
+        assert sum(of_classes.values()) == 9
+        with Image.open(tmp_path / "x.png") as sheet:
+            assert sheet.size == (9 * made.kind.size, 3 * made.kind.size)
+            assert sheet.mode == ("RGB" if made.kind.colour else "L")
+        done = gencore("interpolate", f"own-{family}", "--from", classes[1], "--to", classes[0], *folders)
+        assert done.code == 0 and f"first image: {classes[1]} with probability" in done.err
+        with Image.open(tmp_path / "x.png") as strip:
+            assert strip.size == (11 * made.kind.size, made.kind.size)

@@ -102,6 +102,7 @@ import sys
 from support import record
 from dataclasses import replace
 import torch
+from gencore.config.datasets import DATASETS
 from gencore.data.sources import load
 from gencore.store.runs import run
 digits, n = load(DATASETS["digits"], "train"), int(sys.argv[1])

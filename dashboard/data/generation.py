@@ -238,15 +238,16 @@ def is_at_hand(spec: DatasetSpec) -> bool:
 
 def real(spec: DatasetSpec, split: sources.Split) -> Tensor:
     """The images (N, C, H, W) of a split on disk: pages download nothing. Raises what FAULTS names."""
-    return _at_hand(spec, split).images
+    return real_data(spec, split).images
 
 
 def real_labels(spec: DatasetSpec, split: sources.Split) -> np.ndarray:
     """The labels (N,) of `real`."""
-    return _at_hand(spec, split).labels.numpy()
+    return real_data(spec, split).labels.numpy()
 
 
-def _at_hand(spec: DatasetSpec, split: sources.Split) -> sources.ImageData:
+def real_data(spec: DatasetSpec, split: sources.Split) -> sources.ImageData:
+    """Images and labels of a split on disk, as `real`."""
     if not is_at_hand(spec):
         raise DataError(
             f"{spec.title} is not in {data_folder()}; a training or `gencore features {spec.name}` "
@@ -278,7 +279,7 @@ def nearest_training(
     The first search extracts the features of all training images, of which `progress` gets the share that is
     done; they are then kept in memory and on disk. Raises what FAULTS names.
     """
-    train, run = _at_hand(spec, "train"), features_run(spec.name)
+    train, run = real_data(spec, "train"), features_run(spec.name)
     kept = _training_features(spec, data_folder(), run, written(run))
     extractor = _extractor_of(spec)
     with kept.lock:  # a second visitor waits for the features that the first one computes

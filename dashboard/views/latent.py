@@ -1,4 +1,4 @@
-"""Latent space: sliders along principal directions, interpolation between images, class morphs and maps."""
+"""Latent space: sliders along principal directions, interpolation, class morphs, maps, reconstructions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dashboard.components import latent_sliders
 from dashboard.components.latent_sliders import Slider
 from dashboard.data import generation, run_catalog, sheets
 from dashboard.data.run_catalog import Entry
-from dashboard.views import condition, latent_interpolation, latent_maps
+from dashboard.views import condition, latent_interpolation, latent_maps, latent_reconstruction
 from dashboard.views.latent_model import (
     LARGE,
     REACH,
@@ -140,6 +140,7 @@ VIEWS: dict[str, Callable[[SelectedModel], None]] = {
     "interpolation": latent_interpolation.interpolation,
     "class morph": latent_interpolation.morph,
     "map": latent_maps.show,
+    "reconstruction": latent_reconstruction.show,
 }
 
 main()

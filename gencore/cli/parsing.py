@@ -15,6 +15,7 @@ from tyro import _errors
 from tyro.conf import AvoidSubcommands, OmitArgPrefixes, OmitSubcommandPrefixes
 
 from gencore.cli.data import Data
+from gencore.cli.latent import Interpolate, Reconstruct
 from gencore.cli.measuring import Evaluate, Export, Measure, MeasureBudgets, Report, Sample, SelfTest, Steps
 from gencore.cli.status import Doctor, Migrate, Runs, Schema, Stop
 from gencore.cli.training import Compare, Distill, Features, Train
@@ -29,6 +30,8 @@ COMMANDS: dict[str, type[Command]] = {
     "compare": Compare,
     "evaluate": Evaluate,
     "sample": Sample,
+    "reconstruct": Reconstruct,
+    "interpolate": Interpolate,
     "data": Data,
     "features": Features,
     "runs": Runs,
@@ -194,4 +197,4 @@ def _flags(part: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _option(prefix: str, name: str) -> str:
-    return f"--{prefix}{name.removeprefix('as_').replace('_', '-')}"
+    return f"--{prefix}{name.removeprefix('as_').removesuffix('_').replace('_', '-')}"

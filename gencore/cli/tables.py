@@ -26,6 +26,7 @@ from gencore.store.results import Metric, Results
 
 if TYPE_CHECKING:  # made by what needs torch; printed by what does not
     from gencore.evaluation.sampler_sweep import SamplerSweep
+    from gencore.latent.reconstruction import ReconstructionReport
 
 ABSENT = "—"
 _UNCUT = 1_000_000  # columns of a file or a pipe
@@ -163,6 +164,33 @@ def show_sampler_sweep(curve: SamplerSweep) -> None:
         f"{curve.samples} images a point; as many real ones have fd {curve.floor:.4g}"
         + (f"; {curve.warning}" if curve.warning else "")
     )
+
+
+def show_reconstructions(found: ReconstructionReport) -> None:
+    """A row a class, then a row for each of the best and the worst images."""
+    rows: list[dict[str, object]] = [
+        {"class": one.class_name, "images": one.images, "PSNR (dB)": one.psnr, "SSIM": one.ssim}
+        for one in found.classes
+    ]
+    rows.append({"class": "all", "images": len(found.images), "PSNR (dB)": found.psnr, "SSIM": found.ssim})
+    show(rows, list(rows[0]), empty="")
+    by_number = {one.number: one for one in found.images}
+    extremes: list[dict[str, object]] = [
+        {
+            "by PSNR": f"{kind} {place}",
+            f"{found.split} image": number,
+            "class": by_number[number].class_name,
+            "PSNR (dB)": by_number[number].psnr,
+            "SSIM": by_number[number].ssim,
+        }
+        for kind, numbers in (("best", found.best), ("worst", found.worst))
+        for place, number in enumerate(numbers, start=1)
+    ]
+    print()
+    show(extremes, list(extremes[0]), empty="")
+    print(f"each image passes through a latent of {found.latent_size} numbers")
+    if any(one.psnr is None for one in found.images):
+        print(f"{ABSENT}: the PSNR of a perfect copy is infinite")
 
 
 def show(rows: Sequence[dict[str, object]], columns: Sequence[str], empty: str) -> None:

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from gencore import devices
-from gencore.data.batches import dequantise
 from gencore.evaluation.cas import cas_metrics
 from gencore.evaluation.controllability import (
     Control,
@@ -28,6 +26,8 @@ from gencore.evaluation.distances import Scales
 from gencore.evaluation.real_data import RealData
 from gencore.evaluation.records import Shares
 from gencore.latent.interpolation import PAIRS, PATHS, path_straightness, perceptual_path_length
+from gencore.latent.reconstruction import given_back
+from gencore.latent.traversal import LatentSpace
 from gencore.metrics.catalog import METRICS, NEEDS_CLASSES, MetricGroup
 from gencore.metrics.classes import conditional_accuracy, confusion_matrix
 from gencore.metrics.corruptions import FEWEST_OF_A_CLASS
@@ -231,18 +231,14 @@ def _memorisation(evaluated: EvaluatedModel) -> dict[str, Metric]:
     }
 
 
-@torch.no_grad()
 def _reconstruction(evaluated: EvaluatedModel) -> dict[str, Metric]:
     """How well the model gives the test split back, on the scale 0 to 1."""
     units = {"reconstruction_mse": "", "reconstruction_psnr": "dB", "reconstruction_ssim": ""}
     if not isinstance(evaluated.model, Reconstructs):
         return dict.fromkeys(units, Metric(value=None, reason="the model gives no image back"))
-    images = evaluated.real.test.images
-    with devices.autocast(images.device, evaluated.dtype):
-        given_back = torch.cat(
-            [evaluated.model.reconstruct(dequantise(chunk)) for chunk in images.split(1000)]
-        )
-    x, x_hat = images.float() / 255, ((given_back + 1) / 2).clamp(0, 1)
+    test = evaluated.real.test
+    latent_space = LatentSpace(evaluated.model, evaluated.dtype)
+    x, x_hat = test.images.float() / 255, given_back(latent_space, test.images, test.labels)
     figures = (mse(x_hat, x), psnr(x_hat, x), ssim(x_hat, x))
     return {
         name: Metric(value=value, unit=unit, samples=len(x))

@@ -61,17 +61,31 @@ class LatentSpace:
         return isinstance(self.model, Inverts) and self.model.inversion_passes == 1
 
     @property
+    def latent_size(self) -> int:
+        """How many numbers a latent has."""
+        assert isinstance(self.model, HasLatent)
+        return self.model.draw_latent(1, Generator(self.model.device)).numel()
+
+    @property
     def morphs(self) -> bool:
         """Whether the model takes a condition, which may then lie between two classes or clusters."""
         return self.model.condition_dim > 0
 
     def morph(self, extractor: FeatureExtractor, seed: int) -> Tensor:
-        """The images (MORPH_FRAMES, C, H, W) uint8 on a path between the classes of the data set's `morph`.
-
-        The ends are, of _CANDIDATES random latents, those that `extractor` assigns to these classes with the
-        highest probability. A model that takes labels keeps one latent, the best one for both.
+        """The images (MORPH_FRAMES, C, H, W) uint8 on a path between the classes of the data set's `morph`,
+        with ends as in `ends_of_classes`.
         """
-        classes = self.model.spec.morph
+        ends = self.ends_of_classes(extractor, self.model.spec.morph, seed)
+        return quantise(self.draw(path(ends, MORPH_FRAMES - 1, "slerp")))
+
+    def ends_of_classes(
+        self, extractor: FeatureExtractor, classes: tuple[int, int], seed: int
+    ) -> LatentPoints:
+        """Of _CANDIDATES random latents, the two that `extractor` assigns to `classes` with the highest
+        probability.
+
+        A model that takes labels keeps one latent, the best one for both.
+        """
         labels = classes if self.model.conditional else (None, None)
         by_class = [self._random(_CANDIDATES, seed, label) for label in labels]
         distinct = by_class if self.model.conditional else by_class[:1]
@@ -81,21 +95,21 @@ class LatentSpace:
         ]
         confidence = torch.stack([one[:, c] for one, c in zip(cycle(log_p), classes)])  # (2, N)
         best = confidence.sum(0).argmax().expand(2) if self.model.conditional else confidence.argmax(1)
-        ends = LatentPoints.of(
+        return LatentPoints.of(
             [
                 LatentPoints(points.z[[i]], points.condition[[i]])
                 for points, i in zip(by_class, best.tolist(), strict=True)
             ]
         )
-        return quantise(self.draw(path(ends, MORPH_FRAMES - 1, "slerp")))
 
     def random(self, seed: int, label: int | None) -> LatentPoints:
         """One random latent, under `label`: a class, or a cluster, which is random where it is None."""
         return self._random(1, seed, label)
 
     @torch.no_grad()
-    def invert(self, images: Tensor, label: int | None) -> LatentPoints:
-        """The latents of images (N, C, H, W) uint8 of class `label`, for a model that `inverts`.
+    def invert(self, images: Tensor, label: int | Tensor | None) -> LatentPoints:
+        """The latents of images (N, C, H, W) uint8 of class `label`, or of classes (N,), for a model that
+        `inverts`.
 
         A model with clusters takes the nearest ones instead."""
         assert isinstance(self.model, Inverts)
@@ -117,8 +131,10 @@ class LatentSpace:
         z = self.model.draw_latent(n, rng)
         return LatentPoints(z, self.model.draw_condition(n, self._labels(n, label), rng))
 
-    def _labels(self, n: int, label: int | None) -> Tensor | None:
-        return None if label is None else torch.full((n,), label, device=self.model.device)
+    def _labels(self, n: int, label: int | Tensor | None) -> Tensor | None:
+        if label is None or isinstance(label, Tensor):
+            return None if label is None else label.to(self.model.device)
+        return torch.full((n,), label, device=self.model.device)
 
 
 def edit_latent(

@@ -7,8 +7,6 @@ its SSIM does not separate the window and takes twelve times as long, its PSNR i
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -26,20 +24,29 @@ def mse(images: Tensor, targets: Tensor) -> float:
 
 
 def psnr(images: Tensor, targets: Tensor) -> float:
-    """Mean over images of -10 log₁₀ MSE in decibels, of images and targets (N, C, H, W) float in [0, 1].
+    """Mean of `psnr_by_image`: infinite where one image is a perfect copy."""
+    return psnr_by_image(images, targets).mean().item()
 
-    The PSNR of a perfect copy is infinite, so one such image makes the result `math.inf`. Raises ValueError
-    as `mse`.
+
+def psnr_by_image(images: Tensor, targets: Tensor) -> Tensor:
+    """-10 log₁₀ MSE in decibels (N,) float64, of images and targets (N, C, H, W) float in [0, 1].
+
+    The PSNR of a perfect copy is infinite. Raises ValueError as `mse`.
     """
-    errors = _mse_by_image(images, targets)
-    return math.inf if (errors == 0).any() else (-10 * errors.log10()).mean().item()
+    return -10 * _mse_by_image(images, targets).log10()
 
 
 def ssim(images: Tensor, targets: Tensor, chunk: int = 256) -> float:
-    """Mean structural similarity, at most 1 (a perfect copy), of images and targets (N, C, H, W) in [0, 1].
+    """Mean of `ssim_by_image`."""
+    return ssim_by_image(images, targets, chunk).mean().item()
+
+
+def ssim_by_image(images: Tensor, targets: Tensor, chunk: int = 256) -> Tensor:
+    """Structural similarity (N,) float64, at most 1 (a perfect copy), of images and targets (N, C, H, W) in
+    [0, 1].
 
     Wang et al. 2004, eq. 13 to 17: Gaussian window of 11 x 11, σ = 1.5, on each channel by itself; the mean
-    over places, channels and images. The image is reflected at its border, as in torchmetrics; Wang's code
+    over places and channels. The image is reflected at its border, as in torchmetrics; Wang's code
     and scikit-image leave the outer 5 pixels out, which differs. `chunk` images are converted at once. Raises
     ValueError as `mse`, or on images smaller than the window.
     """
@@ -50,10 +57,10 @@ def ssim(images: Tensor, targets: Tensor, chunk: int = 256) -> float:
             f"{_WINDOW} at least, so use mse or psnr"
         )
     parts = zip(images.split(chunk), targets.split(chunk), strict=True)
-    return torch.cat([_ssim_by_image(x.double(), y.double()) for x, y in parts]).mean().item()
+    return torch.cat([_ssim(x.double(), y.double()) for x, y in parts])
 
 
-def _ssim_by_image(x: Tensor, y: Tensor) -> Tensor:
+def _ssim(x: Tensor, y: Tensor) -> Tensor:
     channels, margin = x.shape[1], _WINDOW // 2
     offsets = torch.arange(_WINDOW, dtype=x.dtype, device=x.device) - margin
     window = (-0.5 * (offsets / _SIGMA).square()).softmax(dim=0)

@@ -191,8 +191,9 @@ class DDPM(GenerativeModel):
         return self.solver.decode(self.denoiser(condition), z, on_step).clamp(-1, 1)
 
     def invert(self, x: Tensor, condition: Tensor) -> Tensor:
-        """x_T (B, C, H, W) of images by the sampler's equation run backwards in at most INVERSION_STEPS
-        steps.
+        """x_T (B, C, H, W) of images by the sampler's equation run backwards.
+
+        In INVERSION_STEPS steps, in more where sampling takes more, but in no more than the model can take.
         """
         return self.solver.invert(self.denoiser(condition), x, self._inversion_steps)
 
@@ -255,7 +256,7 @@ class DDPM(GenerativeModel):
 
     @property
     def _inversion_steps(self) -> int:
-        return min(INVERSION_STEPS, self.step_counts[-1])
+        return min(max(INVERSION_STEPS, self.config.sampling_steps), self.step_counts[-1])
 
     @property
     def sampling(self) -> str:
