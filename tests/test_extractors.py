@@ -470,7 +470,7 @@ def test_a_draw_takes_different_images_of_classes_in_the_shares_asked_for(
 
 
 THIRTY = RealImages(torch.zeros(9, 1), torch.arange(30.0)[:, None], torch.arange(3).repeat(10))
-"""Ten images of each of three classes; the feature of an image is its number, so its class is that modulo 3."""
+"""Ten images of each of three classes; an image's feature is its number, its class that modulo 3."""
 
 
 @pytest.mark.parametrize("weights", [None, [0.8, 0.1, 0.1]])
@@ -488,7 +488,7 @@ def test_where_a_class_has_no_more_images_others_take_its_place(
     n: int, weights: list[float], least_of_first: int
 ) -> None:
     drawn = THIRTY.draw(n, torch.tensor(weights), rng())[:, 0]
-    assert len(drawn.unique()) == n and (drawn % 3 == 0).sum() == least_of_first
+    assert len(drawn.unique()) == n and (drawn % 3 == 0).sum() == of_first
 
 
 @pytest.mark.parametrize("shares", [None, "test", "uniform"])
