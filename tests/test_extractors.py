@@ -481,11 +481,11 @@ def test_more_images_than_there_are_are_refused(weights: list[float] | None) -> 
 
 
 @pytest.mark.parametrize(
-    ("n", "weights", "least_of_first"),
+    ("n", "weights", "of_first"),
     [(30, [0.8, 0.1, 0.1], 10), (12, [1.0, 0.0, 0.0], 10), (6, [1.0, 0, 0], 6)],
 )
 def test_where_a_class_has_no_more_images_others_take_its_place(
-    n: int, weights: list[float], least_of_first: int
+    n: int, weights: list[float], of_first: int
 ) -> None:
     drawn = THIRTY.draw(n, torch.tensor(weights), rng())[:, 0]
     assert len(drawn.unique()) == n and (drawn % 3 == 0).sum() == of_first

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -24,7 +23,6 @@ if TYPE_CHECKING:  # commands that need no torch start without it
 COLUMNS = 20
 """Most images in a row of a sheet."""
 MOST_STEPS = 500
-MOST_NAMES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,9 +129,9 @@ class Interpolate(LatentOptions):
     """
 
     from_: Annotated[str | None, tyro.conf.arg(name="from", metavar="CLASS")] = None
-    """Class of the first image, by name; give --to as well."""
+    """Class of the first image, by name or number; give --to as well."""
     to: Annotated[str | None, tyro.conf.arg(metavar="CLASS")] = None
-    """Class of the last image, by name."""
+    """Class of the last image, by name or number."""
     seed: int = 0
     """Seed of the first latent, or of those that ends are chosen from."""
     to_seed: int | None = None
@@ -172,7 +170,7 @@ class Interpolate(LatentOptions):
     def _classes(self, spec: DatasetSpec) -> tuple[int, int] | None:
         if self.from_ is None or self.to is None:
             return None
-        return _class_number(spec, "--from", self.from_), _class_number(spec, "--to", self.to)
+        return spec.class_index(self.from_), spec.class_index(self.to)
 
     def _ends(self, latent_space: LatentSpace, run: Run, classes: tuple[int, int] | None) -> LatentPoints:
         """The two ends. Raises ValueError where the model needs classes, MissingFeaturesError."""
@@ -216,18 +214,6 @@ def _recognised_ends(
     for place, of_end, label in zip(("first", "last"), p, classes, strict=True):
         say(f"{place} image: {spec.class_names[label]} with probability {of_end[label].item():.0%}")
     return ends
-
-
-def _class_number(spec: DatasetSpec, option: str, name: str) -> int:
-    """Raises ValueError that names the classes there are."""
-    if name in spec.class_names:
-        return spec.class_names.index(name)
-    alike = get_close_matches(name, spec.class_names, n=1)
-    more = f" and {spec.classes - MOST_NAMES} more" if spec.classes > MOST_NAMES else ""
-    raise ValueError(
-        f"{option} is {name!r}; {f'perhaps {alike[0]}; ' if alike else ''}classes of {spec.title}: "
-        f"{', '.join(spec.class_names[:MOST_NAMES])}{more}"
-    )
 
 
 def _check_png(out: Path) -> None:

@@ -6,12 +6,14 @@ Where their files come from is in `gencore.data.registry`; sets of one's own are
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MOST_CLASSES = 1000
 _DIGITS = tuple("0123456789")
+_NAMED = 20  # classes that a message names
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
@@ -62,9 +64,11 @@ class DatasetSpec(BaseModel):
             return self.class_names.index(name)
         if name.isdecimal() and int(name) < self.classes:
             return int(name)
-        shown = ", ".join(self.class_names[:20]) + (" …" if self.classes > 20 else "")
+        alike = get_close_matches(name, self.class_names, n=1)
+        more = f" and {self.classes - _NAMED} more" if self.classes > _NAMED else ""
         raise ValueError(
-            f"{name} is no class of {self.title}; there are {shown}, or 0 to {self.classes - 1} by number"
+            f"{name} is no class of {self.title}; {f'perhaps {alike[0]}; ' if alike else ''}there are "
+            f"{', '.join(self.class_names[:_NAMED])}{more}, or 0 to {self.classes - 1} by number"
         )
 
     @property
