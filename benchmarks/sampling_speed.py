@@ -1,6 +1,6 @@
 """Images per second of the DDPM preset's sampler and of diffusers' DDPMPipeline (1000 steps, similar U-Net).
 
-python benchmarks/sampling_speed.py [--device auto] [--images 100] [--repeats 3]
+python benchmarks/sampling_speed.py [--device auto] [--steps 10] [--images 100] [--repeats 3]
 
 Both networks are untrained: speed does not depend on weights. A few of the pipeline's 1000 equal steps are
 timed, and the rest is extrapolated. Every repetition times both in turn; prints the median ratio and its
@@ -68,12 +68,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--images", type=int, default=100)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
     device, n = devices.pick(arguments.device), arguments.images
     dtype = devices.precision("auto", device)
-    ours = build(PRESETS["ddpm"].model, DATASETS["mnist"]).eval().requires_grad_(False).to(device)
+    config = PRESETS["ddpm"].model.model_copy(update={"sampling_steps": arguments.steps})
+    ours = build(config, DATASETS["mnist"]).eval().requires_grad_(False).to(device)
     assert isinstance(ours, GenerativeModel)
     ours.to(memory_format=torch.channels_last)
     theirs = their_pipeline(device)
