@@ -108,7 +108,11 @@ def test_models_are_measured_and_what_cannot_be_has_a_reason(made: Made) -> None
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_shows_the_models_and_says_nothing_of_digits(here: Made, page: str) -> None:
     app = visit(page, [f"own-{name}" for name in here.results])
-    labels = [element.label for kind in ("selectbox", "slider", "button") for element in app.main.get(kind)]
+    kinds = ("selectbox", "slider", "button", "button_group", "segmented_control")
+    labels = [element.label for kind in kinds for element in app.main.get(kind)]
+    labels += [
+        option for element in app.main.get("button_group") for option in getattr(element, "options", [])
+    ]
     shown = text_of(app) + "\\n".join(labels)
     assert not app.exception
     assert "digit" not in shown.lower().replace("--dataset digits", ""), shown

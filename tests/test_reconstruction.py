@@ -187,7 +187,10 @@ def test_the_number_of_sampling_steps_changes_what_a_diffusion_model_gives_back(
         ("reconstruct vae --count 298", "has 297 images, so use 1 to 297"),
         ("reconstruct vae --count 0", "--count is 0"),
         ("interpolate cgan", "name two with --from and --to, which may be the same"),
-        ("interpolate vae --from 3 --to eight", "eight is no class of scikit-learn digits; there are 0, 1, 2"),
+        (
+            "interpolate vae --from 3 --to eight",
+            "eight is no class of scikit-learn digits; there are 0, 1, 2",
+        ),
         ("interpolate vae --from 3 --to 8 --to-seed 2", "leave --to-seed out"),
         ("interpolate vae --from 3 --to 8", "gencore features digits"),
     ],

@@ -263,6 +263,6 @@ def _recorded_evaluation(entry: Entry, results: Results) -> float | None:
 
 def _differs(wanted: RunConfig, other: RunConfig) -> tuple[str, ...]:
     """Options of model and batch in which the two differ."""
-    alike = wanted.model_copy(update={"training": other.training})
+    alike = wanted.model_copy(update={"training": other.training, "own_data": other.own_data})
     fields = (line.split(":")[0].split(".")[-1] for line in alike.difference(other))
     return tuple(field for field in fields if field != "dataset")

@@ -22,7 +22,9 @@ MAX_COUNT, DEFAULT_COUNT = 400, 20
 MAX_IN_NARROW_SHEET = 25
 """Up to this many images are shown in a narrow sheet."""
 ALL_CLASSES = "all"
-VIEWS = ("samples", "digit by row", "over training")
+VIEWS = SAMPLES, CLASS_BY_ROW, OVER_TRAINING = "samples", "class by row", "over training"
+FORMER_VIEWS = {"digit by row": CLASS_BY_ROW}
+"""Names in older links."""
 
 
 def main() -> None:
@@ -37,11 +39,13 @@ def main() -> None:
         )
         return
     by_name = {entry.run.name: entry for entry in entries}
+    if (former := st.query_params.get("show")) in FORMER_VIEWS:
+        st.session_state["show"] = FORMER_VIEWS[former]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         view = st.segmented_control(
             "View",
             VIEWS,
-            default=VIEWS[0],
+            default=SAMPLES,
             required=True,
             key="show",
             bind="query-params",
@@ -59,9 +63,9 @@ def main() -> None:
         run_controls.faults(entry)
     if not readable:
         return
-    if view == "over training":
+    if view == OVER_TRAINING:
         gallery_training.show(readable)
-    elif view == "digit by row":
+    elif view == CLASS_BY_ROW:
         _class_by_row(readable, choices)
     else:
         _samples(readable, choices)
