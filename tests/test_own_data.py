@@ -108,6 +108,14 @@ def test_a_damaged_or_missing_set_is_named(gencore: Gencore, two: Path) -> None:
         load(spec, "train")
 
 
+def test_a_preset_takes_smaller_batches_of_a_small_set_and_says_so(gencore: Gencore, two: Path) -> None:
+    trained = gencore("train", "vae", "--dataset", "two", "--name", "small", "--steps", 2, "--sheets", "0")
+    assert trained.code == 0 and "batches of 32 images, as two is small" in trained.err
+    config = run("small").config()
+    assert config.data.batch_size == 32 <= config.dataset_spec.train_count // 2 < 64
+    assert config.on(find("two")) == config, "so that a resumed run has the same"
+
+
 def test_too_few_images_are_trained_on_but_not_measured(gencore: Gencore, two: Path) -> None:
     refused = gencore("features", "two")
     assert refused.code == 2 and "measuring needs 60 of each" in refused.complaint

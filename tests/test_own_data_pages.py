@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -143,3 +144,24 @@ def test_images_of_every_kind_are_given_back_and_interpolated_by_commands(
         assert done.code == 0 and f"first image: {classes[1]} with probability" in done.err
         with Image.open(tmp_path / "x.png") as strip:
             assert strip.size == (11 * made.kind.size, made.kind.size)
+
+
+def test_a_button_prepares_a_data_set_that_has_no_extractors(home: Path) -> None:
+    write_pictures(home / "pictures", 2, 150)
+    options = ImportOptions(size=16, holdout=0.45)
+    add(read(home / "pictures", options), "bare", "pictures", options, home / "data")
+    app = visit("home")
+    app.sidebar.selectbox(key="train.dataset").set_value("bare").run()
+    button = next(one for one in app.sidebar.button if one.label == "Prepare this data set")
+    button.click().run()
+    extractor = features_run("bare")
+    try:
+        deadline = time.monotonic() + 60
+        while extractor.process() is None:
+            assert time.monotonic() < deadline, extractor.log_path.read_text()
+            time.sleep(0.1)
+        shown = [caption.value for caption in app.run().sidebar.caption]
+        assert any("bare is being prepared: 0 of 3" in text for text in shown), shown
+    finally:
+        extractor.stop(patience_seconds=30)
+    assert extractor.config().own_data.name == "bare"

@@ -66,6 +66,8 @@ class Train(CommonOptions):
     def __call__(self) -> int:
         """Run the command; returns the exit code."""
         config = with_data(self.config, self.data_dir)
+        if (fewer := config.data.batch_size) < self.config.data.batch_size:
+            say(f"batches of {fewer} images, as {config.dataset_spec.title} is small")
         run = runs.run(self.name or f"{config.data.dataset}-{self.preset}", self.folder)
         code = _train(run, config, self, resume=self.resume, overwrite=self.overwrite)
         if code == DONE and self.evaluate:

@@ -90,10 +90,15 @@ class RunConfig(Config):
         return self.own_data or DATASETS[self.data.dataset]
 
     def on(self, spec: DatasetSpec) -> RunConfig:
-        """The same for the data set `spec`. Raises ValidationError where it does not suit the model."""
+        """The same for the data set `spec`. Raises ValidationError where it does not suit the model.
+
+        One's own set may be small: a batch of more than half of its training images becomes the largest power
+        of two that is not."""
         given = self.model_dump()
         given["data"]["dataset"] = spec.name
         given["own_data"] = spec if spec.is_own else None
+        if spec.is_own and self.data.batch_size > (half := max(2, spec.train_count // 2)):
+            given["data"]["batch_size"] = 2 ** (half.bit_length() - 1)
         return RunConfig.model_validate(given)
 
     @model_validator(mode="after")

@@ -43,7 +43,12 @@ class DataConfig(Config):
         description=f"Data set to train on: {', '.join(DATASETS)}, or one of your own (`gencore data add`); "
         "`digits` needs no network.",
     )
-    batch_size: int = Field(128, ge=2, le=8192, description="Images per optimisation step.")
+    batch_size: int = Field(
+        128,
+        ge=2,
+        le=8192,
+        description="Images per optimisation step; of a small data set of your own at most half of its images.",
+    )
 
 
 class Teacher(NamedTuple):
