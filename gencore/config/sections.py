@@ -47,7 +47,7 @@ class DataConfig(Config):
         128,
         ge=2,
         le=8192,
-        description="Images per optimisation step; of a small data set of your own at most half of its images.",
+        description="Images per optimisation step; of a small data set of your own at most half of them.",
     )
 
 
