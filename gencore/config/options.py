@@ -127,6 +127,15 @@ class RunConfig(Config):
             )
         return self
 
+    @model_validator(mode="after")
+    def _two_images_for_each_turn(self) -> RunConfig:
+        if self.data.batch_size < 2 * (shares := self.model.shares_of_a_batch):
+            raise ValueError(
+                f"batch_size is {self.data.batch_size}, but the {shares} turns of a step share a batch and "
+                f"need 2 images each; set batch_size to {2 * shares} or more, or take fewer steps"
+            )
+        return self
+
     @property
     def variant(self) -> Variant:
         """Label, colour and explanation of the model."""
