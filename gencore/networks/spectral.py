@@ -48,7 +48,9 @@ def iterate(network: nn.Module, skip: Tensor) -> None:
 
 
 def bake(network: nn.Module) -> None:
-    """Replace every normalised weight of `network` by its value now, as a plain parameter."""
+    """Replace every normalised weight of `network` by its value now, as a plain parameter.
+
+    Not for a network with deep copies: torch would take the weights away from those."""
     for layer in [*_normalised_layers(network)]:
         parametrize.remove_parametrizations(layer, "weight")
 
