@@ -211,16 +211,13 @@ def spectral_norms(network: nn.Module) -> Tensor:
     )
 
 
-def test_the_singular_value_is_not_rounded_to_bfloat16() -> None:
-    torch.manual_seed(0)
-    layer = nn.Linear(32, 32)
+def test_singular_values_are_computed_outside_of_autocast() -> None:
+    """On CUDA it would round them to bfloat16; on a CPU only a matrix product of two matrices tells."""
+    layer = nn.Linear(4, 4)
     spectral.normalise(layer)
-    for _ in range(200):
-        layer(torch.zeros(1, 32))
-    layer.eval()
-    plain = layer.weight.detach()
+    layer.get_submodule("parametrizations.weight")[0].inner.forward = lambda weight: weight @ weight
     with torch.autocast("cpu", torch.bfloat16):
-        assert layer.weight.dtype == torch.float32 and torch.equal(layer.weight, plain)
+        assert layer.weight.dtype == torch.float32 and layer(torch.zeros(1, 4)).dtype == torch.bfloat16
 
 
 def spectral_state(data: ImageData) -> State:
@@ -252,7 +249,7 @@ def test_averaged_weights_have_spectral_norm_one_too_while_the_trained_ones_move
     assert moved > 0.1, "the average is no copy"
     for network in (state.model.generator, state.model.discriminator, state.average.generator):
         norms = spectral_norms(network)
-        assert norms.min() > 0.999 and norms.max() < 1.1, norms
+        assert norms.min() > 0.999 and norms.max() < 1.03, norms
     noise = torch.randn(8, 8, generator=rng())
     once = state.average.decode(noise, torch.empty(8, 0))
     assert torch.equal(once, state.average.decode(noise, torch.empty(8, 0))), "sampling changes nothing"
