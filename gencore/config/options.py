@@ -18,10 +18,12 @@ from tyro.conf import Suppress
 from gencore.config.datasets import DATASETS, DatasetName, DatasetSpec
 from gencore.config.families import FAMILIES, Preset, Variant, family_of, preset_family
 from gencore.config.sections import (
+    AdversarialLoss,
     ClassifierConfig,
     Config,
     DataConfig,
     DDPMConfig,
+    DiscriminatorNorm,
     GANConfig,
     HasSamplers,
     ModelConfig,
@@ -35,12 +37,14 @@ __all__ = [
     "HEADLINE",
     "PRESETS",
     "QUICK",
+    "AdversarialLoss",
     "ClassifierConfig",
     "Config",
     "DDPMConfig",
     "DataConfig",
     "DatasetName",
     "DatasetSpec",
+    "DiscriminatorNorm",
     "GANConfig",
     "ModelConfig",
     "Prior",

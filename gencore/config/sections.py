@@ -15,6 +15,8 @@ from gencore.config.datasets import DATASETS, DatasetName
 
 Sampler = Literal["ddpm", "ddim", "dpm-solver++"]
 Prior = Literal["normal", "mixture"]
+AdversarialLoss = Literal["bce", "hinge", "least-squares", "wasserstein"]
+DiscriminatorNorm = Literal["batch", "layer", "none"]
 _Model = TypeVar("_Model", bound="ModelConfig")
 
 
@@ -174,7 +176,7 @@ class GANConfig(ModelConfig):
     depth: int = Field(
         0, ge=0, le=8, description="Extra convolutions at the coarsest resolution, in both networks."
     )
-    loss: Literal["bce", "hinge", "least-squares", "wasserstein"] = Field(
+    loss: AdversarialLoss = Field(
         "bce",
         description="Adversarial loss: cross-entropy (non-saturating), which needs least tuning; hinge, with "
         "spectral_norm; least squares; or Wasserstein, with gradient_penalty 10 or spectral_norm.",
@@ -209,7 +211,7 @@ class GANConfig(ModelConfig):
         description="Divide weights by their largest singular value, which bounds the network's slope: in "
         "the discriminator, or in both networks.",
     )
-    discriminator_norm: Literal["batch", "layer", "none"] = Field(
+    discriminator_norm: DiscriminatorNorm = Field(
         "batch",
         description="Normalisation in the discriminator (not mlp, which has none): batch, or with a gradient "
         "penalty, R1 or wasserstein layer or none.",

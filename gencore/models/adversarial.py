@@ -6,18 +6,19 @@ the mean over the batch. Penalties are computed in float32, since their gradient
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-Loss = Literal["bce", "hinge", "least-squares", "wasserstein"]
+from gencore.config.options import AdversarialLoss
+
 Discriminate = Callable[[Tensor, Tensor], Tensor]
 """D(x|y): images (B, C, H, W), conditions (B, condition_dim) -> (B,)."""
 
 
-class AdversarialLoss(NamedTuple):
+class Losses(NamedTuple):
     """What the two players of a GAN minimise."""
 
     discriminator: Callable[[Tensor, Tensor, float], Tensor]
@@ -63,11 +64,11 @@ def raise_output(generated: Tensor) -> Tensor:
     return -generated.mean()
 
 
-LOSSES: Mapping[Loss, AdversarialLoss] = {
-    "bce": AdversarialLoss(bce_discriminator, bce_generator),
-    "hinge": AdversarialLoss(hinge_discriminator, raise_output),
-    "least-squares": AdversarialLoss(least_squares_discriminator, least_squares_generator),
-    "wasserstein": AdversarialLoss(wasserstein_discriminator, raise_output),
+LOSSES: Mapping[AdversarialLoss, Losses] = {
+    "bce": Losses(bce_discriminator, bce_generator),
+    "hinge": Losses(hinge_discriminator, raise_output),
+    "least-squares": Losses(least_squares_discriminator, least_squares_generator),
+    "wasserstein": Losses(wasserstein_discriminator, raise_output),
 }
 """By the name in a config."""
 

@@ -10,14 +10,12 @@ A `folded` network has no convolution at full resolution, where few channels mak
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from gencore.config.options import DiscriminatorNorm
 from gencore.networks.resolution import coarsest, halvings
-
-Norm = Literal["batch", "layer", "none"]
 
 
 class Decoder(nn.Module):
@@ -96,7 +94,7 @@ class Encoder(nn.Module):
         depth: int,
         minibatch_stddev: bool = False,
         folded: bool = False,
-        norm: Norm = "batch",
+        norm: DiscriminatorNorm = "batch",
     ) -> None:
         super().__init__()
         widths = _widths(width, size)
@@ -153,7 +151,7 @@ class Encoder(nn.Module):
         return self.last(h).flatten(1)
 
 
-def _normalisation(norm: Norm, channels: int) -> tuple[nn.Module, ...]:
+def _normalisation(norm: DiscriminatorNorm, channels: int) -> tuple[nn.Module, ...]:
     """What follows a convolution; `layer` normalises each image over channels and places."""
     match norm:
         case "batch":
