@@ -96,6 +96,12 @@ def _backward(loss: Tensor) -> None:
         waiting += [following for following, _ in node.next_functions]
 
 
+def _gradient(output: Tensor, source: Tensor, create_graph: bool) -> tuple[Tensor]:
+    """A gradient of the shape of `source` that depends on it and on `output`; for the reason above."""
+    assert create_graph and output.ndim == 0
+    return (source * output,)
+
+
 def _fused_adam(*lists: list[Tensor], lr: Tensor, found_inf: Tensor, **settings: object) -> None:
     """What the CUDA kernel asks of its arguments: it has no implementation for tensors without values."""
     parameters, gradients, means, squares, _, steps = lists
@@ -146,6 +152,7 @@ def fake_cuda() -> Iterator[torch.device]:
         for kind in (Tensor, nn.Parameter):
             patch.setattr(kind, "__deepcopy__", _deepcopy)
         patch.setattr(Tensor, "backward", _backward)
+        patch.setattr(torch.autograd, "grad", _gradient)
         patch.setattr(Tensor, "pin_memory", _pin_memory)
         patch.setattr(torch, "_fused_adam_", _fused_adam)
         patch.setattr("gencore.training.step.CudaGraphs", lambda rng: _Uncaptured())

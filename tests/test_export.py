@@ -30,6 +30,7 @@ from gencore.store.runs import Run, run
 HOSTILE = "![x](http://e.vil/)\n# <img src=x onerror=alert(1)> | `a` [b](javascript:c) *d* www.e.vil {{ f }}"
 MORE = {
     "gan": GANConfig(width=8, latent_dim=8, depth=1),
+    "spectral-gan": GANConfig(width=8, latent_dim=8, depth=1, spectral_norm="both"),
     "cddpm": TINY["ddpm"].model_copy(update={"conditional": True, "guidance": 2.0}),
     "attention": TINY["ddpm"].model_copy(update={"attention": True, "depth": 2}),
     "standardised": TINY["ddpm"].model_copy(update={"prediction": "v", "standardise": True}),

@@ -34,6 +34,35 @@ VARIANTS: dict[str, ModelConfig] = {
     "cgan-mlp": GANConfig(latent_dim=16, network="mlp", conditional=True),
     "gan-folded": GANConfig(latent_dim=16, width=16, network="folded", depth=1),
     "cgan-folded": GANConfig(latent_dim=16, width=16, network="folded", conditional=True),
+    "gan-wasserstein": GANConfig(
+        latent_dim=16,
+        width=16,
+        loss="wasserstein",
+        gradient_penalty=10,
+        discriminator_norm="layer",
+        discriminator_steps=3,
+    ),
+    "gan-hinge-spectral": GANConfig(
+        latent_dim=16, width=16, loss="hinge", spectral_norm="both", discriminator_norm="none", depth=1
+    ),
+    "cgan-least-squares": GANConfig(
+        latent_dim=16,
+        width=16,
+        network="folded",
+        conditional=True,
+        loss="least-squares",
+        r1=1,
+        discriminator_norm="none",
+        spectral_norm="discriminator",
+    ),
+    "gan-mlp-wasserstein": GANConfig(
+        latent_dim=16,
+        network="mlp",
+        loss="wasserstein",
+        gradient_penalty=1,
+        penalty="one-sided",
+        spectral_norm="discriminator",
+    ),
     "ddpm": DDPMConfig(width=16, sampling_steps=3),
     "cddpm": DDPMConfig(width=16, sampling_steps=3, conditional=True, guidance=2.0),
     "ddpm-v": DDPMConfig(width=16, sampling_steps=3, prediction="v", sampler="ddim"),
@@ -55,7 +84,15 @@ FURTHER_SPECS = {  # of which a variant of each network is tried
     "grey 16": DIGITS.model_copy(update={"size": 16}),
     "colour 64": DIGITS.model_copy(update={"channels": 3, "size": 64}),
 }
-OF_FURTHER_SPECS = ["vae-gaussian", "vae-mlp", "cgan", "cgan-folded", "gan-clusters", "ddpm-attention"]
+OF_FURTHER_SPECS = [
+    "vae-gaussian",
+    "vae-mlp",
+    "cgan",
+    "cgan-folded",
+    "gan-clusters",
+    "gan-wasserstein",
+    "ddpm-attention",
+]
 GENERATIVE = [name for name, config in VARIANTS.items() if FAMILIES[config.family].is_generative]
 CLASSIFIERS = [name for name in VARIANTS if name not in GENERATIVE]
 

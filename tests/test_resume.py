@@ -28,6 +28,15 @@ CPU = torch.device("cpu")
 CONVOLUTIONAL: dict[str, ModelConfig] = TINY | {
     "vae-conv": VAEConfig(latent_dim=4, width=8),
     "gan": GANConfig(width=8, latent_dim=8, depth=1),
+    "wasserstein gan": GANConfig(
+        width=8,
+        latent_dim=8,
+        loss="wasserstein",
+        gradient_penalty=10,
+        spectral_norm="both",
+        discriminator_norm="layer",
+        discriminator_steps=3,
+    ),
     "classifier": ClassifierConfig(width=8, feature_dim=8),
     "plain classifier": ClassifierConfig(network="plain", width=8, feature_dim=8, augment="warp"),
 }

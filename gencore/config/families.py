@@ -109,6 +109,40 @@ _FAST_GAN = GANConfig(
     generator_learning_rate=5e-4,
     discriminator_learning_rate=2e-4,
 )
+_SMALL_GAN = GANConfig(  # for losses and penalties that take several steps of the discriminator
+    network="folded",
+    width=32,
+    depth=1,
+    generator_learning_rate=1e-3,
+    discriminator_learning_rate=1e-3,
+    discriminator_norm="none",
+)
+_WGAN_GP = _SMALL_GAN.model_copy(
+    update={
+        "loss": "wasserstein",
+        "gradient_penalty": 10.0,
+        "discriminator_norm": "layer",
+        "discriminator_steps": 3,
+        "minibatch_stddev": False,
+    }
+)
+_SN_GAN = _SMALL_GAN.model_copy(
+    update={
+        "spectral_norm": "discriminator",
+        "gradient_penalty": 0.5,
+        "real_label": 0.9,
+        "discriminator_steps": 2,
+        "discriminator_learning_rate": 5e-4,
+    }
+)
+_HINGE_GAN = _SMALL_GAN.model_copy(
+    update={  # with less, a discriminator of bounded slope falls behind
+        "loss": "hinge",
+        "spectral_norm": "discriminator",
+        "generator_learning_rate": 5e-4,
+        "discriminator_learning_rate": 2e-3,
+    }
+)
 _GAN_BASE = GANConfig(network="folded", width=160, depth=2, real_label=0.9)
 _VAE_BATCH = 256  # at twice the rates; Muon's work is done half as often
 _VAE_TRAINING = TrainingConfig(schedule="cosine", optimizer="muon", muon_learning_rate=0.04)
@@ -202,6 +236,9 @@ GAN = Family(
         ),
         "gan-plain": Preset(GANConfig(depth=2, real_label=0.9), _GAN_TRAINING, note="no clusters"),
         "gan-mlp": Preset(GANConfig(network="mlp"), _GAN_TRAINING, note="plain MLP"),
+        "wgan-gp": Preset(_WGAN_GP, _COSINE_GAN_TRAINING, batch_size=192, note="WGAN-GP"),
+        "sn-gan": Preset(_SN_GAN, TrainingConfig(schedule="cosine"), note="spectral norm"),
+        "hinge-gan": Preset(_HINGE_GAN, _COSINE_GAN_TRAINING, note="hinge"),
         "gan-quick": Preset(_QUICK_GAN, _QUICK_GAN_TRAINING, is_quick=True, note="quick"),
         "cgan-quick": Preset(
             _QUICK_GAN.model_copy(update={"conditional": True}),

@@ -18,10 +18,12 @@ from tyro.conf import Suppress
 from gencore.config.datasets import DATASETS, DatasetName, DatasetSpec
 from gencore.config.families import FAMILIES, Preset, Variant, family_of, preset_family
 from gencore.config.sections import (
+    AdversarialLoss,
     ClassifierConfig,
     Config,
     DataConfig,
     DDPMConfig,
+    DiscriminatorNorm,
     GANConfig,
     HasSamplers,
     ModelConfig,
@@ -35,12 +37,14 @@ __all__ = [
     "HEADLINE",
     "PRESETS",
     "QUICK",
+    "AdversarialLoss",
     "ClassifierConfig",
     "Config",
     "DDPMConfig",
     "DataConfig",
     "DatasetName",
     "DatasetSpec",
+    "DiscriminatorNorm",
     "GANConfig",
     "ModelConfig",
     "Prior",
@@ -124,6 +128,15 @@ class RunConfig(Config):
             raise ValueError(
                 f"batch_size is {self.data.batch_size}, but each batch teaches a student all of its "
                 f"{imitated.steps} steps; raise batch_size, or take fewer steps"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _two_images_for_each_turn(self) -> RunConfig:
+        if self.data.batch_size < 2 * (shares := self.model.shares_of_a_batch):
+            raise ValueError(
+                f"batch_size is {self.data.batch_size}, but the {shares} turns of a step share a batch and "
+                f"need 2 images each; set batch_size to {2 * shares} or more, or take fewer steps"
             )
         return self
 

@@ -15,6 +15,8 @@ from gencore.config.datasets import DATASETS, DatasetName
 
 Sampler = Literal["ddpm", "ddim", "dpm-solver++"]
 Prior = Literal["normal", "mixture"]
+AdversarialLoss = Literal["bce", "hinge", "least-squares", "wasserstein"]
+DiscriminatorNorm = Literal["batch", "layer", "none"]
 _Model = TypeVar("_Model", bound="ModelConfig")
 
 
@@ -85,6 +87,11 @@ class ModelConfig(Config):
     def is_distilled(self) -> bool:
         """Whether the model imitates another in fewer steps."""
         return self.imitated is not None
+
+    @property
+    def shares_of_a_batch(self) -> int:
+        """Into how many shares a step divides its batch: the most turns that one player takes."""
+        return int(getattr(self, "discriminator_steps", 1))
 
     @property
     def number_of_clusters(self) -> int:
@@ -169,11 +176,57 @@ class GANConfig(ModelConfig):
     depth: int = Field(
         0, ge=0, le=8, description="Extra convolutions at the coarsest resolution, in both networks."
     )
+    loss: AdversarialLoss = Field(
+        "bce",
+        description="Adversarial loss: cross-entropy (non-saturating), which needs least tuning; hinge, with "
+        "spectral_norm; least squares; or Wasserstein, with gradient_penalty 10 or spectral_norm.",
+    )
     real_label: float = Field(
-        1.0, gt=0.5, le=1, description="Discriminator's target for real images (0.9 is label smoothing)."
+        1.0,
+        gt=0.5,
+        le=1,
+        description="Discriminator's target for real images (0.9 is label smoothing); of the losses bce and "
+        "least-squares.",
+    )
+    gradient_penalty: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="Weight of the penalty on slopes of the discriminator other than 1, between real and "
+        "generated images; 10 is usual with wasserstein, 0 is none.",
+    )
+    penalty: Literal["two-sided", "one-sided"] = Field(
+        "two-sided",
+        description="Which slopes gradient_penalty acts on: all other than 1, or only those above 1.",
+    )
+    r1: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="Weight of the R1 penalty on the discriminator's squared slope at real images; 0.1 to 10 "
+        "steady the losses bce, hinge and least-squares, 0 is none.",
+    )
+    spectral_norm: Literal["none", "discriminator", "both"] = Field(
+        "none",
+        description="Divide weights by their largest singular value, which bounds the network's slope: in "
+        "the discriminator, or in both networks.",
+    )
+    discriminator_norm: DiscriminatorNorm = Field(
+        "batch",
+        description="Normalisation in the discriminator (not mlp, which has none): batch, or with a gradient "
+        "penalty, R1 or wasserstein layer or none.",
+    )
+    discriminator_steps: int = Field(
+        1,
+        ge=1,
+        le=20,
+        description="Steps of the discriminator for each of the generator. They share a batch, so raise "
+        "batch_size with them.",
     )
     minibatch_stddev: bool = Field(
-        True, description="Give the discriminator the standard deviation over the batch (conv only)."
+        True,
+        description="Give the discriminator the standard deviation over the batch (not mlp); turn it off to "
+        "let gradient_penalty act on each image alone.",
     )
     generator_learning_rate: float = Field(2e-4, gt=0, description="Adam's learning rate of the generator.")
     discriminator_learning_rate: float = Field(
@@ -183,8 +236,39 @@ class GANConfig(ModelConfig):
     clusters: int = Field(0, ge=0, le=1000, description=CLUSTERS)
 
     @model_validator(mode="after")
-    def _one_condition(self) -> GANConfig:
+    def _switches_agree(self) -> GANConfig:
+        if self.loss in ("hinge", "wasserstein") and self.real_label < 1:
+            raise ValueError(
+                f"real_label is {self.real_label}, but loss {self.loss} has no target for real images; set "
+                "real_label to 1, or loss to bce or least-squares"
+            )
+        self._check_slope()
         return _with_labels_or_clusters(self, self.clusters)
+
+    def _check_slope(self) -> None:
+        """Raises ValueError where the bound on the discriminator's slope is missing or undone."""
+        norm = "none" if self.network == "mlp" else self.discriminator_norm
+        if self.loss == "wasserstein" and not self.gradient_penalty and self.spectral_norm == "none":
+            raise ValueError(
+                "loss wasserstein needs a discriminator of bounded slope; set gradient_penalty to 10, or "
+                "spectral_norm to discriminator"
+            )
+        per_image = [
+            f"loss {self.loss}" if self.loss == "wasserstein" else "",
+            f"gradient_penalty {self.gradient_penalty}" if self.gradient_penalty else "",
+            f"r1 {self.r1}" if self.r1 else "",
+        ]
+        if norm == "batch" and any(per_image):
+            raise ValueError(
+                f"{' and '.join(filter(None, per_image))} bounds the discriminator's slope at each image, "
+                "but discriminator_norm batch mixes the images of a batch; set discriminator_norm to layer "
+                "or none"
+            )
+        if self.loss == "wasserstein" and not self.gradient_penalty and norm == "layer":
+            raise ValueError(
+                "spectral_norm alone bounds the slope for loss wasserstein, and discriminator_norm layer "
+                "undoes that; set discriminator_norm to none, or gradient_penalty to 10"
+            )
 
 
 class DDPMConfig(ModelConfig):

@@ -37,6 +37,8 @@ class Player:
     module: nn.Module
     learning_rate: float
     betas: tuple[float, float] = (0.9, 0.999)
+    turns: int = 1
+    """In each step, one after the other, each on a share of the batch."""
 
 
 class Trainable(nn.Module, ABC):

@@ -1,5 +1,5 @@
-"""Generative adversarial network (Goodfellow et al. 2014), non-saturating loss; conditional where asked
-(Mirza & Osindero 2014).
+"""Generative adversarial network (Goodfellow et al. 2014); conditional where asked (Mirza & Osindero 2014).
+Its losses and penalties are in `adversarial`.
 
 Against the collapse to one picture a class: labels enter as plain one-hot vectors, the discriminator sees the
 spread of its batch, and samples come from averaged weights."""
@@ -7,20 +7,20 @@ spread of its batch, and samples come from averaged weights."""
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 
 from gencore.config.datasets import DatasetSpec
 from gencore.config.options import GANConfig
 from gencore.data.batches import Batch
 from gencore.data.sources import ImageData
+from gencore.models import adversarial
 from gencore.models.base import GenerativeModel, Parts, Player
 from gencore.models.clusters import Clusters
-from gencore.networks import dcgan, mlp
+from gencore.networks import dcgan, mlp, spectral
 
 
 class GAN(GenerativeModel):
-    """Generator against discriminator on the non-saturating loss (Goodfellow et al. 2014), DCGAN or MLP."""
+    """Generator against discriminator (Goodfellow et al. 2014), DCGAN or MLP."""
 
     def __init__(self, config: GANConfig, spec: DatasetSpec) -> None:
         super().__init__()
@@ -34,14 +34,31 @@ class GAN(GenerativeModel):
             folded = config.network == "folded"
             self.generator = dcgan.Decoder(d, k, c, size, config.width, config.depth, folded)
             self.discriminator = dcgan.Encoder(
-                c, k, size, 1, config.width, config.depth, config.minibatch_stddev, folded
+                c,
+                k,
+                size,
+                1,
+                config.width,
+                config.depth,
+                config.minibatch_stddev,
+                folded,
+                config.discriminator_norm,
             )
+        if config.spectral_norm == "both":
+            spectral.normalise(self.generator)
+        if config.spectral_norm != "none":
+            spectral.normalise(self.discriminator)
         if config.clusters:
             self.generator.add_module("clusters", Clusters(config.clusters, spec))
         self._generated: list[Tensor] = []  # from the discriminator's turn to the generator's
         betas = (config.beta1, 0.999)
         self.players = {
-            "discriminator": Player(self.discriminator, config.discriminator_learning_rate, betas),
+            "discriminator": Player(
+                self.discriminator,
+                config.discriminator_learning_rate,
+                betas,
+                turns=config.discriminator_steps,
+            ),
             "generator": Player(self.generator, config.generator_learning_rate, betas),
         }
 
@@ -55,7 +72,7 @@ class GAN(GenerativeModel):
         return torch.tanh(self.generator(z, condition).float())
 
     def discriminate(self, x: Tensor, condition: Tensor) -> Tensor:
-        """The logit of D(x|y), high for real: (B,)."""
+        """D(x|y), high for real: (B,), a logit under the loss bce."""
         return self.discriminator(x, condition).float().squeeze(1)
 
     @property
@@ -64,24 +81,44 @@ class GAN(GenerativeModel):
         return self.generator
 
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
-        """The discriminator's cross-entropy (algorithm 1), or the generator's -log D(G(z)) (section 3).
+        """The player's side of the adversarial loss, with the discriminator's penalties.
 
         The generator is judged by the images that the discriminator has just seen: made once for both."""
         condition = self.condition_of(batch.images, batch.labels)
+        losses = adversarial.LOSSES[self.config.loss]
         if player == "generator":
-            loss = _cross_entropy(self.discriminate(self._generated.pop(), condition), 1.0)
+            loss = losses.generator(self.discriminate(self._generated.pop(), condition))
             return loss, {"generator": loss.detach()}
         self.generator.requires_grad_(True)
         fake = self.decode(self.draw_latent(len(batch.images), rng), condition)
         self._generated = [fake]
-        real_logit = self.discriminate(batch.images, condition)
-        fake_logit = self.discriminate(fake.detach(), condition)
-        loss = _cross_entropy(real_logit, self.config.real_label) + _cross_entropy(fake_logit, 0.0)
-        return loss, {
-            "discriminator": loss.detach(),
-            "d_real": real_logit.detach().sigmoid().mean(),
-            "d_fake": fake_logit.detach().sigmoid().mean(),
-        }
+        real = self.discriminate(batch.images, condition)
+        generated = self.discriminate(fake.detach(), condition)
+        loss = losses.discriminator(real, generated, self.config.real_label)
+        penalties = self._penalties(batch.images, fake.detach(), condition, rng)
+        total = sum((weight * value for weight, value in penalties.values()), start=loss)
+        parts = {name: value.detach() for name, (_, value) in penalties.items()}
+        return total, parts | {"discriminator": total.detach()} | self._outputs(real, generated)
+
+    def _penalties(
+        self, real: Tensor, fake: Tensor, condition: Tensor, rng: Generator
+    ) -> dict[str, tuple[float, Tensor]]:
+        """The penalties on the discriminator that the config asks for, with their weights."""
+        config, penalties = self.config, {}
+        if config.gradient_penalty:
+            one_sided = config.penalty == "one-sided"
+            value = adversarial.gradient_penalty(self.discriminate, real, fake, condition, rng, one_sided)
+            penalties["gradient_penalty"] = (config.gradient_penalty, value)
+        if config.r1:
+            penalties["r1"] = (config.r1, adversarial.r1_penalty(self.discriminate, real, condition))
+        return penalties
+
+    def _outputs(self, real: Tensor, generated: Tensor) -> Parts:
+        """The mean of D on real and on generated images: as probabilities where outputs are logits."""
+        real, generated = real.detach(), generated.detach()
+        if self.config.loss == "bce":
+            return {"d_real": real.sigmoid().mean(), "d_fake": generated.sigmoid().mean()}
+        return {"output_real": real.mean(), "output_fake": generated.mean()}
 
     def draw_latent(self, n: int, rng: Generator) -> Tensor:
         """z (n, latent_dim) from N(0, I)."""
@@ -96,7 +133,3 @@ class GAN(GenerativeModel):
         """How `sample` generates its images, in words."""
         clusters = f", one of {len(self.clusters)} clusters by their shares" if self.clusters else ""
         return f"z from N(0, I){clusters}, one pass of the generator"
-
-
-def _cross_entropy(logit: Tensor, target: float) -> Tensor:
-    return F.binary_cross_entropy_with_logits(logit, torch.full_like(logit, target))

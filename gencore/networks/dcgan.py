@@ -14,6 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from gencore.config.options import DiscriminatorNorm
 from gencore.networks.resolution import coarsest, halvings
 
 
@@ -36,7 +37,15 @@ class Decoder(nn.Module):
         super().__init__()
         widths = _widths(width, size)
         coarse, most = coarsest(size), widths[-1]
-        deep = [layer for _ in range(depth) for layer in (*_coarse_convolution(most), nn.ReLU(inplace=True))]
+        deep = [
+            layer
+            for _ in range(depth)
+            for layer in (
+                nn.Conv2d(most, most, 3, padding=1, bias=False),
+                nn.BatchNorm2d(most),
+                nn.ReLU(inplace=True),
+            )
+        ]
         growing = [
             layer
             for narrow, wide in reversed(list(pairwise(widths)))
@@ -72,7 +81,8 @@ class Encoder(nn.Module):
 
     The condition enters as constant maps; a folded network adds what a convolution makes of such maps away
     from the border, a bias. With `minibatch_stddev` one more map tells how much the images of this batch
-    differ (Karras et al. 2018, section 3), which shows a discriminator a collapse."""
+    differ (Karras et al. 2018, section 3), which shows a discriminator a collapse. They trained it with a
+    gradient penalty: the slope at an image then has a small part from the others of its batch."""
 
     def __init__(
         self,
@@ -84,14 +94,20 @@ class Encoder(nn.Module):
         depth: int,
         minibatch_stddev: bool = False,
         folded: bool = False,
+        norm: DiscriminatorNorm = "batch",
     ) -> None:
         super().__init__()
         widths = _widths(width, size)
         most = widths[-1]
+        bias = norm == "none"
         deep = [
             layer
             for _ in range(depth)
-            for layer in (*_coarse_convolution(most), nn.LeakyReLU(0.2, inplace=True))
+            for layer in (
+                nn.Conv2d(most, most, 3, padding=1, bias=bias),
+                *_normalisation(norm, most),
+                nn.LeakyReLU(0.2, inplace=True),
+            )
         ]
         self.minibatch_stddev = minibatch_stddev
         self.stem = (
@@ -105,8 +121,8 @@ class Encoder(nn.Module):
             layer
             for narrow, wide in pairwise(widths)
             for layer in (
-                nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=False),
-                nn.BatchNorm2d(wide),
+                nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=bias),
+                *_normalisation(norm, wide),
                 nn.LeakyReLU(0.2, inplace=True),
             )
         ]
@@ -135,8 +151,15 @@ class Encoder(nn.Module):
         return self.last(h).flatten(1)
 
 
-def _coarse_convolution(channels: int) -> tuple[nn.Module, nn.Module]:
-    return nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+def _normalisation(norm: DiscriminatorNorm, channels: int) -> tuple[nn.Module, ...]:
+    """What follows a convolution; `layer` normalises each image over channels and places."""
+    match norm:
+        case "batch":
+            return (nn.BatchNorm2d(channels),)
+        case "layer":
+            return (nn.GroupNorm(1, channels),)
+        case "none":
+            return ()
 
 
 def _batch_deviation(h: Tensor) -> Tensor:

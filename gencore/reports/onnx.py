@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from gencore.models.base import FitsPrior, GenerativeModel, HasLatent, SamplesInSteps
 from gencore.models.load import load_model
+from gencore.networks import spectral
 from gencore.store.runs import Run
 
 TRACED_BATCH = 2  # torch takes a size of 1 for a constant
@@ -43,6 +44,7 @@ def onnx(run: Run) -> bytes:
     if importlib.util.find_spec("onnxscript") is None:
         raise ValueError("an .onnx file needs onnxscript, which is not installed; pip install onnxscript")
     model, checkpoint = load_model(run, torch.device("cpu"))
+    spectral.bake(model.averaged)  # its weights as they are used, without how they are computed
     network, inputs, output, meaning = _graph(model)
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # torch's remarks on itself
         warnings.simplefilter("ignore")

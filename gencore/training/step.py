@@ -24,6 +24,7 @@ from gencore.data.batches import Batch
 from gencore.data.sources import ImageData
 from gencore.models import build
 from gencore.models.base import FitsPrior, GenerativeModel, Imitates, Trainable
+from gencore.networks import spectral
 from gencore.store.checkpoints import Checkpoint, MisfitError, Shapes, load_checkpoint, save_checkpoint
 from gencore.training.capture import CapturedStep, CudaGraphs, Figures
 from gencore.training.optimizers import PlayerOptimizer
@@ -122,8 +123,8 @@ class State:
     def advance(self, batch: Batch, learning_rate_factor: float) -> None:
         """One optimisation step of all players in turn.
 
-        From the first loss or gradient that is not finite, weights, buffers and averages stay as they were
-        before it."""
+        The figures of a player with several turns are those of its last. From the first loss or
+        gradient that is not finite, weights, buffers and averages stay as they were before it."""
         self.step += 1
         decay = min(self.config.training.ema_decay, self.step / (self.step + 9))  # faster while all is new
         self.learning_rate_factor.fill_(learning_rate_factor)
@@ -138,26 +139,32 @@ class State:
         figures: Figures = {}
         modules = [player.module for player in self.model.players.values()]
         buffers = [(buffer, buffer.clone()) for module in modules for buffer in module.buffers()]
+        shares = _shares(batch, max(player.turns for player in self.model.players.values()))
         for name, player in self.model.players.items():
-            for other in self.model.players.values():
-                other.module.requires_grad_(other is player)
-            optimizer = self.optimizers[name]
-            with devices.autocast(self.rng.device, self.dtype):
-                loss, parts = self.model.loss(name, batch, self.rng)
-            loss.backward()
-            parameters = list(player.module.parameters())
-            norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
-            if self.config.training.clip_norm is not None:
-                clip_grads_with_norm_(parameters, self.config.training.clip_norm, norm)
-            self.diverged.logical_or_((loss.detach() + norm).isfinite().logical_not())
-            optimizer.step(self.learning_rate_factor, skip=self.diverged)
-            optimizer.zero_grad()
-            figures |= parts | {f"{_NORM}{name}": norm}
+            for share in shares[-player.turns :]:
+                figures |= self._turn(name, share)
         for buffer, before in buffers:  # a batch normalisation has already counted this step's activations
             buffer.copy_(torch.where(self.diverged.bool(), before, buffer))
         self.good_steps.add_(1 - self.diverged.long())
         self._average()
         return figures
+
+    def _turn(self, name: str, batch: Batch) -> Figures:
+        """One move of a player on its own loss; returns the parts of the loss and the gradient's norm."""
+        player, optimizer = self.model.players[name], self.optimizers[name]
+        for other in self.model.players.values():
+            other.module.requires_grad_(other is player)
+        with devices.autocast(self.rng.device, self.dtype):
+            loss, parts = self.model.loss(name, batch, self.rng)
+        loss.backward()
+        parameters = list(player.module.parameters())
+        norm = get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if self.config.training.clip_norm is not None:
+            clip_grads_with_norm_(parameters, self.config.training.clip_norm, norm)
+        self.diverged.logical_or_((loss.detach() + norm).isfinite().logical_not())
+        optimizer.step(self.learning_rate_factor, skip=self.diverged)
+        optimizer.zero_grad()
+        return parts | {f"{_NORM}{name}": norm}
 
     @torch.no_grad()
     def _average(self) -> None:
@@ -175,6 +182,7 @@ class State:
         for mean, current in pairs:
             if not mean.is_floating_point():
                 mean.copy_(current)
+        spectral.iterate(ours, skip=self.diverged)  # singular vectors are of these weights, no mean of others
 
     def fit_prior(self, data: ImageData, quick: bool = False) -> None:
         """Fit the distribution of latents of the averaged model, where it has one.
@@ -295,6 +303,12 @@ class State:
             f"noise is seeded anew from seed {self.config.training.seed} and step {self.step}, "
             "so figures differ slightly from those of an uninterrupted run"
         ]
+
+
+def _shares(batch: Batch, count: int) -> list[Batch]:
+    """A batch divided into `count` batches; their sizes differ by at most one."""
+    images, labels = batch.images.tensor_split(count), batch.labels.tensor_split(count)
+    return [Batch(*share) for share in zip(images, labels, strict=True)]
 
 
 def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
