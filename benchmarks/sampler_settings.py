@@ -63,7 +63,7 @@ def main() -> None:
     run, device = runs.run(asked.run), devices.pick()
     config = run.config()
     spec, own_steps = config.dataset_spec, getattr(config.model, "sampling_steps", STEPS[1])
-    extractor = load_extractor(spec.name, device, run.home)
+    extractor = load_extractor(spec, device, run.home)
     real = moments(extractor(load(spec, "test").images.to(device)).features)
 
     def figures(draw: Callable[[int], Tensor]) -> str:

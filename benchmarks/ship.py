@@ -174,7 +174,7 @@ def keep_directions(target: Run) -> None:
     """The directions that the latent page would compute at its first visit: a minute for a DDPM on a CPU."""
     device = devices.pick()
     model, checkpoint = load_model(target, device)
-    extractor = load_extractor(target.config().data.dataset, device)
+    extractor = load_extractor(target.config().dataset_spec, device)
     run_directions(target, model, checkpoint.digest, extractor.network.features, extractor.digest)
 
 

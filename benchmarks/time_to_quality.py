@@ -128,7 +128,8 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     cpu = torch.device("cpu")
-    spec, extractor = DATASETS["mnist"], load_extractor("mnist", cpu)
+    spec = DATASETS["mnist"]
+    extractor = load_extractor(spec, cpu)
     data, test = load(spec, "train"), load(spec, "test").images
     real = moments(torch.cat([extractor(images).features for images in test.split(1000)]))
 

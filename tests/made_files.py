@@ -57,7 +57,7 @@ def huge_npz(path: Path) -> Path:
     return path
 
 
-def is_sound(found: Imported) -> None:
+def assert_is_sound(found: Imported) -> None:
     """What holds of every data set that was read."""
     n = len(found.images)
     assert found.images.dtype == np.uint8 and found.images.ndim == 4 and found.images.shape[1] in (1, 3)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import torch
 
+from gencore.config.datasets import DATASETS
 from gencore.config.options import (
     DataConfig,
     DDPMConfig,
@@ -23,6 +24,8 @@ from gencore.config.options import (
     VAEConfig,
 )
 from gencore.data.sources import ImageData
+from gencore.latent.traversal import LatentSpace
+from gencore.models import build
 from gencore.store import events
 from gencore.store.events import Event
 from gencore.store.results import Metric, Origin, Results
@@ -87,6 +90,15 @@ class Result:
             raise AssertionError(f"{constant} is not JSON")
 
         return json.loads(self.out, parse_constant=refuse)
+
+
+def latent_space(family: str, deviation: float, **changes: object) -> LatentSpace:
+    """That of a tiny model of the digits whose weights are random, of this standard deviation."""
+    torch.manual_seed(0)
+    model = build(TINY[family].model_copy(update=changes), DATASETS["digits"]).eval().requires_grad_(False)
+    for x in model.averaged.parameters():
+        torch.nn.init.normal_(x, 0, deviation, generator=torch.Generator().manual_seed(1))
+    return LatentSpace(model, torch.float32)
 
 
 def tiny_config(family: str, **training: object) -> RunConfig:

@@ -133,7 +133,7 @@ def test_a_quick_distance_is_of_samples_from_all_clusters(
     one.create(config.model_copy(update={"model": model.model_copy(update={"clusters": 30})}))
     [quick] = [event for event in record(one, few_digits) if isinstance(event, QuickDistance)]
     loaded, _ = load_model(one, CPU)
-    extractor = load_extractor("digits", CPU, with_extractor)
+    extractor = load_extractor(DATASETS["digits"], CPU, with_extractor)
     images = generate(loaded, 256, None, config.training.seed, torch.float32, batch_size=100)
     reference = extractor(few_digits.images).features
     expected = frechet_distance(moments(extractor(images).features), moments(reference))

@@ -44,7 +44,7 @@ def score(found: Control) -> float:
 
 @pytest.fixture(scope="module")
 def splits() -> dict[str, tuple[Extracted, Tensor]]:
-    extractor = load_extractor("digits", torch.device("cpu"), ROOT)
+    extractor = load_extractor(DATASETS["digits"], torch.device("cpu"), ROOT)
     return {
         split: (extractor(data.images), data.labels)
         for split, data in (("test", load(DATASETS["digits"], "test")), ("train", TRAIN))
@@ -55,7 +55,7 @@ def splits() -> dict[str, tuple[Extracted, Tensor]]:
 def real(splits: dict[str, tuple[Extracted, Tensor]]) -> RealClasses:
     """With a small probe: what the test models hide in their latents is easily found."""
     whole = RealClasses.of(
-        load_extractor("digits", torch.device("cpu"), ROOT), *splits["test"], *splits["train"]
+        load_extractor(DATASETS["digits"], torch.device("cpu"), ROOT), *splits["test"], *splits["train"]
     )
     assert whole.probe_samples == 2970, "ten times the test split, which is small"
     return replace(whole, probe_samples=1000)

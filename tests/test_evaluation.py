@@ -164,7 +164,7 @@ def test_a_quick_distance_was_measured_each_epoch(home: Path) -> None:
 
 def test_missing_features_are_named_with_the_command_that_makes_them(tmp_path: Path) -> None:
     with pytest.raises(MissingFeaturesError, match="gencore features digits"):
-        load_extractor("digits", CPU, tmp_path)
+        load_extractor(DATASETS["digits"], CPU, tmp_path)
 
 
 def test_floors_of_another_classifier_are_refused(home: Path) -> None:
@@ -173,7 +173,7 @@ def test_floors_of_another_classifier_are_refused(home: Path) -> None:
     results.save(path, results.load(path, ReferenceFigures).model_copy(update={"extractor_digest": "0" * 64}))
     try:
         with pytest.raises(MissingFeaturesError, match="another classifier"):
-            load_reference_figures("digits", load_extractor("digits", CPU, home), home)
+            load_reference_figures("digits", load_extractor(DATASETS["digits"], CPU, home), home)
     finally:
         path.write_bytes(before)
 
@@ -275,7 +275,7 @@ def test_damaged_images_are_said_and_drawn_anew_and_only_a_few_are_kept(home: Pa
 
 
 def test_without_a_number_as_many_are_measured_as_the_stored_floors_are_of(home: Path) -> None:
-    reference = load_reference_figures("digits", load_extractor("digits", CPU, home), home)
+    reference = load_reference_figures("digits", load_extractor(DATASETS["digits"], CPU, home), home)
     for name, shares in (("short-vae-mlp", None), ("short-cgan-mlp", "test")):
         measured, _ = saying(name, home, groups=["manifold"])
         floors = reference.floors_for(shares)

@@ -19,7 +19,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gencore.config.sections import ModelConfig
+from gencore.config.model_sections import ModelConfig
 
 
 class ToyConfig(ModelConfig):

@@ -197,14 +197,14 @@ def test_each_extractor_has_a_run_of_its_own_and_those_at_hand_come_in_the_table
     names = [features_run("digits", with_extractor, name).name for name in EXTRACTORS]
     assert names == ["features-digits", "features-digits-plain", "features-digits-mixer"]
     assert extractors_at_hand("digits", with_extractor) == list(EXTRACTORS)
-    loaded = [load_extractor("digits", CPU, with_extractor, name) for name in EXTRACTORS]
+    loaded = [load_extractor(DATASETS["digits"], CPU, with_extractor, name) for name in EXTRACTORS]
     assert [one.kind for one in loaded] == list(EXTRACTORS)
     assert len({one.digest for one in loaded}) == len({one.name for one in loaded}) == 3
-    assert load_extractor("digits", CPU, with_extractor).digest == loaded[0].digest
+    assert load_extractor(DATASETS["digits"], CPU, with_extractor).digest == loaded[0].digest
     shutil.rmtree(with_extractor / "checkpoints" / "features-digits")
     assert extractors_at_hand("digits", with_extractor) == ["plain", "mixer"]
     with pytest.raises(MissingFeaturesError, match="run `gencore features digits` first"):
-        load_extractor("digits", CPU, with_extractor)
+        load_extractor(DATASETS["digits"], CPU, with_extractor)
 
 
 def test_without_its_first_extractor_a_data_set_is_refused(with_extractor: Path) -> None:
@@ -218,7 +218,7 @@ def test_a_model_under_the_name_of_an_extractor_is_refused(with_extractor: Path)
         shutil.rmtree(with_extractor / kind / "features-digits-plain")
         shutil.copytree(with_extractor / kind / "vae", with_extractor / kind / "features-digits-plain")
     with pytest.raises(MissingFeaturesError, match="features-digits-plain holds no feature classifier"):
-        load_extractor("digits", CPU, with_extractor, "plain")
+        load_extractor(DATASETS["digits"], CPU, with_extractor, "plain")
 
 
 # ---------------------------------------------------------------- scales, by hand
@@ -546,7 +546,7 @@ def test_floors_of_another_classifier_are_refused(with_extractor: Path, extracto
     damaged(with_extractor, extractor, extractor_digest="0" * 64)
     with pytest.raises(MissingFeaturesError, match="the floors of digits belong to another classifier"):
         load_reference_figures(
-            "digits", load_extractor("digits", CPU, with_extractor, extractor), with_extractor
+            "digits", load_extractor(DATASETS["digits"], CPU, with_extractor, extractor), with_extractor
         )
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_files import as_idx, huge_npz, is_sound, npz, picture, png_header, written
+from made_files import as_idx, assert_is_sound, huge_npz, npz, picture, png_header, written
 from PIL import Image
 
 from gencore.data.importing import limits
@@ -86,7 +86,7 @@ def labelled(found: Imported) -> dict[bytes, str]:
 
 def test_class_folders_are_the_classes_in_natural_order(tmp_path: Path) -> None:
     found = read(in_classes(tmp_path), ImportOptions())
-    is_sound(found)
+    assert_is_sound(found)
     assert found.class_names == ("2", "10", "cat", "dog") and found.images.shape == (40, 1, 28, 28)
     wanted = {image.tobytes(): ("2", "10", "cat", "dog")[i % 4] for i, image in enumerate(GREY)}
     assert labelled(found) == wanted
@@ -97,14 +97,14 @@ def test_class_folders_are_the_classes_in_natural_order(tmp_path: Path) -> None:
 
 def test_pictures_side_by_side_have_no_labels(tmp_path: Path) -> None:
     found = read(flat(tmp_path), ImportOptions())
-    is_sound(found)
+    assert_is_sound(found)
     assert found.class_names == () and not found.labels.any() and "unlabelled" in notes(found)
     assert in_order(found) == sorted(image.tobytes() for image in GREY)
 
 
 def test_one_class_folder_is_no_label(tmp_path: Path) -> None:
     found = read(in_classes(tmp_path, ("cat",)), ImportOptions())
-    is_sound(found)
+    assert_is_sound(found)
     assert found.class_names == () and "count as unlabelled" in notes(found)
 
 
@@ -153,7 +153,7 @@ def test_rows_of_file_and_label_give_the_classes_with_and_without_header(tmp_pat
     for header in ([], ["file,label"]):
         table = written(tmp_path / "labels.csv", "\r\n".join(header + rows).encode("utf-8-sig"))
         found = read(tmp_path / "x", ImportOptions(), table)
-        is_sound(found)
+        assert_is_sound(found)
         assert labelled(found) == {image.tobytes(): "ab"[i % 2] for i, image in enumerate(GREY)}
         assert "named no picture" not in notes(found)
 
@@ -218,7 +218,7 @@ def test_train_and_test_folders_give_the_split(tmp_path: Path, test: str) -> Non
     in_classes(tmp_path / "d" / "Train")
     in_classes(tmp_path / "d" / test, ("cat", "2"), seed=1)
     found = read(tmp_path, ImportOptions())
-    is_sound(found)
+    assert_is_sound(found)
     assert sorted(x.tobytes() for x in found.images[~found.is_test]) == sorted(x.tobytes() for x in GREY)
     assert [(c.name, c.train, c.test) for c in found.report.classes] == [
         *(("2", 10, 20), ("10", 10, 0)),
@@ -232,7 +232,7 @@ def test_folders_of_a_split_may_repeat_its_name(tmp_path: Path) -> None:
     in_classes(tmp_path / "seg_train" / "seg_train")
     in_classes(tmp_path / "seg_test" / "seg_test", seed=1)
     found = read(tmp_path, ImportOptions())
-    is_sound(found)
+    assert_is_sound(found)
     assert found.class_names == ("2", "10", "cat", "dog") and found.report.test == 40
 
 
@@ -247,7 +247,7 @@ def test_validation_images_are_for_training_beside_test_images(tmp_path: Path) -
 
 def test_a_training_folder_alone_is_split_by_content(tmp_path: Path) -> None:
     found = read(in_classes(tmp_path / "train").parent, ImportOptions())
-    is_sound(found)
+    assert_is_sound(found)
     assert found.report.train + found.report.test == 40 and len(found.class_names) == 4
 
 
@@ -255,7 +255,7 @@ def test_test_images_of_classes_without_training_images_are_left_out_and_named(t
     in_classes(tmp_path / "train", ("a", "b"))
     in_classes(tmp_path / "test", ("a", "b", "c", "d"), seed=1)
     found = read(tmp_path, ImportOptions())
-    is_sound(found)
+    assert_is_sound(found)
     assert found.class_names == ("a", "b") and found.report.test == 20
     assert "20 test images of 2 classes without training images, left out: c, d." in notes(found)
 
@@ -276,7 +276,7 @@ def test_repeated_pictures_are_kept_once_the_first_by_name(tmp_path: Path) -> No
     for name in ("img10.png", "img2.png"):
         written(tmp_path / name, picture(noise(1, seed=5)[0]))
     found = read(tmp_path, ImportOptions())
-    is_sound(found)
+    assert_is_sound(found)
     assert len(found.images) == 41 and found.report.images == 42
     assert [(d.name, d.repeats) for d in found.report.duplicates] == [("img10.png", "img2.png")]
 
@@ -286,7 +286,7 @@ def test_a_copy_of_a_training_image_is_no_test_image(tmp_path: Path) -> None:
     in_classes(tmp_path / "test", seed=1)
     written(tmp_path / "test/dog/copy.png", picture(GREY[2]))
     found = read(tmp_path, ImportOptions())
-    is_sound(found)
+    assert_is_sound(found)
     assert [(d.name, d.repeats) for d in found.report.duplicates] == [
         ("test/dog/copy.png", "train/cat/002.png")
     ]
@@ -475,8 +475,8 @@ def idx_files(folder: Path, suffix: str = "") -> Path:
     return folder
 
 
-def is_the_pair(found: Imported) -> None:
-    is_sound(found)
+def assert_is_the_pair(found: Imported) -> None:
+    assert_is_sound(found)
     assert (found.report.train, found.report.test) == (40, 40) and found.class_names == ("0", "1", "2", "3")
     training = found.images[~found.is_test][:, 0]
     assert np.array_equal(training, GREY) and np.array_equal(found.labels[~found.is_test], LABELS)
@@ -485,7 +485,7 @@ def is_the_pair(found: Imported) -> None:
 @pytest.mark.parametrize("suffix", ["", ".gz"])
 def test_idx_files_are_paired_and_split_by_their_names(tmp_path: Path, suffix: str) -> None:
     found = read(idx_files(tmp_path, suffix), ImportOptions())
-    is_the_pair(found)
+    assert_is_the_pair(found)
     assert found.report.source == "folder of IDX or NPZ arrays"
 
 
@@ -494,7 +494,7 @@ def test_idx_files_of_any_names_are_paired_by_number_and_likeness(tmp_path: Path
         written(tmp_path / f"{name}.pictures", as_idx(noise(n, seed=n + len(name))))
         written(tmp_path / f"{name}.digits", as_idx(np.full(n, len(name), np.uint8)))
     found = read(tmp_path, ImportOptions())
-    is_sound(found)
+    assert_is_sound(found)
     wanted = {
         i.tobytes(): str(len(name))
         for name, n in (("left", 40), ("right", 40), ("third", 12))
@@ -532,13 +532,15 @@ def test_colour_arrays_may_have_their_channels_last_or_first(tmp_path: Path, sha
 )
 def test_an_npz_of_training_and_test_arrays_gives_the_split(tmp_path: Path, names: tuple[str, ...]) -> None:
     arrays = (GREY, LABELS[:, None].astype(np.int32), noise(40, seed=1), LABELS)
-    is_the_pair(read(npz(tmp_path / "x.npz", **dict(zip(names, arrays, strict=True))), ImportOptions()))
+    assert_is_the_pair(
+        read(npz(tmp_path / "x.npz", **dict(zip(names, arrays, strict=True))), ImportOptions())
+    )
 
 
 def test_an_npz_of_images_and_labels_or_of_one_array_is_split_by_content(tmp_path: Path) -> None:
     words = np.array(["zero", "one", "two", "three"])[LABELS]
     found = read(npz(tmp_path / "x.npz", images=GREY, labels=words, more=np.zeros(3)), ImportOptions())
-    is_sound(found)
+    assert_is_sound(found)
     assert labelled(found) == {image.tobytes(): w for image, w in zip(GREY, words.tolist(), strict=True)}
     assert read(npz(tmp_path / "y.npz", arr_0=GREY), ImportOptions()).class_names == ()
 
@@ -596,7 +598,7 @@ def test_an_archive_is_read_like_the_folder_it_holds(tmp_path: Path, name: str) 
     written(tmp_path / "x" / "__MACOSX" / "._a.png", b"")
     archive = ARCHIVES[name](tmp_path / name, files_of(tmp_path / "x"))
     found, of_folder = read(archive, ImportOptions()), read(tmp_path / "x", ImportOptions())
-    is_sound(found)
+    assert_is_sound(found)
     assert np.array_equal(found.images, of_folder.images) and np.array_equal(found.labels, of_folder.labels)
     assert np.array_equal(found.is_test, of_folder.is_test) and found.class_names == of_folder.class_names
     assert found.report.model_copy(update={"source": of_folder.report.source}) == of_folder.report
@@ -611,7 +613,7 @@ def test_archives_may_hold_idx_and_npz_files(tmp_path: Path, name: str, inside: 
     else:
         folder.mkdir()
         npz(folder / "a.npz", x_train=GREY, y_train=LABELS, x_test=noise(40, seed=1), y_test=LABELS)
-    is_the_pair(read(ARCHIVES[name](tmp_path / name, files_of(folder)), ImportOptions()))
+    assert_is_the_pair(read(ARCHIVES[name](tmp_path / name, files_of(folder)), ImportOptions()))
 
 
 @pytest.mark.parametrize("name", ["a.zip", "a.tar"])
@@ -830,7 +832,7 @@ def test_names_that_are_no_text_are_escaped(tmp_path: Path) -> None:
             with open(folder + b"/%d.png" % number, "wb") as file:
                 file.write(picture(noise(1, seed=number + 99 * name[0])[0]))
     found = read(tmp_path, HALF)
-    is_sound(found)
+    assert_is_sound(found)
     assert found.class_names == ("a\\udcff", "b\\nc")
 
 

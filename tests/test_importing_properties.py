@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from made_files import as_idx, is_sound, picture, written
+from made_files import as_idx, assert_is_sound, picture, written
 from PIL import Image
 
 from gencore.data.importing.options import ImportOptions
@@ -34,11 +34,11 @@ OPTIONS = ImportOptions(size=16, holdout=0.5)
 LITTLE = 16 * 2**20
 
 
-def reads_or_refuses(path: Path, labels: Path | None = None, options: ImportOptions = OPTIONS) -> None:
+def assert_reads_or_refuses(path: Path, labels: Path | None = None, options: ImportOptions = OPTIONS) -> None:
     """Reads `path`: a sound data set, or a DataError of one line; in both cases with little memory."""
     tracemalloc.start()
     try:
-        is_sound(read(path, options, labels))
+        assert_is_sound(read(path, options, labels))
     except DataError as error:
         assert str(error) and "\n" not in str(error)
     finally:
@@ -126,7 +126,7 @@ def test_damaged_pictures_are_read_or_named(kind: str, data: st.DataObject) -> N
             written(Path(folder, f"{number}.png"), picture(image))
         written(Path(folder, "damaged.png"), content)
         found = read(Path(folder), OPTIONS)
-    is_sound(found)
+    assert_is_sound(found)
     assert len(found.report.unreadable) + found.report.images == 13
     assert [bad.name for bad in found.report.unreadable] in ([], ["damaged.png"])
 
@@ -136,7 +136,7 @@ def test_damaged_pictures_are_read_or_named(kind: str, data: st.DataObject) -> N
 @settings(max_examples=40)
 def test_damaged_arrays_and_archives_are_read_or_refused(kind: str, data: st.DataObject) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        reads_or_refuses(written(Path(folder, "x"), data.draw(mutated(ARRAYS[kind]))))
+        assert_reads_or_refuses(written(Path(folder, "x"), data.draw(mutated(ARRAYS[kind]))))
 
 
 STARTS = [
@@ -156,8 +156,8 @@ def test_arbitrary_bytes_are_refused_as_a_source_and_as_labels(
     start: bytes, rest: bytes, labels: bytes | None
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        reads_or_refuses(written(Path(folder, "x"), start + rest))
-        reads_or_refuses(
+        assert_reads_or_refuses(written(Path(folder, "x"), start + rest))
+        assert_reads_or_refuses(
             written(Path(folder, "y"), as_idx(IMAGES)), written(Path(folder, "l"), labels or start + rest)
         )
 
@@ -168,8 +168,8 @@ def test_arbitrary_bytes_are_refused_as_a_source_and_as_labels(
 def test_idx_headers_take_no_memory_for_what_they_claim(lengths: list[int], content: bytes) -> None:
     header = bytes([0, 0, 8, len(lengths)]) + struct.pack(f">{len(lengths)}I", *lengths)
     with tempfile.TemporaryDirectory() as folder:
-        reads_or_refuses(written(Path(folder, "x"), header + content))
-        reads_or_refuses(written(Path(folder, "y"), gzip.compress(header + content)))
+        assert_reads_or_refuses(written(Path(folder, "x"), header + content))
+        assert_reads_or_refuses(written(Path(folder, "y"), gzip.compress(header + content)))
 
 
 SHAPES = st.lists(st.integers(-1, 2**33) | st.integers(0, 9) | st.integers(2**63, 2**65), max_size=5).map(
@@ -186,9 +186,9 @@ def test_npz_headers_take_no_memory_for_what_they_claim(
     assert ast.literal_eval(header.decode())["shape"] == shape
     array = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + content
     with tempfile.TemporaryDirectory() as folder:
-        reads_or_refuses(written(Path(folder, "x"), zip_of({"images.npy": array})))
+        assert_reads_or_refuses(written(Path(folder, "x"), zip_of({"images.npy": array})))
         labels = written(Path(folder, "l.npy"), array)
-        reads_or_refuses(written(Path(folder, "y"), as_idx(IMAGES)), labels)
+        assert_reads_or_refuses(written(Path(folder, "y"), as_idx(IMAGES)), labels)
 
 
 @given(
@@ -197,7 +197,7 @@ def test_npz_headers_take_no_memory_for_what_they_claim(
 def test_npz_headers_that_are_no_dictionary_are_refused(header: bytes) -> None:
     array = b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header
     with tempfile.TemporaryDirectory() as folder:
-        reads_or_refuses(written(Path(folder, "x"), zip_of({"images.npy": array})))
+        assert_reads_or_refuses(written(Path(folder, "x"), zip_of({"images.npy": array})))
 
 
 FOLDERS = ["train", "test", "val", "a", "b", "2", "10", ".hidden", "__MACOSX", "train images", "é", "\udc80"]
@@ -255,7 +255,7 @@ def test_any_tree_of_folders_is_read_or_refused_alike_from_disk_and_from_archive
         if is_text:
             sources["zip"] = written(Path(temporary, "zip"), zip_of(tree))
         for kind, source in sources.items():
-            reads_or_refuses(source, label_file or None)
+            assert_reads_or_refuses(source, label_file or None)
             try:
                 data = read(source, OPTIONS, label_file or None)
                 found[kind] = (

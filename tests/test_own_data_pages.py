@@ -18,6 +18,7 @@ from gencore.data.importing.reading import read
 from gencore.data.sources import load
 from gencore.evaluation.evaluate import evaluate
 from gencore.evaluation.floors import measure_reference_figures
+from gencore.models.feature_extractor import MissingFeaturesError, load_extractor
 from gencore.store.extractor_runs import features_run
 from gencore.store.results import Results
 from gencore.store.runs import run
@@ -104,6 +105,13 @@ def test_models_are_measured_and_what_cannot_be_has_a_reason(made: Made) -> None
         known = [found.value(metric) is not None for metric in ("class_coverage", "control_hit_rate")]
         assert known[0] or "figures about classes need" in found.metrics["class_coverage"].reason
     assert len(found.class_names) == found.class_shares.__len__()
+
+
+def test_extractors_of_another_version_of_the_data_are_refused(made: Made) -> None:
+    spec = run("own-vae", made.home).config().dataset_spec
+    assert load_extractor(spec, CPU, made.home).spec == spec
+    with pytest.raises(MissingFeaturesError, match="another version.*gencore features own --overwrite"):
+        load_extractor(spec.model_copy(update={"digest": "0" * 64}), CPU, made.home)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support import TINY, Result
+from support import Result, latent_space
 from torch import Generator, Tensor
 from visits import trained
 
@@ -21,7 +21,6 @@ from gencore.evaluation.evaluate import evaluate
 from gencore.latent import reconstruction
 from gencore.latent.reconstruction import Reconstructions, reconstruct
 from gencore.latent.traversal import LatentSpace
-from gencore.models import build
 from gencore.models.feature_extractor import load_extractor
 from gencore.models.load import load_model
 from gencore.store.runs import run
@@ -31,17 +30,9 @@ DIGITS = DATASETS["digits"]
 CPU = torch.device("cpu")
 
 
-def latent_space(family: str, **changes: object) -> LatentSpace:
-    torch.manual_seed(0)
-    model = build(TINY[family].model_copy(update=changes), DIGITS).eval().requires_grad_(False)
-    for x in model.averaged.parameters():
-        torch.nn.init.normal_(x, 0, 0.1, generator=Generator().manual_seed(1))
-    return LatentSpace(model, torch.float32)
-
-
 def giving_back(change: Callable[[Tensor], Tensor], images: Tensor, labels: Tensor) -> Reconstructions:
     """The reconstructions of all images by a model whose `reconstruct` is `change`, of images in [-1, 1]."""
-    space = latent_space("vae")
+    space = latent_space("vae", 0.1)
     space.model.reconstruct = change
     return reconstruct(space, ImageData(images, labels, DIGITS), len(images))
 
@@ -99,7 +90,7 @@ def test_one_perfect_copy_makes_the_mean_of_its_class_null_and_of_no_other() -> 
 
 
 def test_a_conditional_diffusion_model_is_given_the_label_of_each_image() -> None:
-    space = latent_space("ddpm", conditional=True, guidance=3.0)
+    space = latent_space("ddpm", 0.1, conditional=True, guidance=3.0)
     images = load(DIGITS, "test").images[:2]
     both = reconstruction.given_back(space, images, torch.tensor([3, 7]))
     for i, label in enumerate((3, 7)):
@@ -110,11 +101,11 @@ def test_a_conditional_diffusion_model_is_given_the_label_of_each_image() -> Non
 
 def test_inversion_takes_as_many_steps_as_sampling_where_these_are_more() -> None:
     passes = {
-        steps: latent_space("ddpm", timesteps=200, sampling_steps=steps).model.inversion_passes
+        steps: latent_space("ddpm", 0.1, timesteps=200, sampling_steps=steps).model.inversion_passes
         for steps in (10, 50, 120)
     }
     assert passes == {10: 50, 50: 50, 120: 120}
-    assert latent_space("ddpm").model.inversion_passes == 20  # the length of its chain
+    assert latent_space("ddpm", 0.1).model.inversion_passes == 20  # the length of its chain
 
 
 # ---------------------------------------------------------------- commands
@@ -262,5 +253,5 @@ def test_ends_of_a_model_without_labels_are_those_recognised_with_the_highest_pr
     done = gencore("interpolate", "vae", "--from", 3, "--to", 8, "--steps", 40, "--out", out)
     assert done.code == 0 and "first image: 3 with probability" in done.err
     assert "last image: 8 with probability" in done.err
-    morph = of_run("vae").morph(load_extractor("digits", CPU, with_extractor), seed=0)
+    morph = of_run("vae").morph(load_extractor(DATASETS["digits"], CPU, with_extractor), seed=0)
     assert_same_pixels(strip_of(out), morph)  # which goes from 3 to 8 in 40 steps

@@ -33,7 +33,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def extractor() -> FeatureExtractor:
-    return load_extractor("digits", CPU, ROOT)
+    return load_extractor(DATASETS["digits"], CPU, ROOT)
 
 
 @pytest.fixture(scope="module")

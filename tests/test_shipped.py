@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from gencore.analysis.comparison import Comparison
+from gencore.config.datasets import DATASETS
 from gencore.config.options import EXTRACTORS, HEADLINE, PRESETS
 from gencore.evaluation.floors import load_reference_figures
 from gencore.evaluation.sampler_sweep import SamplerSweep
@@ -46,7 +47,7 @@ def test_its_results_were_measured_on_the_weights_that_lie_here(run: runs.Run) -
     found = run.load_results()
     assert found is not None
     assert found.checkpoint_digest == load_checkpoint(run.checkpoints / "final.safetensors").digest
-    digests = {name: load_extractor("mnist", CPU, ROOT, name).digest for name in EXTRACTORS}
+    digests = {name: load_extractor(DATASETS["mnist"], CPU, ROOT, name).digest for name in EXTRACTORS}
     assert found.extractor_digests == digests and found.extractor_digest == digests["residual"]
     assert list(found.metrics["fd_over_floor"].by_extractor) == list(EXTRACTORS)
     assert {origin.kind for origin in found.origins.values()} == {"shipped"}
@@ -76,7 +77,7 @@ def test_its_directions_come_with_it(run: runs.Run, monkeypatch: pytest.MonkeyPa
     """Else the first visit of the latent page looks for them, a minute for the DDPM on a CPU."""
     monkeypatch.setattr(directions, "model_directions", lambda *_: pytest.fail("they were looked for"))
     model, checkpoint = load_model(run, CPU)
-    extractor_run = load_extractor("mnist", CPU, ROOT)
+    extractor_run = load_extractor(DATASETS["mnist"], CPU, ROOT)
     found = directions.run_directions(
         run,
         model,
@@ -109,7 +110,7 @@ def test_a_shipped_comparison_is_over_seeds_and_by_the_classifiers_that_ship() -
     paths = list(runs.comparisons_folder(ROOT).glob("*.json"))
     if not paths:
         pytest.skip("no comparison over seeds ships")
-    digests = {load_extractor("mnist", CPU, ROOT, name).digest for name in EXTRACTORS}
+    digests = {load_extractor(DATASETS["mnist"], CPU, ROOT, name).digest for name in EXTRACTORS}
     for path in paths:
         compared = load(path, Comparison)
         assert set(compared.runs) == {PRESETS[preset].label for preset in HEADLINE}
@@ -122,7 +123,7 @@ def test_a_shipped_comparison_is_over_seeds_and_by_the_classifiers_that_ship() -
 def test_a_shipped_feature_extractor_is_good_and_its_floors_are_its_own(
     dataset: str, least: float, extractor: str
 ) -> None:
-    loaded = load_extractor(dataset, CPU, ROOT, extractor)
+    loaded = load_extractor(DATASETS[dataset], CPU, ROOT, extractor)
     reference = load_reference_figures(dataset, loaded, ROOT)  # raises where the digests differ
     assert reference.test_accuracy >= least and reference.misorders == []
     assert 0 < reference.floors["fd"].value < reference.fd_of_blur < reference.fd_of_noise

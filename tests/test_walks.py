@@ -7,26 +7,17 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from support import TINY
+from support import TINY, latent_space
 from torch import Generator, Tensor
 
 from gencore.config.datasets import DATASETS
 from gencore.data.batches import quantise
 from gencore.latent import directions, traversal
-from gencore.latent.traversal import LatentPoints, LatentSpace, Plane
-from gencore.models import build
+from gencore.latent.traversal import LatentPoints, Plane
 from gencore.models.feature_extractor import load_extractor
 
 DIGITS = DATASETS["digits"]
 SHIPPED = Path(__file__).parent.parent
-
-
-def latent_space(family: str, **changes: object) -> LatentSpace:
-    torch.manual_seed(0)
-    model = build(TINY[family].model_copy(update=changes), DIGITS).eval().requires_grad_(False)
-    for x in model.averaged.parameters():
-        torch.nn.init.normal_(x, 0, 0.3, generator=Generator().manual_seed(1))
-    return LatentSpace(model, torch.float32)
 
 
 def drawn(n: int, seed: int = 0) -> Tensor:
@@ -87,7 +78,7 @@ def test_the_plane_of_codes_that_lie_on_one_is_found_whole() -> None:
 
 def test_a_model_that_takes_labels_draws_between_two_digits() -> None:
     for family, changes in (("cgan", {}), ("ddpm", {"conditional": True, "guidance": 2.0})):
-        walk = latent_space(family, **changes)
+        walk = latent_space(family, 0.3, **changes)
         three, eight = (walk.random(5, digit) for digit in (3, 8))
         assert torch.equal(three.z, eight.z)
         first, *between, last = walk.draw(traversal.path(LatentPoints.of([three, eight]), 5, "lerp"))
@@ -101,8 +92,8 @@ def test_a_model_that_takes_labels_draws_between_two_digits() -> None:
 
 @pytest.mark.parametrize("family", TINY)
 def test_a_morph_leads_from_one_class_to_the_other_as_the_judge_sees_them(family: str) -> None:
-    extractor_run = load_extractor("digits", torch.device("cpu"), SHIPPED)
-    walk = latent_space(family)
+    extractor_run = load_extractor(DATASETS["digits"], torch.device("cpu"), SHIPPED)
+    walk = latent_space(family, 0.3)
     film = walk.morph(extractor_run, seed=0)
     assert film.shape == (traversal.MORPH_FRAMES, 1, 28, 28) and film.dtype == torch.uint8
     assert torch.equal(film, walk.morph(extractor_run, seed=0))
@@ -119,11 +110,10 @@ def test_a_morph_leads_from_one_class_to_the_other_as_the_judge_sees_them(family
 
 def test_an_images_place_is_what_the_model_inverts_it_to() -> None:
     images = torch.randint(0, 256, (3, 1, 28, 28), dtype=torch.uint8, generator=Generator().manual_seed(0))
-    assert latent_space("vae").invert(images, None).z.shape == (3, 4) and latent_space("vae").encodes
-    assert (
-        latent_space("ddpm").invert(images, None).z.shape == images.shape and not latent_space("ddpm").encodes
-    )
-    assert not latent_space("cgan").inverts
+    vae, ddpm = latent_space("vae", 0.3), latent_space("ddpm", 0.3)
+    assert vae.invert(images, None).z.shape == (3, 4) and vae.encodes
+    assert ddpm.invert(images, None).z.shape == images.shape and not ddpm.encodes
+    assert not latent_space("cgan", 0.3).inverts
 
 
 @pytest.mark.parametrize("family", TINY)
@@ -131,7 +121,7 @@ def test_every_family_has_directions_that_are_its_latents_and_move_its_pictures(
     family: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directions, "DECODES", 100)
-    walk = latent_space(family)
+    walk = latent_space(family, 0.3)
     base, found = walk.random(0, 3), directions.model_directions(walk.model, torch.nn.Flatten())
     assert found.vectors.shape[1:] == base.z.shape[1:]
     amounts = [0.0] * len(found.shares)

@@ -207,13 +207,13 @@ def file(drawn: Samples, kind: Literal["png", "npz"]) -> bytes:
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
-def _extractor(dataset: str, run: Run, version: int) -> FeatureExtractor:
-    return load_extractor(dataset, devices.pick(), run.home)
+def _extractor(spec: DatasetSpec, run: Run, version: int) -> FeatureExtractor:
+    return load_extractor(spec, devices.pick(), run.home)
 
 
 def _extractor_of(spec: DatasetSpec) -> FeatureExtractor:
     run = features_run(spec.name)
-    return _extractor(spec.name, run, written(run))
+    return _extractor(spec, run, written(run))
 
 
 def recognised(spec: DatasetSpec, images: Tensor) -> np.ndarray:

@@ -208,7 +208,7 @@ def _recognised_ends(
     from gencore.models.feature_extractor import load_extractor
 
     spec, device = latent_space.model.spec, latent_space.model.device
-    extractor = load_extractor(spec.name, device, run.home)
+    extractor = load_extractor(spec, device, run.home)
     ends = latent_space.ends_of_classes(extractor, classes, seed)
     p = extractor(quantise(latent_space.draw(ends)).to(device)).logits.softmax(1)
     for place, of_end, label in zip(("first", "last"), p, classes, strict=True):

@@ -10,15 +10,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gencore.config.sections import (
+from gencore.config.model_sections import (
     ClassifierConfig,
     DDPMConfig,
     GANConfig,
     ImagesConfig,
     ModelConfig,
-    TrainingConfig,
     VAEConfig,
 )
+from gencore.config.sections import TrainingConfig
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ _VAE_TRAINING = TrainingConfig(schedule="cosine", optimizer="muon", muon_learnin
 _VAE = VAEConfig(  # narrow, so that 30 epochs take minutes
     width=24, depth=1, mixture_components=200, learning_rate=2e-3
 )
-_VAE_BASE = VAEConfig(  # as many Gaussians as codes of colour images can be told into, by held-out likelihood
+_VAE_BASE = VAEConfig(  # the number of Gaussians by the likelihood of held-out codes of colour images
     latent_dim=64, width=128, depth=3, likelihood="gaussian", mixture_components=50
 )
 _GAN_TRAINING = TrainingConfig(ema_decay=0.995)

@@ -17,11 +17,9 @@ from tyro.conf import Suppress
 
 from gencore.config.datasets import DATASETS, DatasetName, DatasetSpec
 from gencore.config.families import FAMILIES, Preset, Variant, family_of, preset_family
-from gencore.config.sections import (
+from gencore.config.model_sections import (
     AdversarialLoss,
     ClassifierConfig,
-    Config,
-    DataConfig,
     DDPMConfig,
     DiscriminatorNorm,
     GANConfig,
@@ -29,9 +27,9 @@ from gencore.config.sections import (
     ModelConfig,
     Prior,
     Sampler,
-    TrainingConfig,
     VAEConfig,
 )
+from gencore.config.sections import Config, DataConfig, TrainingConfig
 
 __all__ = [
     "HEADLINE",
@@ -225,11 +223,10 @@ def features_preset(spec: DatasetSpec, extractor: str, seed: int = 42) -> RunCon
             f"{spec.title} has {spec.train_count} training and {spec.test_count} test images; measuring "
             f"needs {FEWEST_IMAGES} of each, so add pictures, or add it again with another --holdout"
         )
-    batch_size = 128 if spec.train_count >= 10_000 else max(2, min(64, spec.train_count))
+    batch_size = 128 if spec.train_count >= 10_000 else min(64, spec.train_count // 2)
     epochs = max(8, math.ceil(_FEWEST_EXTRACTOR_STEPS / (spec.train_count // batch_size)))
     return RunConfig(
-        own_data=spec if spec.is_own else None,
-        data=DataConfig(dataset=spec.name, batch_size=batch_size),
+        data=DataConfig(batch_size=batch_size),
         model=EXTRACTORS[extractor],
         training=TrainingConfig(
             epochs=epochs,
@@ -240,4 +237,4 @@ def features_preset(spec: DatasetSpec, extractor: str, seed: int = 42) -> RunCon
             sheets=0,
             fd_every=0,
         ),
-    )
+    ).on(spec)

@@ -132,17 +132,17 @@ def as_results(
 
 def measured_before(run: Run, device: torch.device, samples: int | None = None) -> Results | None:
     """The results of `evaluate` with default options but `samples`, of the same weights on this machine."""
-    dataset, found = run.config().data.dataset, _previous(run, lambda text: None)
+    spec, found = run.config().dataset_spec, _previous(run, lambda text: None)
     if found is None or "evaluation" not in found.origins:
         return None
     _, checkpoint = load_model(run, device)
-    at_hand = [load_extractor(dataset, device, run.home, n) for n in extractors_at_hand(dataset, run.home)]
+    at_hand = [load_extractor(spec, device, run.home, n) for n in extractors_at_hand(spec.name, run.home)]
     used = {
         extractor.kind: extractor.digest
         for extractor in at_hand
-        if not load_reference_figures(dataset, extractor, run.home).misorders
+        if not load_reference_figures(spec.name, extractor, run.home).misorders
     }
-    samples = samples or default_samples(run.config().dataset_spec.train_count)
+    samples = samples or default_samples(spec.train_count)
     words = _words(run, samples, 0, None, DEFAULT_GROUPS, DEFAULT_SPACES)
     expected, known = devices.origin_here(device, words), found.origins["evaluation"]
     here, then = (

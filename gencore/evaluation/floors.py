@@ -39,7 +39,7 @@ def measure_reference_figures(
 
     Of `extractor`s beyond the first, only Fréchet distances are measured."""
     spec = run.config().dataset_spec
-    dataset, features = spec.name, load_extractor(spec.name, device, run.home, extractor)
+    dataset, features = spec.name, load_extractor(spec, device, run.home, extractor)
     data = {split: load_data(spec, split, data_folder) for split in SPLITS}
     test, train = (data[split].to(device) for split in ("test", "train"))
     say(f"features of {len(test.images) + len(train.images)} real images")

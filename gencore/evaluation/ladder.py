@@ -42,7 +42,7 @@ def measure_ladder(
 
     Raises MissingFeaturesError, DataError.
     """
-    extractor = load_extractor(spec.name, device, folder)
+    extractor = load_extractor(spec, device, folder)
     data = {split: load_data(spec, split, data_folder) for split in SPLITS}
     test, train = (data[split].to(device) for split in ("test", "train"))
     image_metrics, rng = ImageMetrics(test, extractor(test.images)), Generator(device).manual_seed(0)

@@ -12,8 +12,8 @@ import torch
 
 from gencore import devices
 from gencore.config.datasets import DatasetSpec
-from gencore.config.options import DataConfig, RunConfig
-from gencore.config.sections import ImagesConfig
+from gencore.config.model_sections import ImagesConfig
+from gencore.config.options import RunConfig
 from gencore.data.image_files import ImageSet
 from gencore.data.sources import with_digests
 from gencore.evaluation.evaluate import DEFAULT_SPACES, as_results, measured_groups
@@ -30,15 +30,13 @@ from gencore.store.runs import Run
 def images_config(found: ImageSet, spec: DatasetSpec, source: str) -> RunConfig:
     """The config of a run that holds these images."""
     return RunConfig(
-        data=DataConfig(dataset=spec.name),
-        own_data=spec if spec.is_own else None,
         model=ImagesConfig(
             source=source,
             digest=found.digest,
             count=len(found.images),
             conditional=found.labels is not None,
         ),
-    )
+    ).on(spec)
 
 
 def measure_images(

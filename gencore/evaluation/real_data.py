@@ -22,7 +22,6 @@ from gencore.evaluation.training_features import training_features
 from gencore.models.feature_extractor import (
     Extracted,
     FeatureExtractor,
-    MissingFeaturesError,
     extractors_at_hand,
     load_extractor,
 )
@@ -88,12 +87,7 @@ class RealData:
         splits = {split: load_data(spec, split, data_folder).to(device) for split in SPLITS}
         views = {}
         for name in dict.fromkeys([FIRST, *extractors_at_hand(spec.name, folder)]):
-            extractor = load_extractor(spec.name, device, folder, name)
-            if extractor.spec != spec:
-                raise MissingFeaturesError(
-                    f"the feature extractors of {spec.name} were trained on another version of it; run "
-                    f"`gencore features {spec.name} --overwrite`"
-                )
+            extractor = load_extractor(spec, device, folder, name)
             reference = load_reference_figures(spec.name, extractor, folder)
             views[name] = View(extractor, reference, splits["test"].images, splits["train"], folder)
         return cls(splits, views, load_ladder(spec.name, views[FIRST].extractor, folder))

@@ -37,14 +37,14 @@ Need = Literal[
     "a conditional model",
     "a model with a latent",
     "a model that reconstructs",
-    "classes that are told apart",
+    "a classifier that recognises the classes",
     "Inception weights",
     "2,000 images",
     "images for every k-means bin",
     "gradient norms in the event log",
     "quick distances in the event log",
 ]
-NEEDS_CLASSES: Need = "classes that are told apart"
+NEEDS_CLASSES: Need = "a classifier that recognises the classes"
 """What figures about classes need; see `gencore.evaluation.suite.LEAST_ACCURACY`."""
 QualityPart = Literal["realism", "fidelity", "variety", "coverage", "balance", "novelty"]
 """What image quality is made of; `gencore.analysis.scores` says how."""

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from gencore import devices
 from gencore.config.datasets import DatasetSpec
+from gencore.config.model_sections import ClassifierConfig
 from gencore.config.options import EXTRACTORS, DatasetName
-from gencore.config.sections import ClassifierConfig
 from gencore.data.batches import dequantise
 from gencore.models.classifier import Classifier
 from gencore.networks.classifier import FeatureClassifier
@@ -72,20 +72,26 @@ class FeatureExtractor:
 
 
 def load_extractor(
-    dataset: DatasetName, device: torch.device, folder: Path | None = None, extractor: str = FIRST
+    spec: DatasetSpec, device: torch.device, folder: Path | None = None, extractor: str = FIRST
 ) -> FeatureExtractor:
-    """An extractor of `dataset`, ready to compute in full float32; without a name the first.
+    """An extractor of the data set, ready to compute in full float32; without a name the first.
 
-    Raises MissingFeaturesError naming the command that makes it, CheckpointError, or UnreadableError.
+    Raises MissingFeaturesError naming the command that makes it, also where there is one of another version
+    of the data set; CheckpointError, or UnreadableError.
     """
     devices.use_full_float32()
-    run = features_run(dataset, folder, extractor)
+    run = features_run(spec.name, folder, extractor)
     path = run.checkpoints / "final.safetensors"
     if not path.exists():
         raise MissingFeaturesError(
-            f"no feature classifier for {dataset} yet; run `gencore features {dataset}` first"
+            f"no feature classifier for {spec.name} yet; run `gencore features {spec.name}` first"
         )
-    spec, config = run.config().dataset_spec, run.config().model
+    trained_on, config = run.config().dataset_spec, run.config().model
+    if trained_on != spec:
+        raise MissingFeaturesError(
+            f"the feature extractors of {spec.name} were trained on another version of it; run "
+            f"`gencore features {spec.name} --overwrite`"
+        )
     if not isinstance(config, ClassifierConfig):
         raise MissingFeaturesError(
             f"run {run.name} holds no feature classifier; give it another name and train one"

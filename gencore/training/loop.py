@@ -63,7 +63,7 @@ def prepare(
     was), MissingFeaturesError (early stopping without a feature classifier under `folder`)."""
     load_teacher(config, device, folder)
     if config.training.patience is not None:
-        load_extractor(config.data.dataset, device, folder)
+        load_extractor(config.dataset_spec, device, folder)
     data = (data or load_data(config.dataset_spec, "train", data_folder)).to(device)
     refuse_too_many(config.model.number_of_clusters, data)
     return Batches(data, config.data.batch_size, config.training.seed)
@@ -279,7 +279,7 @@ class _Training:
         if not self.settings.fd_every or not isinstance(self.state.model, GenerativeModel):
             return
         try:
-            extractor = load_extractor(self.data.spec.name, self.device, self.run.home)
+            extractor = load_extractor(self.data.spec, self.device, self.run.home)
         except MissingFeaturesError as error:
             yield Notice(text=f"no Fréchet distances during training: {error}")
             return
