@@ -4,14 +4,16 @@
 
 Every recipe trains for the same processor seconds on MNIST, and is measured at each of --seconds, which costs
 no training time: samples in 20 steps of DDIM (the preset by its own sampler) against the test split. The
-others are the U-Net of diffusers, one of like size, and this project's own U-Net, each in a plain loop: a
-DataLoader, float32, the noise predicted at uniform timesteps, AdamW at 1e-4 as in diffusers' tutorial on
-unconditional generation (docs, "Train a diffusion model").
+others are the U-Nets of diffusers and of lucidrains (`pip install denoising-diffusion-pytorch`; left out
+without it), of like size, and this project's own U-Net, each in a plain loop: a DataLoader, float32, the noise
+predicted at uniform timesteps, AdamW at 1e-4 as in diffusers' tutorial on unconditional generation (docs,
+"Train a diffusion model").
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -104,6 +106,14 @@ def of_diffusers(data: ImageData) -> Recipe:
     return plain_loop(network, lambda x_t, t: network(x_t, t).sample, data)
 
 
+def of_lucidrains(data: ImageData) -> Recipe:
+    """The U-Net of denoising-diffusion-pytorch, in a size like the preset's."""
+    from denoising_diffusion_pytorch import Unet
+
+    network = Unet(24, dim_mults=(1, 2, 4), channels=1)
+    return plain_loop(network, network, data)
+
+
 def own_network(data: ImageData) -> Recipe:
     """This project's U-Net in the plain loop."""
     network = UNet(1, 28, 64)
@@ -115,6 +125,8 @@ RECIPES: dict[str, Callable[[ImageData], Recipe]] = {
     "the same U-Net, plain loop": own_network,
     "diffusers' U-Net, plain loop": of_diffusers,
 }
+if importlib.util.find_spec("denoising_diffusion_pytorch"):
+    RECIPES["lucidrains' U-Net, plain loop"] = of_lucidrains
 
 
 def main() -> None:
