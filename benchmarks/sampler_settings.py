@@ -1,7 +1,7 @@
 """Fréchet distance of a diffusion run by guidance, spacing of the timesteps and number of steps.
 
-    python benchmarks/sampler_settings.py [--run mnist-ddpm] [--steps 5 10 20 50] [--samples 3000] [--seeds 0 1 2]
-        [--threads 2]
+    python benchmarks/sampler_settings.py [--run mnist-ddpm] [--steps 5 10 20 50] [--samples 3000]
+        [--seeds 0 1 2] [--threads 2]
 
 Prints a row for each setting: network evaluations an image, the distance to the test split in the features of
 the data set's classifier, and the share of images that the classifier recognises with less than 99 %
