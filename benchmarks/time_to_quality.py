@@ -6,8 +6,7 @@ Every recipe trains for the same processor seconds on MNIST, and is measured at 
 no training time: samples in 20 steps of DDIM (the preset by its own sampler) against the test split. The
 others are the U-Nets of diffusers and of lucidrains (`pip install denoising-diffusion-pytorch`; left out
 without it), of like size, and this project's own U-Net, each in a plain loop: a DataLoader, float32, the
-noise predicted at uniform timesteps, AdamW at 1e-4 as in diffusers' tutorial on unconditional generation ("Train a
-diffusion model").
+noise predicted at uniform timesteps, AdamW at 1e-4 as in diffusers' tutorial on unconditional generation.
 """
 
 from __future__ import annotations
