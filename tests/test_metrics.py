@@ -16,6 +16,7 @@ from gencore.metrics.classes import (
     class_shares,
     class_total_variation,
     classifier_score,
+    classifier_score_error,
     conditional_accuracy,
     confusion_matrix,
     corrected_shares,
@@ -224,6 +225,18 @@ def test_classifier_score_equals_torch_fidelity_with_one_split() -> None:
     logits = normal(500, 10, seed=0, scale=3)
     expected = oracle.isc_features_to_metric(logits, splits=1, shuffle=False)["inception_score_mean"]
     assert classifier_score(logits) == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_error_of_the_classifier_score_is_its_scatter_over_draws_of_images() -> None:
+    scores = [classifier_score(normal(400, 10, seed=seed, scale=3)) for seed in range(200)]
+    errors = [classifier_score_error(normal(400, 10, seed=seed, scale=3)) for seed in range(20)]
+    assert np.mean(errors) == pytest.approx(np.std(scores), rel=0.15)
+
+
+def test_a_classifier_score_of_images_all_alike_has_no_error_and_one_image_has_none_to_give() -> None:
+    assert classifier_score_error(torch.zeros(50, 10)) == 0
+    with pytest.raises(ValueError, match="needs at least 2"):
+        classifier_score_error(torch.zeros(1, 10))
 
 
 def test_confusion_has_a_row_for_each_class_asked_for() -> None:

@@ -216,7 +216,13 @@ def test_bins_are_the_clusters_and_their_total_variation_is_that_of_the_shares()
     assert found.total_variation == pytest.approx(0.25)
     assert found.different == 0.5
     same = Bins.of(real, 4).difference(real)
-    assert (same.total_variation, same.different) == (0, 0)
+    assert (same.total_variation, same.different, same.covered) == (0, 0, 1)
+
+
+@pytest.mark.parametrize(("few", "covered"), [(20, 1.0), (19, 0.75), (0, 0.75)])
+def test_a_bin_is_covered_from_a_fifth_of_its_real_share_on(few: int, covered: float) -> None:
+    found = Bins.of(clusters([100] * 4, seed=0), 4).difference(clusters([few, 200 - few, 100, 100], seed=1))
+    assert found.covered == covered
 
 
 @pytest.mark.parametrize(("few", "different"), [(77, 0.0), (76, 0.25)])

@@ -45,12 +45,15 @@ def show_results(found: Sequence[Results]) -> None:
 
 
 def show_measured(found: Sequence[Results]) -> None:
-    """What the newest evaluation of each run measured, a row a metric; where it could not, the reason."""
+    """What the newest evaluation of each run measured, a row a metric; where it could not, the reason.
+
+    What `spread` is of a metric, its definition in the catalogue or `store.results.Metric` says."""
     rows: list[dict[str, object]] = [
         {
             "run": one.run,
             "metric": name,
             "value": metric.value,
+            "spread": metric.spread,
             "floor": metric.floor,
             "unit": metric.reason or metric.unit or catalog.unit(name),
             "better": catalog.better(name),
@@ -59,7 +62,7 @@ def show_measured(found: Sequence[Results]) -> None:
         for name, metric in one.metrics.items()
         if metric.measured_in == "evaluation"
     ]
-    show(rows, ["run", "metric", "value", "floor", "better", "unit"], empty="nothing measured")
+    show(rows, ["run", "metric", "value", "spread", "floor", "better", "unit"], empty="nothing measured")
     _show_warnings(found)
 
 

@@ -108,7 +108,11 @@ class ImageMetrics:
     def bin_differences(self, extracted: Extracted) -> dict[str, float]:
         """How differently images fill the bins that the test split falls into; N at least `bins.fewest`."""
         found = self.bins.difference(extracted.features)
-        return {"bins_total_variation": found.total_variation, "bins_different": found.different}
+        return {
+            "bins_total_variation": found.total_variation,
+            "bins_different": found.different,
+            "bin_coverage": found.covered,
+        }
 
     def warning(self, samples: int) -> str | None:
         """The warning that so few images make these figures uncertain; None where they do not."""

@@ -35,16 +35,21 @@ def inception_metrics(images: Tensor, real: Tensor, say: Callable[[str], None]) 
         network = _inception().to(images.device)
     except NoInceptionError as error:
         return {name: Metric(value=None, reason=str(error)) for name in ("fid", "inception_score")}
-    from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, isc_features_to_metric
+    from torch_fidelity.metric_isc import KEY_METRIC_ISC_MEAN, KEY_METRIC_ISC_STD, isc_features_to_metric
 
     say(f"Inception features of {len(images) + len(real)} images")
     (features, logits), (real_features, _) = (_features(network, side) for side in (images, real))
     few = sample_size_warning(min(len(images), len(real)), features.shape[1])
     fid = frechet_distance(moments(features), moments(real_features))
-    score = isc_features_to_metric(logits, splits=_SPLITS)[KEY_METRIC_ISC_MEAN]
+    score = isc_features_to_metric(logits, splits=_SPLITS)
     return {
         "fid": Metric(value=fid, samples=len(images), warning=few),
-        "inception_score": Metric(value=score, samples=len(images), warning=few),
+        "inception_score": Metric(
+            value=score[KEY_METRIC_ISC_MEAN],
+            spread=score[KEY_METRIC_ISC_STD],
+            samples=len(images),
+            warning=few,
+        ),
     }
 
 

@@ -29,10 +29,11 @@ from gencore.latent.interpolation import PAIRS, PATHS, path_straightness, percep
 from gencore.latent.reconstruction import given_back
 from gencore.latent.traversal import LatentSpace
 from gencore.metrics.catalog import METRICS, NEEDS_CLASSES, MetricGroup
-from gencore.metrics.classes import conditional_accuracy, confusion_matrix
+from gencore.metrics.classes import classifier_score_error, conditional_accuracy, confusion_matrix
 from gencore.metrics.corruptions import FEWEST_OF_A_CLASS
 from gencore.metrics.extrapolation import fd_infinity
 from gencore.metrics.memorisation import memorisation
+from gencore.metrics.perceptual import mean_pair_distance
 from gencore.metrics.reconstruction import mse, psnr, ssim
 from gencore.models.base import GenerativeModel, HasLatent, Reconstructs
 from gencore.models.feature_extractor import Extracted
@@ -196,7 +197,9 @@ def _manifold(evaluated: EvaluatedModel) -> dict[str, Metric]:
 
 
 def _classes(evaluated: EvaluatedModel) -> dict[str, Metric]:
-    return evaluated.with_floors(evaluated.real.image_metrics.classes(evaluated.extracted))
+    metrics = evaluated.with_floors(evaluated.real.image_metrics.classes(evaluated.extracted))
+    error = {"spread": classifier_score_error(evaluated.extracted.logits)}
+    return metrics | {"classifier_score": metrics["classifier_score"].model_copy(update=error)}
 
 
 def _diversity(evaluated: EvaluatedModel) -> dict[str, Metric]:
@@ -207,12 +210,23 @@ def _diversity(evaluated: EvaluatedModel) -> dict[str, Metric]:
     metrics |= evaluated.with_floors(
         evaluated.real.image_metrics.diversity(evaluated.images, evaluated.extracted, by_class)
     )
+    metrics["feature_lpips"] = _feature_lpips(evaluated)
     samples = len(evaluated.images)
     fewest = evaluated.real.image_metrics.bins.fewest
     if samples < fewest:
         absent = Metric(value=None, reason=f"needs {fewest} images to fill the bins; there are {samples}")
-        return metrics | dict.fromkeys(("bins_total_variation", "bins_different"), absent)
+        return metrics | dict.fromkeys(("bins_total_variation", "bins_different", "bin_coverage"), absent)
     return metrics | evaluated.with_floors(evaluated.real.image_metrics.bin_differences(evaluated.extracted))
+
+
+def _feature_lpips(evaluated: EvaluatedModel) -> Metric:
+    """The mean distance of two images in the layers of the first extractor, next to that of test images."""
+    activations = evaluated.real.first.extractor.maps
+    drawn, real = (
+        mean_pair_distance(images, activations, evaluated.rng())
+        for images in (evaluated.images, evaluated.real.test.images)
+    )
+    return Metric(value=drawn.value, floor=real.value, spread=drawn.standard_error, samples=2 * drawn.pairs)
 
 
 def _memorisation(evaluated: EvaluatedModel) -> dict[str, Metric]:

@@ -307,7 +307,8 @@ _ROWS = (
         needs=(NEEDS_CLASSES,),
         better="larger",
         source=_SALIMANS,
-        definition="exp E KL(p(y|x) ‖ p(y)) by this project's classifier; not the Inception Score",
+        definition="exp E KL(p(y|x) ‖ p(y)) by this project's classifier, over all images at once; not the"
+        " Inception Score. Its spread is the standard error, twice that the half-width of a 95 % interval",
     ),
     MetricInfo(
         id="inception_score",
@@ -316,7 +317,8 @@ _ROWS = (
         better="larger",
         needs=("Inception weights",),
         source=_SALIMANS,
-        definition="exp E KL(p(y|x) ‖ p(y)) by Inception, by torch-fidelity",
+        definition="exp E KL(p(y|x) ‖ p(y)) by Inception, by torch-fidelity: mean over ten splits of the"
+        " images, its spread the standard deviation over them",
     ),
     MetricInfo(
         id="bins_total_variation",
@@ -336,6 +338,24 @@ _ROWS = (
         needs=("images for every k-means bin",),
         source=_BINS,
         definition="Share of the k-means bins whose generated and real shares differ significantly",
+    ),
+    MetricInfo(
+        id="bin_coverage",
+        title="Mode coverage (k-means)",
+        group="diversity",
+        better="larger",
+        needs=("images for every k-means bin",),
+        source=_BINS,
+        definition="Share of the k-means bins that reach at least a fifth of their real share",
+    ),
+    MetricInfo(
+        id="feature_lpips",
+        title="Feature LPIPS between images",
+        group="diversity",
+        source="Zhang et al. 2018",
+        definition="Mean LPIPS distance of two generated images in the layers of this project's classifier,"
+        " all channels with weight 1: not comparable with published LPIPS. Read it beside that of real"
+        " images: less is little variety, more are malformed images",
     ),
     MetricInfo(
         id="feature_distance_ratio",

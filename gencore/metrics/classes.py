@@ -118,6 +118,19 @@ def classifier_score(logits: Tensor) -> float:
     return information.exp().item()
 
 
+def classifier_score_error(logits: Tensor) -> float:
+    """The standard error of `classifier_score` over draws of N images, from logits (N, K).
+
+    The delta method: the score of an image is KL(p(y|x) ‖ p(y)), of which the mean over images is ln of the
+    score, so ln of the score scatters by their standard deviation / √N. About 95 % of draws of N images lie
+    within twice this error. Raises ValueError on N < 2, a wrong shape, NaN or infinity.
+    """
+    p = finite_features(logits, at_least=2).softmax(dim=1)
+    divergences = (p.xlogy(p) - p.xlogy(p.mean(dim=0))).sum(dim=1)  # (N,)
+    error = divergences.std() / len(p) ** 0.5
+    return (divergences.mean().exp() * error).item()
+
+
 def within_class_variance(features: Tensor, labels: Tensor, classes: int) -> Tensor:
     """Trace (K,) of the unbiased covariance of features (N, D) within each class of labels (N,).
 

@@ -70,6 +70,13 @@ class FeatureExtractor:
         features = torch.cat(parts)
         return Extracted(features, self.network.logits(features))
 
+    @torch.no_grad()
+    def maps(self, images: Tensor) -> list[Tensor]:
+        """The activations of each stage, (N, channels, h, w) float32, of images (N, C, H, W) uint8.
+
+        All are held at once, so N is a hundred or so."""
+        return [*self.network.maps(dequantise(images))]
+
 
 def load_extractor(
     spec: DatasetSpec, device: torch.device, folder: Path | None = None, extractor: str = FIRST

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Iterator
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -17,6 +19,10 @@ class FeatureClassifier(nn.Module, ABC):
 
     feature: nn.Linear
     logit: nn.Linear
+
+    @abstractmethod
+    def maps(self, x: Tensor) -> Iterator[Tensor]:
+        """(B, C, H, W) in [-1, 1] -> the activations of each stage, (B, channels, h, w), finest first."""
 
     @abstractmethod
     def pooled(self, x: Tensor) -> Tensor:
@@ -48,15 +54,17 @@ class ResidualClassifier(FeatureClassifier):
         self.feature = nn.Linear(2 * width, feature_dim)
         self.logit = nn.Linear(feature_dim, classes)
 
+    def maps(self, x: Tensor) -> Iterator[Tensor]:
+        """As in the base class."""
+        yield (h := F.relu(self.stem(x)))
+        yield (h := self.fine(F.max_pool2d(h, 2)))
+        yield (h := self.middle(h))
+        for coarser in (self.coarse, *self.further):
+            yield (h := coarser(F.max_pool2d(h, 2)))
+
     def pooled(self, x: Tensor) -> Tensor:
         """As in the base class."""
-        h = F.max_pool2d(F.relu(self.stem(x)), 2)
-        h = self.fine(h)
-        h = F.max_pool2d(self.middle(h), 2)
-        h = self.coarse(h)
-        for further in self.further:
-            h = further(F.max_pool2d(h, 2))
-        return h.amax(dim=(2, 3))  # (B, 2 width, H/4 or H/8, …) -> (B, 2 width)
+        return _last(self.maps(x)).amax(dim=(2, 3))  # (B, 2 width, H/4 or H/8, …) -> (B, 2 width)
 
 
 class PlainClassifier(FeatureClassifier):
@@ -81,6 +89,13 @@ class PlainClassifier(FeatureClassifier):
         )
         self.feature = nn.Linear(2 * width * coarsest(size) ** 2, feature_dim)
         self.logit = nn.Linear(feature_dim, classes)
+
+    def maps(self, x: Tensor) -> Iterator[Tensor]:
+        """As in the base class."""
+        for layer in self.body:
+            x = layer(x)
+            if isinstance(layer, nn.ReLU):
+                yield x
 
     def pooled(self, x: Tensor) -> Tensor:
         """As in the base class."""
@@ -112,12 +127,15 @@ class MixerClassifier(FeatureClassifier):
         self.feature = nn.Linear(width, feature_dim)
         self.logit = nn.Linear(feature_dim, classes)
 
+    def maps(self, x: Tensor) -> Iterator[Tensor]:
+        """As in the base class."""
+        yield (h := self.patches(x))
+        for across, within in zip(self.across, self.within, strict=True):
+            yield (h := within(h + across(h)))
+
     def pooled(self, x: Tensor) -> Tensor:
         """As in the base class."""
-        h = self.patches(x)
-        for across, within in zip(self.across, self.within, strict=True):
-            h = within(h + across(h))
-        return h.mean(dim=(2, 3))  # (B, width, H/2 or H/4, …) -> (B, width)
+        return _last(self.maps(x)).mean(dim=(2, 3))  # (B, width, H/2 or H/4, …) -> (B, width)
 
 
 CLASSIFIERS: dict[str, type[FeatureClassifier]] = {
@@ -144,6 +162,11 @@ class _Residual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.shortcut(x) + self.body(x))
+
+
+def _last(maps: Iterator[Tensor]) -> Tensor:
+    """The coarsest of the maps; those before it are not kept."""
+    return deque(maps, maxlen=1).pop()
 
 
 def _convolution(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:

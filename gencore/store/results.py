@@ -63,8 +63,9 @@ class Metric(_Record):
     )
     spread: float | None = Field(
         None,
-        description="Of timings the interquartile range over repetitions; of a mean over pairs its standard "
-        "error; of a mean over sampling seeds their standard deviation.",
+        description="Of timings the interquartile range over repetitions; of a mean over pairs, and of the "
+        "classifier score, its standard error; of the Inception Score its standard deviation over ten "
+        "splits; of a mean over sampling seeds their standard deviation.",
     )
     by_extractor: dict[str, float] = Field(
         {}, description="By feature extractor, of a geometric mean over them."
