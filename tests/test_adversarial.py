@@ -16,6 +16,7 @@ from gencore.config.datasets import DATASETS
 from gencore.config.options import DataConfig, GANConfig, RunConfig
 from gencore.data.batches import Batch, Batches
 from gencore.data.sources import ImageData
+from gencore.metrics.diagnostics import DIAGNOSTICS
 from gencore.models import build
 from gencore.models.adversarial import LOSSES, gradient_penalty, r1_penalty
 from gencore.models.base import Parts
@@ -347,6 +348,7 @@ def test_every_loss_can_be_chosen(name: str) -> None:
     batch = Batch(torch.rand(4, 1, 28, 28, generator=rng()), torch.arange(4))
     loss, parts = build(config, DATASETS["digits"]).loss("discriminator", batch, rng())
     outputs = {"d_real", "d_fake"} if name == "bce" else {"output_real", "output_fake"}
-    assert (
-        math.isfinite(loss.item()) and parts.keys() == {"discriminator", "gradient_penalty", "r1"} | outputs
-    )
+    players = {"wasserstein_estimate"} if name == "wasserstein" else {"accuracy_real", "accuracy_fake"}
+    always = {"discriminator", "gradient_penalty", "r1", "lipschitz_estimate", "variance_ratio"}
+    assert math.isfinite(loss.item()) and parts.keys() == always | outputs | players
+    assert parts.keys() - {"discriminator"} <= DIAGNOSTICS.keys()

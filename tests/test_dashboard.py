@@ -29,8 +29,9 @@ from dashboard.data.processes import Jobs, TooManyRunsError
 from dashboard.widgets import run_controls, sidebar, text, train_form
 from gencore.config import commands
 from gencore.config.options import PRESETS, RunConfig, TrainingConfig, VAEConfig, preset_title
+from gencore.metrics.diagnostics import DIAGNOSTICS
 from gencore.store import events, results
-from gencore.store.events import Progress, Resumed
+from gencore.store.events import Collapse, Progress, Resumed
 from gencore.store.results import Metric
 from gencore.store.runs import Run, RunBusyError, run
 
@@ -563,6 +564,37 @@ def test_live_shows_a_finished_run_with_curves_and_samples(page: Callable[..., A
     assert len(app.get("vega_lite_chart")) == 6  # two losses, two gradient norms, quick fd, images per second
     assert len(app.get("image")) == 1
     assert not [button for button in app.main.button if button.label in {"Stop", "Resume"}]
+
+
+def test_live_draws_the_diagnostics_of_a_gan_each_with_what_to_look_for_and_warns_of_a_collapse(
+    page: Callable[..., AppTest], home: Path
+) -> None:
+    made = trained(home, "digits-gan", config("gan"), until=0.5, end=None)
+    ratios = {"variance_ratio": 0.03, "accuracy_real": 0.9, "lipschitz_estimate": 2.0}
+    told = progress(25, 1.0).model_copy(update={"diagnostics": ratios})
+    events.append(made.events_path, told)
+    collapse = Collapse(step=25, epoch=2.5, variance_ratio=0.03, text="The generator has collapsed.")
+    events.append(made.events_path, collapse)
+    with made.claim():
+        app = page("live")
+        titles = {json.loads(chart.proto.spec)["title"]["text"] for chart in app.get("vega_lite_chart")}
+        expected = [DIAGNOSTICS[name] for name in ("variance_ratio", "accuracy_real", "lipschitz_estimate")]
+        assert titles >= {one.title for one in expected}
+        captions = [one.value for one in app.caption]
+        assert all(one.look_for in captions for one in expected)
+        assert ["has collapsed" in one.value for one in app.warning] == [True]
+        events.append(
+            made.events_path, told.model_copy(update={"step": 26, "diagnostics": {"variance_ratio": 0.9}})
+        )
+        app.run()
+        assert not app.warning
+
+
+def test_diagnostics_in_logs_of_before_are_no_losses() -> None:
+    older = progress(1, 1.0).model_copy(update={"losses": {"g": 1.0, "d_real": 0.7}})
+    curve = frames.curves([older])
+    assert curve.loc[curve["kind"] == "loss", "series"].tolist() == ["g"]
+    assert curve.loc[curve["kind"] == "diagnostic", "series"].tolist() == ["d_real"]
 
 
 def test_live_draws_curves_by_epoch_or_by_training_time(page: Callable[..., AppTest], home: Path) -> None:

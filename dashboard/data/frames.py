@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 
 from dashboard.data.run_catalog import Entry
+from gencore.metrics.diagnostics import DIAGNOSTICS
 from gencore.store import events
-from gencore.store.events import Ended, Event, Progress, QuickDistance, Resumed, Sheet, Started
+from gencore.store.events import Collapse, Ended, Event, Progress, QuickDistance, Resumed, Sheet, Started
 from gencore.store.files import UnreadableError
 from gencore.store.results import Metric
+from gencore.training.collapse import present_collapse
 
 MAX_POINTS = 2000
 
@@ -42,8 +44,8 @@ def follow(path: Path, history: History) -> History:
 
 
 def curves(history: Sequence[Event]) -> pd.DataFrame:
-    """One figure per row: `kind` (loss, gradient norm, images/s, quick fd), `series`, `step`, `epoch`,
-    `minutes` of training time, `value`.
+    """One figure per row: `kind` (loss, gradient norm, images/s, quick fd, diagnostic), `series`, `step`,
+    `epoch`, `minutes` of training time, `value`. Older logs have diagnostics among the losses.
 
     What a resume took back is left out; a value that was not finite is NaN; at most 2,000 points a curve.
     """
@@ -53,7 +55,8 @@ def curves(history: Sequence[Event]) -> pd.DataFrame:
         if isinstance(event, Progress):
             minutes = event.seconds / 60
             at = event.step, event.epoch, minutes
-            rows += [("loss", name, *at, value) for name, value in event.losses.items()]
+            for name, value in (event.losses | event.diagnostics).items():
+                rows.append(("diagnostic" if name in DIAGNOSTICS else "loss", name, *at, value))
             rows += [("gradient norm", name, *at, value) for name, value in event.gradient_norms.items()]
             rows.append(("images/s", "", *at, event.images_per_second))
         elif isinstance(event, QuickDistance):
@@ -95,6 +98,8 @@ class TrainingProgress:
     device: str
     threads: int
     best_fd: float | None
+    collapse: Collapse | None
+    """From which the generated images have not recovered."""
     ended: Ended | None
 
     @property
@@ -122,6 +127,7 @@ def training_progress(history: Sequence[Event]) -> TrainingProgress | None:
         device=started.device,
         threads=started.threads,
         best_fd=min(distances, default=None),
+        collapse=present_collapse(counted),
         ended=counted[-1] if isinstance(counted[-1], Ended) else None,
     )
 

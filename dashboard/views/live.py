@@ -18,8 +18,9 @@ from dashboard.widgets.run_controls import MOVING, STATES
 from dashboard.widgets.text import duration, figure, plain
 from gencore.analysis.colours import run_colours
 from gencore.metrics import catalog
+from gencore.metrics.diagnostics import DIAGNOSTICS
 from gencore.store import runs
-from gencore.store.events import Notice
+from gencore.store.events import Collapse, Notice
 
 MAX_SHOWN = 6
 FD_TITLE = catalog.title("fd")
@@ -28,6 +29,7 @@ CURVE_TITLES = {
     "gradient norm": "Gradient norm",
     "quick fd": f"Quick {FD_TITLE}",
     "images/s": "Images per second",
+    "diagnostic": "Generator and discriminator",
 }
 """Title of each kind of training curve, in the order of the charts."""
 
@@ -133,6 +135,8 @@ def _problems(followed: FollowedRun) -> None:
         st.code(run_controls.log_tail(followed.entry.run, lines=8), language=None, wrap_lines=True)
     elif followed.state in {"diverged", "failed"} and progress and progress.ended:
         st.error(plain(progress.ended.reason), icon=STATES[followed.state][0])
+    if progress and progress.collapse:
+        st.warning(plain(progress.collapse.text), icon=":material/compress:")
     if followed.history.unreadable:
         st.warning(
             f"{followed.history.unreadable} lines of the event log are unreadable and were skipped.",
@@ -144,11 +148,7 @@ def _training_curves(followed_runs: Sequence[FollowedRun], colours: dict[str, st
     points = pd.concat(
         [frames.curves(followed.history.events).assign(run=followed.name) for followed in followed_runs]
     )
-    charts = [
-        (kind, series)
-        for kind in CURVE_TITLES
-        for series in points.loc[points["kind"] == kind, "series"].unique()
-    ]
+    charts = [(kind, series) for kind in CURVE_TITLES for series in _series(points, kind)]
     along = ALONG[
         st.segmented_control(
             "Horizontal axis",
@@ -164,7 +164,9 @@ def _training_curves(followed_runs: Sequence[FollowedRun], colours: dict[str, st
     columns = st.columns(2)
     for index, (kind, series) in enumerate(charts):
         curve = points[(points["kind"] == kind) & (points["series"] == series)]
+        diagnostic = DIAGNOSTICS[series] if kind == "diagnostic" else None
         title = f"{CURVE_TITLES[kind]} · {series}" if series else CURVE_TITLES[kind]
+        title = diagnostic.title if diagnostic else title
         with columns[index % 2]:
             st.altair_chart(
                 altair_charts.curve(
@@ -173,10 +175,18 @@ def _training_curves(followed_runs: Sequence[FollowedRun], colours: dict[str, st
                 key=f"curve.{kind}.{series}",
                 alt=f"{title} by {along}",
             )
+            if diagnostic:
+                st.caption(diagnostic.look_for)
+
+
+def _series(points: pd.DataFrame, kind: str) -> list[str]:
+    """The curves of a kind: diagnostics in the order of their table, others as they come in the log."""
+    found = [*points.loc[points["kind"] == kind, "series"].unique()]
+    return [name for name in DIAGNOSTICS if name in found] if kind == "diagnostic" else found
 
 
 def _log(followed: FollowedRun) -> None:
-    notices = [event.text for event in followed.history.events if isinstance(event, Notice)]
+    notices = [event.text for event in followed.history.events if isinstance(event, Notice | Collapse)]
     with st.expander(f"Log of {plain(followed.name)}", icon=":material/notes:"):
         for text in notices[-5:]:
             st.caption(f":material/info: {plain(text)}")

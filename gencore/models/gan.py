@@ -13,7 +13,7 @@ from gencore.config.datasets import DatasetSpec
 from gencore.config.options import GANConfig
 from gencore.data.batches import Batch
 from gencore.data.sources import ImageData
-from gencore.models import adversarial
+from gencore.models import adversarial, adversarial_diagnostics
 from gencore.models.base import GenerativeModel, Parts, Player
 from gencore.models.clusters import Clusters
 from gencore.networks import dcgan, mlp, spectral
@@ -98,7 +98,8 @@ class GAN(GenerativeModel):
         penalties = self._penalties(batch.images, fake.detach(), condition, rng)
         total = sum((weight * value for weight, value in penalties.values()), start=loss)
         parts = {name: value.detach() for name, (_, value) in penalties.items()}
-        return total, parts | {"discriminator": total.detach()} | self._outputs(real, generated)
+        parts |= {"discriminator": total.detach()} | self._outputs(real, generated)
+        return total, parts | self._diagnostics(real, generated, batch.images, fake.detach(), condition)
 
     def _penalties(
         self, real: Tensor, fake: Tensor, condition: Tensor, rng: Generator
@@ -119,6 +120,16 @@ class GAN(GenerativeModel):
         if self.config.loss == "bce":
             return {"d_real": real.sigmoid().mean(), "d_fake": generated.sigmoid().mean()}
         return {"output_real": real.mean(), "output_fake": generated.mean()}
+
+    def _diagnostics(
+        self, outputs_real: Tensor, outputs_generated: Tensor, real: Tensor, fake: Tensor, condition: Tensor
+    ) -> Parts:
+        """How the players stand, by outputs (B,) and images (B, C, H, W) of one condition each."""
+        config, outputs = self.config, (outputs_real.detach(), outputs_generated.detach())
+        return adversarial_diagnostics.accuracies(config.loss, *outputs, config.real_label) | {
+            "lipschitz_estimate": adversarial_diagnostics.lipschitz_estimate(*outputs, real, fake),
+            "variance_ratio": adversarial_diagnostics.variance_ratio(fake, real, condition),
+        }
 
     def draw_latent(self, n: int, rng: Generator) -> Tensor:
         """z (n, latent_dim) from N(0, I)."""

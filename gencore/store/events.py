@@ -80,6 +80,21 @@ class Progress(_Event):
         {},
         description="The gradient norm of each of these steps, in 4 digits; empty in logs of older versions.",
     )
+    diagnostics: dict[str, float | None] = Field(
+        {},
+        description="What tells how the training goes beside its losses, by the names of"
+        " `gencore.metrics.diagnostics`; older logs have some of it among the losses.",
+    )
+
+
+class Collapse(_Event):
+    """The images that a generator draws have become nearly one image."""
+
+    type: Literal["collapse"] = "collapse"
+    step: Step
+    epoch: Epoch
+    variance_ratio: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    text: str
 
 
 class Sheet(_Event):
@@ -135,7 +150,8 @@ def device_seconds(event: Progress | Ended) -> float:
 
 
 Event = Annotated[
-    Started | Resumed | Progress | Sheet | QuickDistance | Saved | Notice | Ended, Field(discriminator="type")
+    Started | Resumed | Progress | Collapse | Sheet | QuickDistance | Saved | Notice | Ended,
+    Field(discriminator="type"),
 ]
 _EVENT = TypeAdapter(Event)
 

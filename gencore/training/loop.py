@@ -42,6 +42,7 @@ from gencore.store.events import (
 from gencore.store.files import write_atomically
 from gencore.store.runs import BUDGET_MINUTES, Run
 from gencore.training.clock import Clock
+from gencore.training.collapse import CollapseAlarm
 from gencore.training.faults import divergence, fault
 from gencore.training.step import State
 
@@ -148,6 +149,7 @@ class _Training:
         }
         self.quick_fd_reference: tuple[FeatureExtractor, Moments] | None = None
         self.said_refusal = False
+        self.collapse_alarm = CollapseAlarm(self.total)
         self.clock = Clock(self.device)
         self.last_progress = (state.step, state.seconds)
 
@@ -211,6 +213,8 @@ class _Training:
         before = self.state.device_seconds
         progress, good_steps = self._progress()
         yield progress
+        if collapse := self.collapse_alarm.after(progress):
+            yield collapse
         figures = [*progress.losses.values(), *progress.gradient_norms.values()]
         finite = all(figure is not None and math.isfinite(figure) for figure in figures)
         if good_steps < self.state.step or not finite or (self._epoch_ends and not self.state.is_finite()):
@@ -256,6 +260,7 @@ class _Training:
             losses=window.losses,
             gradient_norms=window.gradient_norms,
             norms=window.norms,
+            diagnostics=window.diagnostics,
         )
         return progress, window.good_steps
 

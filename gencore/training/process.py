@@ -116,7 +116,7 @@ def _show(run: Run, event: events.Event, bar: tqdm[NoReturn]) -> None:
                 print(f"{run.name} epoch {event.epoch:g}: {_figures(event)}", file=sys.stderr, flush=True)
         case events.QuickDistance():
             bar.write(f"{run.name} epoch {event.epoch:g}: quick fd {event.fd}", file=sys.stderr)
-        case events.Notice():
+        case events.Notice() | events.Collapse():
             bar.write(f"{run.name}: {event.text}", file=sys.stderr)
 
 

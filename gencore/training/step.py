@@ -22,6 +22,7 @@ from gencore import __version__, devices
 from gencore.config.options import RunConfig
 from gencore.data.batches import Batch
 from gencore.data.sources import ImageData
+from gencore.metrics.diagnostics import DIAGNOSTICS
 from gencore.models import build
 from gencore.models.base import FitsPrior, GenerativeModel, Imitates, Trainable
 from gencore.networks import spectral
@@ -39,6 +40,7 @@ class Window(NamedTuple):
     """
 
     losses: dict[str, float]
+    diagnostics: dict[str, float]
     gradient_norms: dict[str, float]
     norms: dict[str, list[float]]
     good_steps: int
@@ -203,7 +205,12 @@ class State:
         steps = dict(zip(self.window, figures.tolist(), strict=True))
         self.window = {}
         return Window(
-            losses={name: mean for name, mean in means.items() if not name.startswith(_NORM)},
+            losses={
+                name: mean
+                for name, mean in means.items()
+                if not name.startswith(_NORM) and name not in DIAGNOSTICS
+            },
+            diagnostics={name: mean for name, mean in means.items() if name in DIAGNOSTICS},
             gradient_norms={
                 name.removeprefix(_NORM): mean for name, mean in means.items() if name.startswith(_NORM)
             },
