@@ -176,6 +176,15 @@ def test_warnings_list_each_text_once_by_the_number_of_runs() -> None:
     assert find_warnings([one, two], kinds=("absent",)) == [found[1]]
 
 
+def test_a_metric_that_results_of_an_earlier_version_lack_is_absent_with_the_reason() -> None:
+    everything = {name: 1.0 for name in METRICS}
+    whole = made_results(**everything)
+    before = made_results(**{name: 1.0 for name in METRICS if name != "feature_lpips"})
+    assert find_warnings([whole], kinds=("missing",)) == []
+    [missing] = find_warnings([whole, before], kinds=("missing",))
+    assert missing.metrics == ["feature_lpips"] and "earlier version" in missing.text
+
+
 def test_results_that_do_not_compare_carry_a_warning() -> None:
     one = made_results(fd=Metric(value=1.0, samples=100))
     two: Results = made_results(fd=Metric(value=1.0, samples=200), extractor_digest="2" * 64)

@@ -17,11 +17,19 @@ from gencore.store.events import (
     Progress,
     QuickDistance,
     Resumed,
+    Started,
     device_seconds,
 )
 from gencore.store.results import Metric
 from gencore.store.runs import run
-from gencore.training.summary import LEVELS, TRAILING_STEPS, seconds_at, spike_share, summary_metrics
+from gencore.training.summary import (
+    CONVERGENCE,
+    LEVELS,
+    TRAILING_STEPS,
+    seconds_at,
+    spike_share,
+    summary_metrics,
+)
 
 FLOOR, BLUR = 1.0, 10_000.0  # so that s(fd) of 100 is .5, of 10 .75, of 1000 .25
 
@@ -142,6 +150,58 @@ def test_whether_training_stayed_finite_is_known_only_of_what_ended_by_itself() 
     assert metrics(course(10.0)[:-1])["training_finite"].reason == "training has not ended"
 
 
+def test_loss_variance_is_that_of_the_second_half_of_the_loss_that_varies_most() -> None:
+    def log(*losses: dict[str, float | None]) -> list[Event]:
+        return [
+            progress(10 * i, 1.0).model_copy(update={"losses": one}) for i, one in enumerate(losses, start=1)
+        ]
+
+    found = metrics(
+        log({"a": 9.0, "b": 9.0}, {"a": 5.0, "b": 0.0}, {"a": 1.0, "b": 1.0}, {"a": 3.0, "b": 1.0})
+    )
+    assert found["loss_variance"].value == 2.0 and found["loss_variance"].unit == "of the loss a"
+    older = metrics(
+        log(*[{"a": 1.0, "d_real": 0.0}] * 2, {"a": 1.0, "d_real": 0.5}, {"a": 1.0, "d_real": 1.0})
+    )
+    assert older["loss_variance"].value == 0.0  # a diagnostic among the losses is no loss
+    broken = metrics(log(*[{"a": 1.0}] * 3, {"a": None}))["loss_variance"]
+    assert broken.reason == "the loss a was not finite"
+    assert "fewer than 2 progress events" in metrics([progress(10, 1.0)])["loss_variance"].reason
+
+
+def test_a_training_converges_where_95_percent_of_its_best_score_are_reached() -> None:
+    found = metrics(course(BLUR, 1e3, 14.0, 10.0))  # s(fd): 0, .25, .71, .75, of which 95 % are .7125
+    assert found["convergence_epoch"].value == 3
+    assert found["convergence_rate"].value == pytest.approx(math.log(BLUR / 14) / 2)
+    assert value("convergence_epoch", course(BLUR, 1e3, 15.0, 10.0)) == 4
+
+
+def test_convergence_is_absent_with_the_reason_where_quick_distances_do_not_say() -> None:
+    at_once = metrics(course(10.0, 10.0))
+    assert at_once["convergence_epoch"].value == 1
+    assert at_once["convergence_rate"].reason == "converged at the first quick distance"
+    assert metrics(course(10.0))["convergence_epoch"].reason == "fewer than 2 quick distances"
+    assert "below that of a blur" in metrics(course(2 * BLUR, 2 * BLUR))["convergence_rate"].reason
+
+
+def test_only_a_log_with_the_variance_of_generated_images_says_how_long_a_training_was_in_collapse() -> None:
+    started = Started(
+        total_steps=100,
+        steps_per_epoch=10,
+        device="cpu",
+        threads=1,
+        precision="float32",
+        parameters={},
+        versions={},
+    )
+    steps = [
+        progress(step, 1.0).model_copy(update={"diagnostics": {"variance_ratio": ratio}})
+        for step, ratio in ((50, 0.05), (100, 0.5))
+    ]
+    assert value("collapse_share", [started, *steps]) == 0.5
+    assert "only adversarial trainings" in metrics([started, *course(10.0)])["collapse_share"].reason
+
+
 def test_the_levels_are_a_blur_and_half_of_the_way_from_it_to_real_images() -> None:
     assert LEVELS == {"seconds_to_blur": 0.0, "seconds_to_half": 0.5}
 
@@ -196,10 +256,14 @@ def test_a_level_that_only_the_finished_model_has_took_the_whole_training() -> N
 
 def test_what_a_log_cannot_say_is_absent_with_the_reason() -> None:
     old = metrics([progress(300, 1.0), ended(300, 1.0)])
-    assert old.keys() == {"gradient_spike_share", "training_finite", "fd_last_over_best", *LEVELS}
+    of_any_log = {"gradient_spike_share", "loss_variance", "collapse_share", "training_finite"}
+    assert old.keys() == of_any_log | {"fd_last_over_best", *CONVERGENCE, *LEVELS}
     assert {name: metric.reason for name, metric in old.items() if metric.value is None} == {
         "gradient_spike_share": "the event log holds no gradient norms by step; train the run again",
-        "fd_last_over_best": "fewer than 2 quick distances",
+        "loss_variance": "fewer than 2 progress events in the second half of the training",
+        "collapse_share": "the event log holds no variance of generated images: "
+        "only adversarial trainings do",
+        **dict.fromkeys(("fd_last_over_best", *CONVERGENCE), "fewer than 2 quick distances"),
         **dict.fromkeys(LEVELS, "the event log holds no quick distances"),
     }
     assert all(metric.value is None for metric in metrics([]).values())

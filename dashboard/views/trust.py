@@ -215,7 +215,7 @@ def _memorisation(shown: list[Results]) -> None:
 def _warnings(measured: list[Entry]) -> None:
     st.subheader("Warnings", anchor=False)
     found = find_warnings(
-        [one.results for one in measured if one.results], kinds=("warning", "absent", "note")
+        [one.results for one in measured if one.results], kinds=("warning", "absent", "missing", "note")
     )
     if not found:
         st.caption("None: no value carries a warning, and none is missing.")

@@ -9,8 +9,11 @@ from typing import Literal
 from gencore.metrics import catalog
 from gencore.store.results import Results
 
-Kind = Literal["warning", "absent", "note", "unlike"]
-"""About a value; why there is none; about a whole pass; a difference that forbids comparing."""
+Kind = Literal["warning", "absent", "missing", "note", "unlike"]
+"""About a value; why there is none; not in the file at all; about a whole pass; a difference that forbids
+comparing."""
+_MISSING = "not in these results, which are of an earlier version or measured only a part; `gencore evaluate` adds it"
+_NO_LONGER_MEASURED = ("control_real_accuracy",)
 MOST_NAMED = 6
 
 
@@ -51,6 +54,8 @@ def find_warnings(
                 found.setdefault(("warning", metric.warning), {}).setdefault(one.run, []).append(name)
             if metric.reason:
                 found.setdefault(("absent", metric.reason), {}).setdefault(one.run, []).append(name)
+        if missing := _missing(one):
+            found.setdefault(("missing", _MISSING), {})[one.run] = missing
         for origin in one.origins.values():
             for note in origin.notes:
                 found.setdefault(("note", note), {}).setdefault(one.run, [])
@@ -61,6 +66,17 @@ def find_warnings(
         ResultWarning(kind, text, {run: tuple(names) for run, names in by_run.items()})
         for (kind, text), by_run in ranked
         if kind in kinds
+    ]
+
+
+def _missing(one: Results) -> list[str]:
+    """What every evaluation now measures, and these results do not even name with a reason."""
+    return [
+        info.id
+        for info in catalog.METRICS.values()
+        if info.group in (*catalog.DEFAULT_GROUPS, "training")
+        and info.id not in one.metrics
+        and info.id not in _NO_LONGER_MEASURED
     ]
 
 

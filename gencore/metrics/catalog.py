@@ -43,6 +43,7 @@ Need = Literal[
     "images for every k-means bin",
     "gradient norms in the event log",
     "quick distances in the event log",
+    "variance of generated images in the event log",
 ]
 NEEDS_CLASSES: Need = "a classifier that recognises the classes"
 """What figures about classes need; see `gencore.evaluation.suite.LEAST_ACCURACY`."""
@@ -596,6 +597,40 @@ _ROWS = (
         source=_OWN,
         definition="Share of the steps whose log gradient norm exceeds median + 6 MAD of the 200 steps"
         " before",
+    ),
+    MetricInfo(
+        id="loss_variance",
+        title="Loss variance",
+        group="training",
+        source=_OWN,
+        definition="Variance of the means that the event log holds of a loss over the second half of the"
+        " training, of the loss that varies most; losses of different families do not compare",
+    ),
+    MetricInfo(
+        id="collapse_share",
+        title="Share of the training in collapse",
+        group="training",
+        needs=("variance of generated images in the event log",),
+        source=_OWN,
+        definition="Share of the steps, after the first tenth, in which images generated within a condition"
+        " varied less than a tenth as much as real ones, by pixels",
+    ),
+    MetricInfo(
+        id="convergence_epoch",
+        title="Epochs to converge",
+        group="training",
+        needs=("quick distances in the event log",),
+        source=_OWN,
+        definition="Epoch of the first quick Fréchet distance whose log score is at least 95 % of the best",
+    ),
+    MetricInfo(
+        id="convergence_rate",
+        title="Convergence rate",
+        group="training",
+        needs=("quick distances in the event log",),
+        source=_OWN,
+        definition="Fall of the logarithm of the quick Fréchet distance an epoch, from the first one until"
+        " the epoch of convergence",
     ),
     MetricInfo(
         id="training_finite",

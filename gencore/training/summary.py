@@ -1,5 +1,5 @@
-"""What an event log says about how a training went: gradient spikes, decline after the best point, time to a
-quality.
+"""What an event log says about how a training went: gradient spikes, variance of the losses, collapse,
+convergence, decline after the best point, time to a quality.
 
 Pure functions of the events. s(fd) is the log score of a quick distance between a blur (0) and the floor
 (1); few images bias the distance upwards, so a training is never said to have reached a level too early."""
@@ -12,14 +12,27 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gencore.metrics.diagnostics import DIAGNOSTICS
 from gencore.metrics.scale import log_score
-from gencore.store.events import Ended, Event, Progress, QuickDistance, device_seconds, without_void
+from gencore.store.events import (
+    Ended,
+    Event,
+    Progress,
+    QuickDistance,
+    Started,
+    device_seconds,
+    without_void,
+)
 from gencore.store.results import Metric
+from gencore.training.collapse import collapse_share
 
 TRAILING_STEPS = 200
 SPIKE_MADS = 6.0
 LEVELS = {"seconds_to_blur": 0.0, "seconds_to_half": 0.5}
 """Metrics of time by the s(fd) that is to be passed."""
+CONVERGENCE = ("convergence_epoch", "convergence_rate")
+CONVERGED = 0.95
+"""Share of the best s(fd) at which a training has converged."""
 _CHUNK = 4096  # steps judged at once: their windows take 6.5 MB
 
 
@@ -31,15 +44,21 @@ def summary_metrics(
     `fd_at_end` is the finished model's own distance: a level that no quick distance reached, but it does,
     took the whole training (a VAE draws from its fitted prior only then)."""
     history = without_void(events)
-    of_any_log = {"gradient_spike_share": _spikes(history), "training_finite": _finite(history)}
+    of_any_log = {
+        "gradient_spike_share": _spikes(history),
+        "loss_variance": _loss_variance(history),
+        "collapse_share": _collapse(history),
+        "training_finite": _finite(history),
+    }
     if not 0 < fd_floor < fd_of_blur:
         no_scale = _absent("a blur is no farther from real images than these are from each other")
-        return of_any_log | dict.fromkeys(("fd_last_over_best", *LEVELS), no_scale)
+        return of_any_log | dict.fromkeys(("fd_last_over_best", *CONVERGENCE, *LEVELS), no_scale)
     return (
         of_any_log
         | {
             "fd_last_over_best": _last_over_best(history, fd_floor, fd_of_blur),
         }
+        | _convergence(history, fd_floor, fd_of_blur)
         | {
             name: _seconds_to(level, history, fd_floor, fd_of_blur, fd_at_end)
             for name, level in LEVELS.items()
@@ -91,6 +110,56 @@ def _spikes(history: Sequence[Event]) -> Metric:
         return _absent(f"fewer than {TRAILING_STEPS + 1} steps")
     worst = max(shares, key=shares.__getitem__)
     return Metric(value=shares[worst], unit=f"of the steps of the {worst}", measured_in="training")
+
+
+def _loss_variance(history: Sequence[Event]) -> Metric:
+    """Over the second half of the steps, of the loss that varies most."""
+    logged = [event for event in history if isinstance(event, Progress)]
+    late = [event.losses for event in logged if event.step > logged[-1].step / 2]
+    if len(late) < 2:
+        return _absent("fewer than 2 progress events in the second half of the training")
+    names = [name for name in late[-1] if name not in DIAGNOSTICS]  # older logs have these among the losses
+    variances = {name: _variance([losses.get(name) for losses in late]) for name in names}
+    if not variances:
+        return _absent("the event log holds no losses")
+    most = max(variances, key=variances.__getitem__)
+    if not math.isfinite(variances[most]):
+        return _absent(f"the loss {most} was not finite")
+    return Metric(value=variances[most], unit=f"of the loss {most}", measured_in="training")
+
+
+def _variance(values: Sequence[float | None]) -> float:
+    """Unbiased; infinite where a value was not finite."""
+    known = [value for value in values if value is not None]
+    return float(np.var(known, ddof=1)) if len(known) == len(values) else math.inf
+
+
+def _collapse(history: Sequence[Event]) -> Metric:
+    started = next((event for event in reversed(history) if isinstance(event, Started)), None)
+    share = collapse_share(history, started.total_steps) if started else None
+    if share is None:
+        return _absent("the event log holds no variance of generated images: only adversarial trainings do")
+    return Metric(value=share, unit="of the steps", measured_in="training")
+
+
+def _convergence(history: Sequence[Event], fd_floor: float, fd_of_blur: float) -> dict[str, Metric]:
+    """When the quick distances came near their best, and how fast they fell until then."""
+    quick = [(e.epoch, e.fd) for e in history if isinstance(e, QuickDistance)]
+    scores = [score for _, score in _quick_scores(history, fd_floor, fd_of_blur)]
+    if len(scores) < 2:
+        return dict.fromkeys(CONVERGENCE, _absent("fewer than 2 quick distances"))
+    if max(scores) == 0:
+        return dict.fromkeys(CONVERGENCE, _absent("no quick distance was below that of a blur"))
+    place = next(i for i, score in enumerate(scores) if score >= CONVERGED * max(scores))
+    (first, at_first), (epoch, at_epoch) = next(one for one in quick if one[1]), quick[place]
+    rate = _absent("converged at the first quick distance")
+    if epoch > first and at_first and at_epoch:
+        fall = math.log(at_first / at_epoch) / (epoch - first)
+        rate = Metric(value=fall, unit="fall of ln fd an epoch", measured_in="training")
+    return {
+        "convergence_epoch": Metric(value=epoch, unit="epochs", measured_in="training"),
+        "convergence_rate": rate,
+    }
 
 
 def _finite(history: Sequence[Event]) -> Metric:
