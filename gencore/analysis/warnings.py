@@ -12,7 +12,10 @@ from gencore.store.results import Results
 Kind = Literal["warning", "absent", "missing", "note", "unlike"]
 """About a value; why there is none; not in the file at all; about a whole pass; a difference that forbids
 comparing."""
-_MISSING = "not in these results, which are of an earlier version or measured only a part; `gencore evaluate` adds it"
+_MISSING = (
+    "not in these results, which are of an earlier version or measured only a part; "
+    "`gencore evaluate` adds it"
+)
 _NO_LONGER_MEASURED = ("control_real_accuracy",)
 MOST_NAMED = 6
 
