@@ -356,7 +356,7 @@ _ROWS = (
         source="Zhang et al. 2018",
         definition="Mean LPIPS distance of two generated images in the layers of this project's classifier,"
         " all channels with weight 1: not comparable with published LPIPS. Read it beside that of real"
-        " images: less is little variety, more are malformed images",
+        " images: less is little variety, but pure noise has less too",
     ),
     MetricInfo(
         id="feature_distance_ratio",
