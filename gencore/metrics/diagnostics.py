@@ -20,40 +20,40 @@ class Diagnostic:
 
 DIAGNOSTICS: dict[str, Diagnostic] = {
     "variance_ratio": Diagnostic(
-        "Variance of generated images ÷ of real ones",
+        "Variance · generated ÷ real",
         "About 1 is as varied as real images. Near 0, the generator draws one image: it has collapsed.",
     ),
     "accuracy_real": Diagnostic(
-        "Discriminator's accuracy on real images",
-        "0.5 is guessing. At 1 here and on generated images for long, the generator learns little more.",
+        "Accuracy of D · real images",
+        "D is the discriminator. 0.5 is guessing; at 1 on both kinds for long, the generator learns little.",
     ),
     "accuracy_fake": Diagnostic(
-        "Discriminator's accuracy on generated images",
+        "Accuracy of D · generated images",
         "A slow fall from 1 is good. Near 0, the generator fools it with every image.",
     ),
     "d_real": Diagnostic(
-        "Discriminator's probability of real images",
+        "Probability by D · real images",
         "Above the one of generated images. They meet at 0.5 where the discriminator cannot tell them apart.",
     ),
     "d_fake": Diagnostic(
-        "Discriminator's probability of generated images",
+        "Probability by D · generated images",
         "Near 0 for long, the generator is far behind.",
     ),
     "output_real": Diagnostic(
-        "Discriminator's output on real images",
+        "Output of D · real images",
         "Only its distance from the output on generated images counts, and whether either runs away.",
     ),
     "output_fake": Diagnostic(
-        "Discriminator's output on generated images",
+        "Output of D · generated images",
         "Only its distance from the output on real images counts, and whether either runs away.",
     ),
     "wasserstein_estimate": Diagnostic(
-        "Wasserstein estimate: output on real − on generated images",
-        "A fall over the epochs means that images get closer to real ones. Below 0, the critic is too weak.",
+        "Wasserstein estimate",
+        "Output of D on real − on generated images. It falls as images get closer to real ones.",
     ),
     "lipschitz_estimate": Diagnostic(
-        "Largest slope of the discriminator",
-        "A lower bound of its Lipschitz constant. A rise without end comes before an unstable training.",
+        "Largest slope of D",
+        "A lower bound of its Lipschitz constant. A rise without end often comes before instability.",
     ),
     "gradient_penalty": Diagnostic(
         "Gradient penalty",

@@ -36,8 +36,8 @@ class CollapseAlarm:
             step=progress.step,
             epoch=progress.epoch,
             variance_ratio=ratio,
-            text=f"The generator has collapsed at epoch {progress.epoch:.3g}: within a condition its images "
-            f"vary {100 * ratio:.2g} % as much as real ones (alarm below {100 * COLLAPSED:.0f} %).",
+            text=f"The generator has collapsed at epoch {progress.epoch:.3g}: its images vary "
+            f"{100 * ratio:.2g} % as much as real ones (alarm below {100 * COLLAPSED:.0f} %).",
         )
 
 
