@@ -63,6 +63,32 @@ VARIANTS: dict[str, ModelConfig] = {
         penalty="one-sided",
         spectral_norm="discriminator",
     ),
+    "gan-resnet": GANConfig(
+        latent_dim=16,
+        width=16,
+        network="resnet",
+        depth=1,
+        loss="wasserstein",
+        gradient_penalty=10,
+        discriminator_norm="layer",
+        clusters=12,
+        conditioning="embedding",
+    ),
+    "cgan-resnet": GANConfig(
+        latent_dim=16,
+        width=16,
+        network="resnet",
+        loss="hinge",
+        spectral_norm="both",
+        discriminator_norm="none",
+        minibatch_stddev=False,
+        conditional=True,
+        conditioning="projection",
+    ),
+    "cgan-embedding": GANConfig(latent_dim=16, width=16, conditional=True, conditioning="embedding"),
+    "cgan-projection": GANConfig(
+        latent_dim=16, width=16, network="folded", conditional=True, conditioning="projection"
+    ),
     "ddpm": DDPMConfig(width=16, sampling_steps=3),
     "cddpm": DDPMConfig(width=16, sampling_steps=3, conditional=True, guidance=2.0),
     "ddpm-v": DDPMConfig(width=16, sampling_steps=3, prediction="v", sampler="ddim"),
@@ -91,6 +117,8 @@ OF_FURTHER_SPECS = [
     "cgan-folded",
     "gan-clusters",
     "gan-wasserstein",
+    "gan-resnet",
+    "cgan-projection",
     "ddpm-attention",
 ]
 GENERATIVE = [name for name, config in VARIANTS.items() if FAMILIES[config.family].is_generative]
@@ -269,7 +297,7 @@ def grey_entropy(batch: Batch) -> float:
     return (torch.special.entr(p) + torch.special.entr(1 - p)).sum((1, 2, 3)).mean().item()
 
 
-@pytest.mark.parametrize("name", ["gan", "gan-mlp", "cgan", "cgan-mlp"])
+@pytest.mark.parametrize("name", ["gan", "gan-mlp", "cgan", "cgan-mlp", "cgan-projection"])
 def test_a_discriminator_alone_learns_to_tell_eight_images_from_fakes(name: str) -> None:
     data = load(DATASETS["digits"], "train")
     model, batch = fresh(name), Batch(dequantise(data.images[:8]), data.labels[:8])

@@ -129,13 +129,17 @@ class GANConfig(ModelConfig):
     """Generative adversarial network (Goodfellow et al. 2014), optionally conditional (Mirza & Osindero)."""
 
     family: Literal["gan"] = "gan"
-    network: Literal["conv", "folded", "mlp"] = Field(
+    network: Literal["conv", "folded", "resnet", "mlp"] = Field(
         "conv",
-        description="DCGAN convolutions; the same without one at full resolution, which is faster; or plain "
-        "MLPs.",
+        description="DCGAN convolutions; the same without one at full resolution, which is faster; residual "
+        "blocks, which are slower; or plain MLPs.",
     )
-    conditional: bool = Field(
-        False, description="Concatenate the class label to the input of both networks (cGAN)."
+    conditional: bool = Field(False, description="Give the class label to both networks (cGAN).")
+    conditioning: Literal["joined", "embedding", "projection"] = Field(
+        "joined",
+        description="How networks take a label or cluster: as a one-hot vector joined to the input; as a "
+        "learned vector joined to it; or, in the discriminator, by an inner product with its features. The "
+        "last two are not for mlp.",
     )
     latent_dim: int = Field(100, ge=1, le=1024, description="Size of the latent code z.")
     width: int = Field(64, ge=8, le=512, multiple_of=8, description="Channels at the finest convolution.")
@@ -208,8 +212,24 @@ class GANConfig(ModelConfig):
                 f"real_label is {self.real_label}, but loss {self.loss} has no target for real images; set "
                 "real_label to 1, or loss to bce or least-squares"
             )
+        self._check_conditioning()
         self._check_slope()
         return _with_labels_or_clusters(self, self.clusters)
+
+    def _check_conditioning(self) -> None:
+        """Raises ValueError where there is nothing to embed, or the network takes no embedding."""
+        if self.conditioning == "joined":
+            return
+        if self.network == "mlp":
+            raise ValueError(
+                f"conditioning is {self.conditioning}, but network mlp takes a condition joined to its input "
+                "alone; set conditioning to joined, or network to conv, folded or resnet"
+            )
+        if not self.conditional and not self.clusters:
+            raise ValueError(
+                f"conditioning is {self.conditioning}, but the model has neither labels nor clusters; set "
+                "conditional to true, clusters to 100, or conditioning to joined"
+            )
 
     def _check_slope(self) -> None:
         """Raises ValueError where the bound on the discriminator's slope is missing or undone."""

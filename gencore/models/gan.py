@@ -1,5 +1,5 @@
 """Generative adversarial network (Goodfellow et al. 2014); conditional where asked (Mirza & Osindero 2014).
-Its losses and penalties are in `adversarial`.
+Its losses and penalties are in `adversarial`, its networks in `gan_networks`.
 
 Against the collapse to one picture a class: labels enter as plain one-hot vectors, the discriminator sees the
 spread of its batch, and samples come from averaged weights."""
@@ -13,37 +13,21 @@ from gencore.config.datasets import DatasetSpec
 from gencore.config.options import GANConfig
 from gencore.data.batches import Batch
 from gencore.data.sources import ImageData
-from gencore.models import adversarial
+from gencore.models import adversarial, gan_networks
 from gencore.models.base import GenerativeModel, Parts, Player
 from gencore.models.clusters import Clusters
-from gencore.networks import dcgan, mlp, spectral
+from gencore.networks import spectral
 
 
 class GAN(GenerativeModel):
-    """Generator against discriminator (Goodfellow et al. 2014), DCGAN or MLP."""
+    """Generator against discriminator (Goodfellow et al. 2014)."""
 
     def __init__(self, config: GANConfig, spec: DatasetSpec) -> None:
         super().__init__()
         self.config, self.spec, self.conditional = config, spec, config.conditional
-        d, c, size = config.latent_dim, spec.channels, spec.size
         k = spec.classes if config.conditional else config.clusters
-        if config.network == "mlp":
-            self.generator: nn.Module = mlp.Decoder(d, k, c, size, hidden=(256, 512, 1024))
-            self.discriminator: nn.Module = mlp.Encoder(c, k, size, 1, hidden=(1024, 512, 256))
-        else:
-            folded = config.network == "folded"
-            self.generator = dcgan.Decoder(d, k, c, size, config.width, config.depth, folded)
-            self.discriminator = dcgan.Encoder(
-                c,
-                k,
-                size,
-                1,
-                config.width,
-                config.depth,
-                config.minibatch_stddev,
-                folded,
-                config.discriminator_norm,
-            )
+        self.generator = gan_networks.generator(config, k, spec)
+        self.discriminator = gan_networks.discriminator(config, k, spec)
         if config.spectral_norm == "both":
             spectral.normalise(self.generator)
         if config.spectral_norm != "none":
