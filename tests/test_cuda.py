@@ -12,7 +12,14 @@ from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTens
 
 from gencore.config.datasets import DATASETS
 from gencore.config.families import FAMILIES
-from gencore.config.options import EXTRACTORS, PRESETS, RunConfig, features_preset
+from gencore.config.options import (
+    EXTRACTORS,
+    PRESETS,
+    GANConfig,
+    RunConfig,
+    TrainingConfig,
+    features_preset,
+)
 from gencore.data.batches import Batch, Batches
 from gencore.data.sources import ImageData
 from gencore.models.base import GenerativeModel, Parts
@@ -20,9 +27,14 @@ from gencore.models.vae import VAE
 from gencore.sampling.generate import generate
 from gencore.training.step import State
 
-CONFIGS: dict[str, RunConfig] = PRESETS | {
-    f"{name} classifier": features_preset(DATASETS["mnist"], name) for name in EXTRACTORS
-}
+CONFIGS: dict[str, RunConfig] = (
+    PRESETS
+    | {f"{name} classifier": features_preset(DATASETS["mnist"], name) for name in EXTRACTORS}
+    | {
+        f"{name} gan": RunConfig(model=GANConfig(width=8), training=TrainingConfig(optimizer=name))
+        for name in ("muon", "rmsprop", "sgd")
+    }
+)
 
 
 def state_of(config: RunConfig, device: torch.device) -> tuple[State, Batches]:

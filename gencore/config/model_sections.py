@@ -122,7 +122,7 @@ class VAEConfig(ModelConfig):
         "training codes.",
     )
     mixture_components: int = Field(100, ge=1, le=1000, description="Gaussians in that mixture.")
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's learning rate.")
+    learning_rate: float = Field(1e-3, gt=0, description="Learning rate.")
 
 
 class GANConfig(ModelConfig):
@@ -198,10 +198,8 @@ class GANConfig(ModelConfig):
         description="Give the discriminator the standard deviation over the batch (not mlp); turn it off to "
         "let gradient_penalty act on each image alone.",
     )
-    generator_learning_rate: float = Field(2e-4, gt=0, description="Adam's learning rate of the generator.")
-    discriminator_learning_rate: float = Field(
-        2e-4, gt=0, description="Adam's learning rate of the discriminator."
-    )
+    generator_learning_rate: float = Field(2e-4, gt=0, description="Learning rate of the generator.")
+    discriminator_learning_rate: float = Field(2e-4, gt=0, description="Learning rate of the discriminator.")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first-moment decay.")
     clusters: int = Field(0, ge=0, le=1000, description=CLUSTERS)
 
@@ -305,7 +303,7 @@ class DDPMConfig(ModelConfig):
         description="Timesteps of a sampler: even with a long last step, which suits models without "
         "guidance, or half-way between even in t and even in log SNR, with a last step from little noise.",
     )
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's learning rate.")
+    learning_rate: float = Field(1e-3, gt=0, description="Learning rate.")
     teacher: str = Field(
         "", description="Run whose steps a distilled model imitates; `gencore distill` sets what it needs."
     )
@@ -387,7 +385,7 @@ class ClassifierConfig(ModelConfig):
     augment: Literal["none", "affine", "shift", "warp"] = Field(
         "affine", description="Turn, scale and shift, only shift, or bend the training images a little."
     )
-    learning_rate: float = Field(2e-3, gt=0, description="Adam's learning rate.")
+    learning_rate: float = Field(2e-3, gt=0, description="Learning rate.")
 
     @field_validator("augment", mode="before")
     @classmethod
