@@ -34,6 +34,7 @@ CONFIGS: dict[str, RunConfig] = (
         f"{name} gan": RunConfig(model=GANConfig(width=8), training=TrainingConfig(optimizer=name))
         for name in ("muon", "rmsprop", "sgd")
     }
+    | {"augmented gan": RunConfig(model=GANConfig(width=8, augmentation="colour-translation-cutout"))}
 )
 
 

@@ -85,6 +85,7 @@ VARIANTS: dict[str, ModelConfig] = {
         conditional=True,
         conditioning="projection",
     ),
+    "gan-augmented": GANConfig(latent_dim=16, width=16, augmentation="colour-translation-cutout"),
     "cgan-embedding": GANConfig(latent_dim=16, width=16, conditional=True, conditioning="embedding"),
     "cgan-projection": GANConfig(
         latent_dim=16, width=16, network="folded", conditional=True, conditioning="projection"

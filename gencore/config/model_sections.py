@@ -16,6 +16,7 @@ Sampler = Literal["ddpm", "ddim", "dpm-solver++"]
 Prior = Literal["normal", "mixture"]
 AdversarialLoss = Literal["bce", "hinge", "least-squares", "wasserstein"]
 DiscriminatorNorm = Literal["batch", "layer", "none"]
+Augmentation = Literal["none", "translation", "translation-cutout", "colour-translation-cutout"]
 _Model = TypeVar("_Model", bound="ModelConfig")
 
 
@@ -197,6 +198,11 @@ class GANConfig(ModelConfig):
         True,
         description="Give the discriminator the standard deviation over the batch (not mlp); turn it off to "
         "let gradient_penalty act on each image alone.",
+    )
+    augmentation: Augmentation = Field(
+        "none",
+        description="Change what the discriminator sees, real and generated: shifted, with a square cut out, "
+        "or in other colours too where images have some. For small data sets.",
     )
     generator_learning_rate: float = Field(2e-4, gt=0, description="Learning rate of the generator.")
     discriminator_learning_rate: float = Field(2e-4, gt=0, description="Learning rate of the discriminator.")

@@ -14,6 +14,7 @@ from gencore.config.options import GANConfig
 from gencore.data.batches import Batch
 from gencore.data.sources import ImageData
 from gencore.models import adversarial, gan_networks
+from gencore.models.augmentation import augment
 from gencore.models.base import GenerativeModel, Parts, Player
 from gencore.models.clusters import Clusters
 from gencore.networks import spectral
@@ -71,18 +72,24 @@ class GAN(GenerativeModel):
         condition = self.condition_of(batch.images, batch.labels)
         losses = adversarial.LOSSES[self.config.loss]
         if player == "generator":
-            loss = losses.generator(self.discriminate(self._generated.pop(), condition))
+            generated = self.discriminate(self._augmented(self._generated.pop(), rng), condition)
+            loss = losses.generator(generated)
             return loss, {"generator": loss.detach()}
         self.generator.requires_grad_(True)
         fake = self.decode(self.draw_latent(len(batch.images), rng), condition)
         self._generated = [fake]
-        real = self.discriminate(batch.images, condition)
-        generated = self.discriminate(fake.detach(), condition)
+        seen_real, seen_fake = (self._augmented(x, rng) for x in (batch.images, fake.detach()))
+        real = self.discriminate(seen_real, condition)
+        generated = self.discriminate(seen_fake, condition)
         loss = losses.discriminator(real, generated, self.config.real_label)
-        penalties = self._penalties(batch.images, fake.detach(), condition, rng)
+        penalties = self._penalties(seen_real, seen_fake, condition, rng)
         total = sum((weight * value for weight, value in penalties.values()), start=loss)
         parts = {name: value.detach() for name, (_, value) in penalties.items()}
         return total, parts | {"discriminator": total.detach()} | self._outputs(real, generated)
+
+    def _augmented(self, images: Tensor, rng: Generator) -> Tensor:
+        """What the discriminator sees of images (B, C, H, W)."""
+        return augment(images, self.config.augmentation, rng)
 
     def _penalties(
         self, real: Tensor, fake: Tensor, condition: Tensor, rng: Generator
