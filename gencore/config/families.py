@@ -164,12 +164,13 @@ _VAE = VAEConfig(  # narrow, so that 30 epochs take minutes
 _VAE_BASE = VAEConfig(  # the number of Gaussians by the likelihood of held-out codes of colour images
     latent_dim=64, width=128, depth=3, likelihood="gaussian", mixture_components=50
 )
-_VAE_BY_LATENTS = {  # beyond 128, a mixture with full covariances takes minutes to fit on a CPU
-    64: {},
-    128: {"mixture_components": 20},
-    256: {"prior": "normal"},
-    512: {"prior": "normal"},
-}
+_VAES_BY_LATENTS = (
+    _VAE_BASE,
+    _VAE_BASE.model_copy(update={"latent_dim": 128, "mixture_components": 20}),
+    # a mixture with full covariances would take minutes to fit on a CPU
+    _VAE_BASE.model_copy(update={"latent_dim": 256, "prior": "normal"}),
+    _VAE_BASE.model_copy(update={"latent_dim": 512, "prior": "normal"}),
+)
 _GAN_TRAINING = TrainingConfig(ema_decay=0.995)
 _COSINE_GAN_TRAINING = _GAN_TRAINING.model_copy(update={"schedule": "cosine"})
 _DDPM_TRAINING = TrainingConfig(clip_norm=1.0, schedule="cosine")
@@ -206,13 +207,10 @@ VAE = Family(
         "vae-elbo": Preset(_VAE, _VAE_TRAINING, batch_size=_VAE_BATCH, note="ELBO, β = 1"),
         "vae-base": Preset(_VAE_BASE, _VAE_TRAINING, batch_size=_VAE_BATCH, note="base size"),
         **{
-            f"vae-{latents}": Preset(
-                _VAE_BASE.model_copy(update={"latent_dim": latents, **changes}),
-                _VAE_TRAINING,
-                batch_size=_VAE_BATCH,
-                note=f"{latents} latents",
+            f"vae-{model.latent_dim}": Preset(
+                model, _VAE_TRAINING, batch_size=_VAE_BATCH, note=f"{model.latent_dim} latents"
             )
-            for latents, changes in _VAE_BY_LATENTS.items()
+            for model in _VAES_BY_LATENTS
         },
         "beta-vae": Preset(
             _VAE.model_copy(update={"beta": 4.0, "prior": "normal"}),
