@@ -1,8 +1,8 @@
 """Generative adversarial network (Goodfellow et al. 2014); conditional where asked (Mirza & Osindero 2014).
 Its losses and penalties are in `adversarial`, its networks in `gan_networks`.
 
-Against the collapse to one picture a class: labels enter as plain one-hot vectors, the discriminator sees the
-spread of its batch, and samples come from averaged weights."""
+Against the collapse to one picture a class: labels enter as plain one-hot vectors unless the config says
+otherwise, the discriminator sees the spread of its batch, and samples come from averaged weights."""
 
 from __future__ import annotations
 
