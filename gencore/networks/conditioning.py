@@ -54,7 +54,7 @@ class Projection(nn.Module):
         assert isinstance(discriminator, nn.Module)
         self.network: Discriminator = discriminator
         self.embedding = nn.Linear(condition_dim, discriminator.feature_channels, bias=False)
-        nn.init.xavier_uniform_(self.embedding.weight)
+        nn.init.normal_(self.embedding.weight, 0.0, 0.005)  # of sums over places, which are large
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """x (B, C, H, W) in [-1, 1], condition (B, condition_dim) -> (B, 1)."""

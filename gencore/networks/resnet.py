@@ -71,6 +71,7 @@ class Encoder(nn.Module):
         )
         self.last = nn.Linear(most + minibatch_stddev, out_dim)
         _initialise(self)
+        nn.init.normal_(self.last.weight, 0.0, 0.005)  # of sums over places, which are large
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """x (B, C, H, W) in [-1, 1], condition (B, condition_dim) -> (B, outputs)."""
