@@ -15,6 +15,7 @@ import torch
 
 from gencore.config.datasets import DATASETS
 from gencore.config.options import (
+    PRESETS,
     DataConfig,
     DDPMConfig,
     GANConfig,
@@ -107,6 +108,43 @@ def tiny_config(family: str, **training: object) -> RunConfig:
         **QUIET | {"epochs": 4, "progress_every": 3, "checkpoint_every": 1000} | training
     )
     return RunConfig(data=DataConfig(dataset="digits", batch_size=16), model=TINY[family], training=settings)
+
+
+def small_presets() -> dict[str, RunConfig]:
+    """The presets, small, plain and conditional where their family is either.
+
+    Those that then differ in nothing but their name come once, under the first."""
+    found: dict[RunConfig, str] = {}
+    for name, config in PRESETS.items():
+        has_labels = "conditional" in type(config.model).model_fields
+        for conditional in (False, True) if has_labels else (False,):
+            found.setdefault(_small(config, conditional), name + ", conditional" * conditional)
+    return {name: config for config, name in found.items()}
+
+
+def _small(config: RunConfig, conditional: bool) -> RunConfig:
+    """`config` with few channels; what no code asks for, such as rates, is alike in all."""
+    has_condition = config.model.is_conditional or config.model.number_of_clusters
+    model = {
+        "width": 16,
+        "latent_dim": 16,
+        "mixture_components": 5,
+        "sampling_steps": 3,
+        "conditional": conditional,
+        "clusters": 12 if has_condition and not conditional else 0,
+        "real_label": 1.0,
+        "beta": 1.0,
+    }
+    model |= dict.fromkeys(("learning_rate", "generator_learning_rate", "discriminator_learning_rate"), 1e-3)
+    given = config.model.model_dump()
+    training = TrainingConfig(optimizer=config.training.optimizer, clip_norm=config.training.clip_norm)
+    return RunConfig(
+        data=DataConfig(batch_size=12),
+        model=type(config.model).model_validate(
+            given | {key: value for key, value in model.items() if key in given}
+        ),
+        training=training,
+    )
 
 
 def record(one: Run, data: ImageData, resume: bool = False, stop_at: int | None = None) -> list[Event]:

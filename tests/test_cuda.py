@@ -7,12 +7,20 @@ from dataclasses import replace
 import pytest
 import torch
 from fake_cuda import CUDA, HostWaitError, NoiseDeviceError, fake_cuda, no_host_wait
+from support import small_presets
 from torch import Generator, Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorDeviceMismatchError
 
-from gencore.config.datasets import DATASETS
+from gencore.config.datasets import DATASETS, DatasetSpec
 from gencore.config.families import FAMILIES
-from gencore.config.options import EXTRACTORS, PRESETS, RunConfig, features_preset
+from gencore.config.options import (
+    EXTRACTORS,
+    PRESETS,
+    GANConfig,
+    RunConfig,
+    TrainingConfig,
+    features_preset,
+)
 from gencore.data.batches import Batch, Batches
 from gencore.data.sources import ImageData
 from gencore.models.base import GenerativeModel, Parts
@@ -20,16 +28,25 @@ from gencore.models.vae import VAE
 from gencore.sampling.generate import generate
 from gencore.training.step import State
 
-CONFIGS: dict[str, RunConfig] = PRESETS | {
-    f"{name} classifier": features_preset(DATASETS["mnist"], name) for name in EXTRACTORS
-}
+CONFIGS: dict[str, RunConfig] = (
+    PRESETS
+    | {f"{name} classifier": features_preset(DATASETS["mnist"], name) for name in EXTRACTORS}
+    | {
+        f"{name} gan": RunConfig(model=GANConfig(width=8), training=TrainingConfig(optimizer=name))
+        for name in ("muon", "rmsprop", "sgd")
+    }
+    | {"augmented gan": RunConfig(model=GANConfig(width=8, augmentation="colour-translation-cutout"))}
+)
+SMALL = small_presets()
 
 
-def state_of(config: RunConfig, device: torch.device) -> tuple[State, Batches]:
+def state_of(
+    config: RunConfig, device: torch.device, spec: DatasetSpec = DATASETS["mnist"]
+) -> tuple[State, Batches]:
     """A fresh state on `device`, and batches of images without values."""
     settings = config.training.model_copy(update={"precision": "float32"})
     config = config.model_copy(update={"training": settings})
-    spec, n = DATASETS[config.data.dataset], 3 * config.data.batch_size
+    n = 3 * config.data.batch_size
     images = torch.empty(n, spec.channels, spec.size, spec.size, dtype=torch.uint8, device=device)
     data = ImageData(images, torch.empty(n, dtype=torch.int64, device=device), spec)
     return State.fresh(config, data, device), Batches(data, config.data.batch_size, seed=0)
@@ -47,10 +64,18 @@ def test_every_family_in_the_table_is_tried() -> None:
     }
 
 
-@pytest.mark.parametrize("name", CONFIGS)
-def test_two_steps_and_a_sampling_pass_mix_no_devices_and_never_wait_for_the_gpu(name: str) -> None:
+@pytest.mark.parametrize(
+    ("config", "spec"),
+    [
+        *(pytest.param(config, DATASETS["mnist"], id=name) for name, config in CONFIGS.items()),
+        *(pytest.param(config, DATASETS["cifar10"], id=f"{name}, colour") for name, config in SMALL.items()),
+    ],
+)
+def test_two_steps_and_a_sampling_pass_mix_no_devices_and_never_wait_for_the_gpu(
+    config: RunConfig, spec: DatasetSpec
+) -> None:
     with fake_cuda() as device:
-        state, batches = state_of(CONFIGS[name], device)
+        state, batches = state_of(config, device, spec)
         train_two_steps(state, batches)
         assert {x.device for x in state.model.parameters()} == {CUDA}
         assert {len(values) for values in state.window.values()} == {2}
@@ -60,7 +85,6 @@ def test_two_steps_and_a_sampling_pass_mix_no_devices_and_never_wait_for_the_gpu
         labels = torch.zeros(4, dtype=torch.int64, device=device) if model.conditional else None
         with no_host_wait():
             images = generate(model, 4, labels, 0, torch.float32)
-        spec = model.spec
         assert images.shape == (4, spec.channels, spec.size, spec.size) and images.device == CUDA
 
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from support import small_presets
 from torch import Generator
 
 from gencore.config.datasets import DATASETS, DatasetSpec
@@ -12,7 +13,7 @@ from gencore.config.options import ClassifierConfig, DDPMConfig, GANConfig, Mode
 from gencore.data.batches import Batch, dequantise
 from gencore.data.sources import load
 from gencore.models import build
-from gencore.models.base import GenerativeModel, HasLatent, Inverts
+from gencore.models.base import GenerativeModel, HasLatent, Inverts, Trainable
 from gencore.models.classifier import jitter
 from gencore.models.vae import (
     ROUNDING_VARIANCE,
@@ -63,6 +64,33 @@ VARIANTS: dict[str, ModelConfig] = {
         penalty="one-sided",
         spectral_norm="discriminator",
     ),
+    "gan-resnet": GANConfig(
+        latent_dim=16,
+        width=16,
+        network="resnet",
+        depth=1,
+        loss="wasserstein",
+        gradient_penalty=10,
+        discriminator_norm="layer",
+        clusters=12,
+        conditioning="embedding",
+    ),
+    "cgan-resnet": GANConfig(
+        latent_dim=16,
+        width=16,
+        network="resnet",
+        loss="hinge",
+        spectral_norm="both",
+        discriminator_norm="none",
+        minibatch_stddev=False,
+        conditional=True,
+        conditioning="projection",
+    ),
+    "gan-augmented": GANConfig(latent_dim=16, width=16, augmentation="colour-translation-cutout"),
+    "cgan-embedding": GANConfig(latent_dim=16, width=16, conditional=True, conditioning="embedding"),
+    "cgan-projection": GANConfig(
+        latent_dim=16, width=16, network="folded", conditional=True, conditioning="projection"
+    ),
     "ddpm": DDPMConfig(width=16, sampling_steps=3),
     "cddpm": DDPMConfig(width=16, sampling_steps=3, conditional=True, guidance=2.0),
     "ddpm-v": DDPMConfig(width=16, sampling_steps=3, prediction="v", sampler="ddim"),
@@ -78,6 +106,7 @@ VARIANTS: dict[str, ModelConfig] = {
     "plain-classifier": ClassifierConfig(network="plain", width=8, feature_dim=16, augment="shift"),
     "mixer-classifier": ClassifierConfig(network="mixer", width=8, feature_dim=16, augment="warp"),
 }
+SMALL_PRESETS = small_presets()
 DIGITS = DATASETS["digits"]
 SPECS = {"grey 28": DIGITS, "colour 32": DIGITS.model_copy(update={"channels": 3, "size": 32})}
 FURTHER_SPECS = {  # of which a variant of each network is tried
@@ -91,6 +120,8 @@ OF_FURTHER_SPECS = [
     "cgan-folded",
     "gan-clusters",
     "gan-wasserstein",
+    "gan-resnet",
+    "cgan-projection",
     "ddpm-attention",
 ]
 GENERATIVE = [name for name, config in VARIANTS.items() if FAMILIES[config.family].is_generative]
@@ -135,9 +166,7 @@ def test_every_config_in_the_table_is_under_contract() -> None:
     }
 
 
-@of_sizes(list(VARIANTS), [*OF_FURTHER_SPECS, *CLASSIFIERS])
-def test_each_players_loss_is_finite_and_moves_that_player_alone(name: str, spec: DatasetSpec) -> None:
-    model, batch = fresh(name, spec), batch_for(spec)
+def assert_each_player_moves_alone(model: Trainable, batch: Batch) -> None:
     owned = [id(x) for player in model.players.values() for x in player.module.parameters()]
     assert len(owned) == len(set(owned)), "two players own one weight"
     assert set(owned) == {id(x) for x in model.parameters()}, "a weight that no player trains"
@@ -153,6 +182,26 @@ def test_each_players_loss_is_finite_and_moves_that_player_alone(name: str, spec
         assert gradients and any(g.abs().sum() > 0 for g in gradients)
         for other in model.players.values():
             assert other is player or all(x.grad is None for x in other.module.parameters())
+
+
+@of_sizes(list(VARIANTS), [*OF_FURTHER_SPECS, *CLASSIFIERS])
+def test_each_players_loss_is_finite_and_moves_that_player_alone(name: str, spec: DatasetSpec) -> None:
+    assert_each_player_moves_alone(fresh(name, spec), batch_for(spec))
+
+
+@pytest.mark.parametrize("size", SPECS)
+@pytest.mark.parametrize("preset", SMALL_PRESETS)
+def test_every_preset_trains_and_draws_at_both_sizes_with_labels_and_without(preset: str, size: str) -> None:
+    spec, config = SPECS[size], SMALL_PRESETS[preset].model
+    torch.manual_seed(0)
+    model = build(config, spec)
+    assert isinstance(model, GenerativeModel) and model.conditional == preset.endswith("conditional")
+    assert_each_player_moves_alone(model, batch_for(spec, 4))
+    labels = torch.arange(2) if model.conditional else None
+    with torch.no_grad():
+        images = model.eval().sample(2, labels, rng())
+    assert images.shape == (2, spec.channels, spec.size, spec.size) and images.isfinite().all()
+    assert images.min() >= -1 and images.max() <= 1
 
 
 @of_sizes(GENERATIVE, OF_FURTHER_SPECS)
@@ -269,7 +318,7 @@ def grey_entropy(batch: Batch) -> float:
     return (torch.special.entr(p) + torch.special.entr(1 - p)).sum((1, 2, 3)).mean().item()
 
 
-@pytest.mark.parametrize("name", ["gan", "gan-mlp", "cgan", "cgan-mlp"])
+@pytest.mark.parametrize("name", ["gan", "gan-mlp", "cgan", "cgan-mlp", "cgan-projection"])
 def test_a_discriminator_alone_learns_to_tell_eight_images_from_fakes(name: str) -> None:
     data = load(DATASETS["digits"], "train")
     model, batch = fresh(name), Batch(dequantise(data.images[:8]), data.labels[:8])

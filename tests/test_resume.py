@@ -220,11 +220,14 @@ def test_a_loss_that_is_not_finite_in_mid_window_ends_the_run_and_its_last_check
     assert digests[0] == digests[1]
 
 
+@pytest.mark.parametrize("optimizer", ["adam", "muon", "rmsprop", "sgd"])
 def test_no_step_reads_a_value_from_the_device(
-    few_digits: ImageData, monkeypatch: pytest.MonkeyPatch
+    few_digits: ImageData, monkeypatch: pytest.MonkeyPatch, optimizer: str
 ) -> None:
     """On a CPU too: `item`, `tolist` and a branch on a tensor all end in one call."""
-    state = State.fresh(config_of("gan"), few_digits, CPU)
+    config = config_of("gan")
+    training = config.training.model_copy(update={"optimizer": optimizer})
+    state = State.fresh(config.model_copy(update={"training": training}), few_digits, CPU)
 
     def refuse(*_: object) -> None:
         raise AssertionError("a value was read from the device")

@@ -31,6 +31,8 @@ CONFIGS: dict[str, RunConfig] = {
     "muon gan": tiny_config("vae", optimizer="muon").model_copy(
         update={"model": GANConfig(width=8, latent_dim=8, depth=1, clusters=5)}
     ),
+    "rmsprop gan": tiny_config("cgan", optimizer="rmsprop"),
+    "sgd gan": tiny_config("cgan", optimizer="sgd"),
     "adamw": tiny_config("ddpm", optimizer="adamw", weight_decay=0.1),
     "classifier": tiny_config("vae").model_copy(update={"model": ClassifierConfig(width=8, feature_dim=8)}),
 }
@@ -67,25 +69,25 @@ def test_restored_moments_lie_in_memory_as_their_parameters_do(
     restored = State.fresh(CONFIGS[name], few_digits, CPU)
     assert restored.restore(path) == []
     moments = [
-        (parameter, entries[moment])
-        for optimizer in restored.optimizers.values()
-        for parameter, entries in optimizer.adam.state.items()
-        for moment in ("exp_avg", "exp_avg_sq")
+        (parameter, moment)
+        for player in restored.optimizers.values()
+        for optimizer in (player.adam, player.linear)
+        if optimizer is not None
+        for parameter, entries in optimizer.state.items()
+        for entry, moment in entries.items()
+        if entry != "step"
     ]
-    momenta = [
-        (matrix, entries["momentum_buffer"])
-        for optimizer in restored.optimizers.values()
-        for matrix, entries in (optimizer.muon.state.items() if optimizer.muon else ())
-    ]
-    assert [momentum.stride() for _, momentum in momenta] == [matrix.stride() for matrix, _ in momenta]
-    assert not momenta or any(momentum.any() for _, momentum in momenta)
     assert [moment.stride() for _, moment in moments] == [parameter.stride() for parameter, _ in moments]
-    if name != "vae" and not momenta:  # an MLP has no convolutions, and Muon takes those of others
+    for player in restored.optimizers.values():
+        stepped = [one for one in (player.adam, player.linear) if one is not None]
+        assert stepped and all(one.state for one in stepped), "an optimiser without moments"
+    assert all(moment.isfinite().all() for _, moment in moments)
+    if name != "vae" and not name.startswith("muon"):  # an MLP has no convolutions; Muon has matrices of them
         assert any(not parameter.is_contiguous() for parameter, _ in moments), "nothing is channels-last"
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_fused_adam_goes_on_bit_by_bit_after_a_resume(
+def test_an_optimiser_goes_on_bit_by_bit_after_a_resume(
     tmp_path: Path, few_digits: ImageData, name: str
 ) -> None:
     path = tmp_path / "state.safetensors"
@@ -93,7 +95,8 @@ def test_fused_adam_goes_on_bit_by_bit_after_a_resume(
     uninterrupted.save(path)
     resumed = State.fresh(CONFIGS[name], few_digits, CPU)
     resumed.restore(path)
-    assert all(group["fused"] for one in resumed.optimizers.values() for group in one.adam.param_groups)
+    for one in resumed.optimizers.values():
+        assert one.adam is None or all(group["fused"] for group in one.adam.param_groups)
     before = contents(resumed)
     ours, theirs = (contents(advanced(state, few_digits, 3)) for state in (uninterrupted, resumed))
     assert different(ours, theirs) == []
@@ -171,3 +174,28 @@ def test_muon_orthogonalises_the_convolutions_and_adam_steps_the_rest() -> None:
     moved = as_matrix(network[0].weight.detach()) - as_matrix(alone[0].weight.detach())
     singular = torch.linalg.svdvals(moved) / (0.1 * 0.5)
     assert 0.5 < singular.min() and singular.max() < 1.5, "Newton-Schulz brings singular values near 1"
+
+
+@pytest.mark.parametrize("name", ["rmsprop", "sgd"])
+def test_rmsprop_and_sgd_step_as_torchs_own_at_the_scheduled_rate(name: str) -> None:
+    torch.manual_seed(0)
+    network = torch.nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+    alone = copy.deepcopy(network)
+    ours = PlayerOptimizer(Player(network, 1e-2), TrainingConfig(optimizer=name), CPU)
+    theirs = (
+        torch.optim.RMSprop(alone.parameters(), 1e-2)
+        if name == "rmsprop"
+        else torch.optim.SGD(alone.parameters(), 1e-2, momentum=0.9)
+    )
+    for step, factor in enumerate((0.2, 1.0, 0.5)):
+        x = torch.randn(2, 3, 5, 5, generator=torch.Generator().manual_seed(step))
+        for model in (network, alone):
+            model.zero_grad()
+            model(x).square().sum().backward()
+        before = network.weight.detach().clone()
+        ours.step(torch.tensor(factor), skip=torch.zeros(()))
+        theirs.param_groups[0]["lr"] = 1e-2 * factor
+        theirs.step()
+        assert not torch.equal(network.weight, before)
+        torch.testing.assert_close(network.weight, alone.weight)
+        torch.testing.assert_close(network.bias, alone.bias)

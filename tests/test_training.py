@@ -322,6 +322,20 @@ def test_early_stopping_stops_for_want_of_better_and_returns_to_the_best_weights
     assert_same(dict(best.tensors), dict(final.tensors))
 
 
+def test_a_run_stopped_and_resumed_stops_early_where_the_uninterrupted_one_does(
+    with_extractor: Path, few_digits: ImageData
+) -> None:
+    config = tiny_config("cgan", epochs=200, fd_every=1, fd_samples=256, patience=2)
+    whole, one = made("whole", config), made("one", config)
+    ended = record(whole, few_digits)[-1]
+    stopped = record(one, few_digits, stop_at=ended.step - STEPS_PER_EPOCH)[-1]
+    assert stopped.status == "stopped" and stopped.step < ended.step, "after the best weights, before the end"
+    resumed = record(one, few_digits, resume=True)[-1]
+    assert (resumed.step, resumed.reason) == (ended.step, ended.reason)
+    ours, theirs = (load_checkpoint(r.checkpoints / "final.safetensors") for r in (one, whole))
+    assert ours.digest == theirs.digest
+
+
 def test_early_stopping_without_a_feature_classifier_is_refused_before_the_first_step(
     home: Path, few_digits: ImageData
 ) -> None:

@@ -126,13 +126,15 @@ _WGAN_GP = _SMALL_GAN.model_copy(
         "minibatch_stddev": False,
     }
 )
+_SN_WGAN_GP = _WGAN_GP.model_copy(update={"spectral_norm": "discriminator", "discriminator_norm": "none"})
 _SN_GAN = _SMALL_GAN.model_copy(
     update={
         "spectral_norm": "discriminator",
         "gradient_penalty": 0.5,
         "real_label": 0.9,
         "discriminator_steps": 2,
-        "discriminator_learning_rate": 5e-4,
+        "generator_learning_rate": 2e-4,
+        "discriminator_learning_rate": 1e-4,
     }
 )
 _HINGE_GAN = _SMALL_GAN.model_copy(
@@ -143,6 +145,16 @@ _HINGE_GAN = _SMALL_GAN.model_copy(
         "discriminator_learning_rate": 2e-3,
     }
 )
+_HINGE_RESNET = _HINGE_GAN.model_copy(
+    update={
+        "network": "resnet",
+        "beta1": 0.0,
+        "discriminator_steps": 3,
+        "minibatch_stddev": False,
+        "discriminator_learning_rate": 5e-4,
+    }
+)
+_DCGAN = GANConfig(minibatch_stddev=False)
 _GAN_BASE = GANConfig(network="folded", width=160, depth=2, real_label=0.9)
 _VAE_BATCH = 256  # at twice the rates; Muon's work is done half as often
 _VAE_TRAINING = TrainingConfig(schedule="cosine", optimizer="muon", muon_learning_rate=0.04)
@@ -151,6 +163,13 @@ _VAE = VAEConfig(  # narrow, so that 30 epochs take minutes
 )
 _VAE_BASE = VAEConfig(  # the number of Gaussians by the likelihood of held-out codes of colour images
     latent_dim=64, width=128, depth=3, likelihood="gaussian", mixture_components=50
+)
+_VAES_BY_LATENTS = (
+    _VAE_BASE,
+    _VAE_BASE.model_copy(update={"latent_dim": 128, "mixture_components": 20}),
+    # a mixture with full covariances would take minutes to fit on a CPU
+    _VAE_BASE.model_copy(update={"latent_dim": 256, "prior": "normal"}),
+    _VAE_BASE.model_copy(update={"latent_dim": 512, "prior": "normal"}),
 )
 _GAN_TRAINING = TrainingConfig(ema_decay=0.995)
 _COSINE_GAN_TRAINING = _GAN_TRAINING.model_copy(update={"schedule": "cosine"})
@@ -187,11 +206,17 @@ VAE = Family(
         ),
         "vae-elbo": Preset(_VAE, _VAE_TRAINING, batch_size=_VAE_BATCH, note="ELBO, β = 1"),
         "vae-base": Preset(_VAE_BASE, _VAE_TRAINING, batch_size=_VAE_BATCH, note="base size"),
-        "vae-128": Preset(
-            _VAE_BASE.model_copy(update={"latent_dim": 128, "mixture_components": 20}),
+        **{
+            f"vae-{model.latent_dim}": Preset(
+                model, _VAE_TRAINING, batch_size=_VAE_BATCH, note=f"{model.latent_dim} latents"
+            )
+            for model in _VAES_BY_LATENTS
+        },
+        "beta-vae": Preset(
+            _VAE.model_copy(update={"beta": 4.0, "prior": "normal"}),
             _VAE_TRAINING,
             batch_size=_VAE_BATCH,
-            note="base size, 128 latents",
+            note="β = 4",
         ),
         "vae-mlp": Preset(VAEConfig(network="mlp"), note="plain MLP"),
         "vae-quick": Preset(
@@ -236,10 +261,23 @@ GAN = Family(
         ),
         "gan-plain": Preset(GANConfig(depth=2, real_label=0.9), _GAN_TRAINING, note="no clusters"),
         "gan-mlp": Preset(GANConfig(network="mlp"), _GAN_TRAINING, note="plain MLP"),
+        "dcgan": Preset(_DCGAN, _GAN_TRAINING, note="DCGAN"),
+        "deep-dcgan": Preset(_DCGAN.model_copy(update={"depth": 3}), _GAN_TRAINING, note="deep DCGAN"),
         "wgan-gp": Preset(_WGAN_GP, _COSINE_GAN_TRAINING, batch_size=192, note="WGAN-GP"),
-        "sn-gan": Preset(_SN_GAN, TrainingConfig(schedule="cosine"), note="spectral norm"),
+        "sn-wgan-gp": Preset(
+            _SN_WGAN_GP, _COSINE_GAN_TRAINING, batch_size=192, note="WGAN-GP, spectral norm"
+        ),
+        "sn-gan": Preset(_SN_GAN, TrainingConfig(patience=15), note="spectral norm"),
         "hinge-gan": Preset(_HINGE_GAN, _COSINE_GAN_TRAINING, note="hinge"),
+        "hinge-resnet": Preset(
+            _HINGE_RESNET, _COSINE_GAN_TRAINING, batch_size=192, note="hinge, residual blocks"
+        ),
         "gan-quick": Preset(_QUICK_GAN, _QUICK_GAN_TRAINING, is_quick=True, note="quick"),
+        "cdcgan": Preset(
+            _DCGAN.model_copy(update={"conditional": True, "conditioning": "embedding"}),
+            _GAN_TRAINING,
+            note="DCGAN, embedded labels",
+        ),
         "cgan-quick": Preset(
             _QUICK_GAN.model_copy(update={"conditional": True}),
             _QUICK_GAN_TRAINING,

@@ -16,6 +16,7 @@ Sampler = Literal["ddpm", "ddim", "dpm-solver++"]
 Prior = Literal["normal", "mixture"]
 AdversarialLoss = Literal["bce", "hinge", "least-squares", "wasserstein"]
 DiscriminatorNorm = Literal["batch", "layer", "none"]
+Augmentation = Literal["none", "translation", "translation-cutout", "colour-translation-cutout"]
 _Model = TypeVar("_Model", bound="ModelConfig")
 
 
@@ -122,20 +123,24 @@ class VAEConfig(ModelConfig):
         "training codes.",
     )
     mixture_components: int = Field(100, ge=1, le=1000, description="Gaussians in that mixture.")
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's learning rate.")
+    learning_rate: float = Field(1e-3, gt=0, description="Learning rate.")
 
 
 class GANConfig(ModelConfig):
     """Generative adversarial network (Goodfellow et al. 2014), optionally conditional (Mirza & Osindero)."""
 
     family: Literal["gan"] = "gan"
-    network: Literal["conv", "folded", "mlp"] = Field(
+    network: Literal["conv", "folded", "resnet", "mlp"] = Field(
         "conv",
-        description="DCGAN convolutions; the same without one at full resolution, which is faster; or plain "
-        "MLPs.",
+        description="DCGAN convolutions; the same without one at full resolution, which is faster; residual "
+        "blocks, which are slower; or plain MLPs.",
     )
-    conditional: bool = Field(
-        False, description="Concatenate the class label to the input of both networks (cGAN)."
+    conditional: bool = Field(False, description="Give the class label to both networks (cGAN).")
+    conditioning: Literal["joined", "embedding", "projection"] = Field(
+        "joined",
+        description="How networks take a label or cluster: as a one-hot vector joined to the input; as a "
+        "learned vector joined to it; or, in the discriminator, by an inner product with its features. The "
+        "last two are not for mlp.",
     )
     latent_dim: int = Field(100, ge=1, le=1024, description="Size of the latent code z.")
     width: int = Field(64, ge=8, le=512, multiple_of=8, description="Channels at the finest convolution.")
@@ -194,10 +199,13 @@ class GANConfig(ModelConfig):
         description="Give the discriminator the standard deviation over the batch (not mlp); turn it off to "
         "let gradient_penalty act on each image alone.",
     )
-    generator_learning_rate: float = Field(2e-4, gt=0, description="Adam's learning rate of the generator.")
-    discriminator_learning_rate: float = Field(
-        2e-4, gt=0, description="Adam's learning rate of the discriminator."
+    augmentation: Augmentation = Field(
+        "none",
+        description="Change what the discriminator sees, real and generated: shifted, with a square cut out, "
+        "or in other colours too where images have some. For small data sets.",
     )
+    generator_learning_rate: float = Field(2e-4, gt=0, description="Learning rate of the generator.")
+    discriminator_learning_rate: float = Field(2e-4, gt=0, description="Learning rate of the discriminator.")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first-moment decay.")
     clusters: int = Field(0, ge=0, le=1000, description=CLUSTERS)
 
@@ -208,8 +216,24 @@ class GANConfig(ModelConfig):
                 f"real_label is {self.real_label}, but loss {self.loss} has no target for real images; set "
                 "real_label to 1, or loss to bce or least-squares"
             )
+        self._check_conditioning()
         self._check_slope()
         return _with_labels_or_clusters(self, self.clusters)
+
+    def _check_conditioning(self) -> None:
+        """Raises ValueError where there is nothing to embed, or the network takes no embedding."""
+        if self.conditioning == "joined":
+            return
+        if self.network == "mlp":
+            raise ValueError(
+                f"conditioning is {self.conditioning}, but network mlp takes a condition joined to its input "
+                "alone; set conditioning to joined, or network to conv, folded or resnet"
+            )
+        if not self.conditional and not self.clusters:
+            raise ValueError(
+                f"conditioning is {self.conditioning}, but the model has neither labels nor clusters; set "
+                "conditional to true, clusters to 100, or conditioning to joined"
+            )
 
     def _check_slope(self) -> None:
         """Raises ValueError where the bound on the discriminator's slope is missing or undone."""
@@ -285,7 +309,7 @@ class DDPMConfig(ModelConfig):
         description="Timesteps of a sampler: even with a long last step, which suits models without "
         "guidance, or half-way between even in t and even in log SNR, with a last step from little noise.",
     )
-    learning_rate: float = Field(1e-3, gt=0, description="Adam's learning rate.")
+    learning_rate: float = Field(1e-3, gt=0, description="Learning rate.")
     teacher: str = Field(
         "", description="Run whose steps a distilled model imitates; `gencore distill` sets what it needs."
     )
@@ -367,7 +391,7 @@ class ClassifierConfig(ModelConfig):
     augment: Literal["none", "affine", "shift", "warp"] = Field(
         "affine", description="Turn, scale and shift, only shift, or bend the training images a little."
     )
-    learning_rate: float = Field(2e-3, gt=0, description="Adam's learning rate.")
+    learning_rate: float = Field(2e-3, gt=0, description="Learning rate.")
 
     @field_validator("augment", mode="before")
     @classmethod

@@ -19,6 +19,7 @@ from gencore.config.datasets import DATASETS, DatasetName, DatasetSpec
 from gencore.config.families import FAMILIES, Preset, Variant, family_of, preset_family
 from gencore.config.model_sections import (
     AdversarialLoss,
+    Augmentation,
     ClassifierConfig,
     DDPMConfig,
     DiscriminatorNorm,
@@ -36,6 +37,7 @@ __all__ = [
     "PRESETS",
     "QUICK",
     "AdversarialLoss",
+    "Augmentation",
     "ClassifierConfig",
     "Config",
     "DDPMConfig",

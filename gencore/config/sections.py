@@ -58,8 +58,10 @@ class TrainingConfig(Config):
         "auto", description="Arithmetic of the networks; auto takes bfloat16 where the hardware has it."
     )
     schedule: Literal["constant", "cosine"] = Field("constant", description="Learning-rate schedule.")
-    optimizer: Literal["adam", "adamw", "muon"] = Field(
-        "adam", description="Optimiser; muon takes the convolutions, and Adam the rest."
+    optimizer: Literal["adam", "adamw", "muon", "rmsprop", "sgd"] = Field(
+        "adam",
+        description="Optimiser; muon takes the convolutions, and Adam the rest. The model's learning rates "
+        "suit adam; sgd, with momentum 0.9, needs higher ones.",
     )
     weight_decay: float = Field(0.01, ge=0, le=1, description="Weight decay of AdamW; others use none.")
     muon_learning_rate: float = Field(0.02, gt=0, description="Muon's learning rate of the convolutions.")

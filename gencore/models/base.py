@@ -1,8 +1,8 @@
 """What training, evaluation and pages ask of a model.
 
-A model names its players: the modules that are trained in turn, each on its own loss with its own Adam. How a
-step runs, averages, saves and logs lives in `gencore.training`; a family is only its losses and its sampler.
-What only some families can do (a latent space, inversion, sampling in steps) is a protocol: ask with
+A model names its players: the modules that are trained in turn, each on its own loss with its own optimiser.
+How a step runs, averages, saves and logs lives in `gencore.training`; a family is only its losses and its
+sampler. What only some families can do (a latent space, inversion, sampling in steps) is a protocol: ask with
 `isinstance`."""
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ device.
 
 @dataclass(frozen=True)
 class Player:
-    """A module with its own loss, and the settings of its Adam (Kingma & Ba 2015)."""
+    """A module with its own loss, and the settings of its optimiser; the betas are Adam's alone."""
 
     module: nn.Module
     learning_rate: float

@@ -1,8 +1,8 @@
 """Generative adversarial network (Goodfellow et al. 2014); conditional where asked (Mirza & Osindero 2014).
-Its losses and penalties are in `adversarial`.
+Its losses and penalties are in `adversarial`, its networks in `gan_networks`.
 
-Against the collapse to one picture a class: labels enter as plain one-hot vectors, the discriminator sees the
-spread of its batch, and samples come from averaged weights."""
+Against the collapse to one picture a class: labels enter as plain one-hot vectors unless the config says
+otherwise, the discriminator sees the spread of its batch, and samples come from averaged weights."""
 
 from __future__ import annotations
 
@@ -13,37 +13,22 @@ from gencore.config.datasets import DatasetSpec
 from gencore.config.options import GANConfig
 from gencore.data.batches import Batch
 from gencore.data.sources import ImageData
-from gencore.models import adversarial, adversarial_diagnostics
+from gencore.models import adversarial, adversarial_diagnostics, gan_networks
+from gencore.models.augmentation import augment
 from gencore.models.base import GenerativeModel, Parts, Player
 from gencore.models.clusters import Clusters
-from gencore.networks import dcgan, mlp, spectral
+from gencore.networks import spectral
 
 
 class GAN(GenerativeModel):
-    """Generator against discriminator (Goodfellow et al. 2014), DCGAN or MLP."""
+    """Generator against discriminator (Goodfellow et al. 2014)."""
 
     def __init__(self, config: GANConfig, spec: DatasetSpec) -> None:
         super().__init__()
         self.config, self.spec, self.conditional = config, spec, config.conditional
-        d, c, size = config.latent_dim, spec.channels, spec.size
         k = spec.classes if config.conditional else config.clusters
-        if config.network == "mlp":
-            self.generator: nn.Module = mlp.Decoder(d, k, c, size, hidden=(256, 512, 1024))
-            self.discriminator: nn.Module = mlp.Encoder(c, k, size, 1, hidden=(1024, 512, 256))
-        else:
-            folded = config.network == "folded"
-            self.generator = dcgan.Decoder(d, k, c, size, config.width, config.depth, folded)
-            self.discriminator = dcgan.Encoder(
-                c,
-                k,
-                size,
-                1,
-                config.width,
-                config.depth,
-                config.minibatch_stddev,
-                folded,
-                config.discriminator_norm,
-            )
+        self.generator = gan_networks.generator(config, k, spec)
+        self.discriminator = gan_networks.discriminator(config, k, spec)
         if config.spectral_norm == "both":
             spectral.normalise(self.generator)
         if config.spectral_norm != "none":
@@ -87,19 +72,27 @@ class GAN(GenerativeModel):
         condition = self.condition_of(batch.images, batch.labels)
         losses = adversarial.LOSSES[self.config.loss]
         if player == "generator":
-            loss = losses.generator(self.discriminate(self._generated.pop(), condition))
+            generated = self.discriminate(self._augmented(self._generated.pop(), rng), condition)
+            loss = losses.generator(generated)
             return loss, {"generator": loss.detach()}
         self.generator.requires_grad_(True)
         fake = self.decode(self.draw_latent(len(batch.images), rng), condition)
         self._generated = [fake]
-        real = self.discriminate(batch.images, condition)
-        generated = self.discriminate(fake.detach(), condition)
+        seen_real, seen_fake = (self._augmented(x, rng) for x in (batch.images, fake.detach()))
+        real = self.discriminate(seen_real, condition)
+        generated = self.discriminate(seen_fake, condition)
         loss = losses.discriminator(real, generated, self.config.real_label)
-        penalties = self._penalties(batch.images, fake.detach(), condition, rng)
+        penalties = self._penalties(seen_real, seen_fake, condition, rng)
         total = sum((weight * value for weight, value in penalties.values()), start=loss)
         parts = {name: value.detach() for name, (_, value) in penalties.items()}
         parts |= {"discriminator": total.detach()} | self._outputs(real, generated)
-        return total, parts | self._diagnostics(real, generated, batch.images, fake.detach(), condition)
+        parts |= self._diagnostics(real.detach(), generated.detach(), seen_real, seen_fake)
+        variance = adversarial_diagnostics.variance_ratio(fake.detach(), batch.images, condition)
+        return total, parts | {"variance_ratio": variance}
+
+    def _augmented(self, images: Tensor, rng: Generator) -> Tensor:
+        """What the discriminator sees of images (B, C, H, W)."""
+        return augment(images, self.config.augmentation, rng)
 
     def _penalties(
         self, real: Tensor, fake: Tensor, condition: Tensor, rng: Generator
@@ -121,15 +114,11 @@ class GAN(GenerativeModel):
             return {"d_real": real.sigmoid().mean(), "d_fake": generated.sigmoid().mean()}
         return {"output_real": real.mean(), "output_fake": generated.mean()}
 
-    def _diagnostics(
-        self, outputs_real: Tensor, outputs_generated: Tensor, real: Tensor, fake: Tensor, condition: Tensor
-    ) -> Parts:
-        """How the players stand, by outputs (B,) and images (B, C, H, W) of one condition each."""
-        config, outputs = self.config, (outputs_real.detach(), outputs_generated.detach())
-        return adversarial_diagnostics.accuracies(config.loss, *outputs, config.real_label) | {
-            "lipschitz_estimate": adversarial_diagnostics.lipschitz_estimate(*outputs, real, fake),
-            "variance_ratio": adversarial_diagnostics.variance_ratio(fake, real, condition),
-        }
+    def _diagnostics(self, real: Tensor, generated: Tensor, seen_real: Tensor, seen_fake: Tensor) -> Parts:
+        """How the players stand, by D's outputs (B,) on the images (B, C, H, W) that it saw."""
+        slope = adversarial_diagnostics.lipschitz_estimate(real, generated, seen_real, seen_fake)
+        told = adversarial_diagnostics.accuracies(self.config.loss, real, generated, self.config.real_label)
+        return told | {"lipschitz_estimate": slope}
 
     def draw_latent(self, n: int, rng: Generator) -> Tensor:
         """z (n, latent_dim) from N(0, I)."""

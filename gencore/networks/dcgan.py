@@ -35,7 +35,7 @@ class Decoder(nn.Module):
         folded: bool = False,
     ) -> None:
         super().__init__()
-        widths = _widths(width, size)
+        widths = channels_by_resolution(width, size)
         coarse, most = coarsest(size), widths[-1]
         deep = [
             layer
@@ -97,7 +97,7 @@ class Encoder(nn.Module):
         norm: DiscriminatorNorm = "batch",
     ) -> None:
         super().__init__()
-        widths = _widths(width, size)
+        widths = channels_by_resolution(width, size)
         most = widths[-1]
         bias = norm == "none"
         deep = [
@@ -105,7 +105,7 @@ class Encoder(nn.Module):
             for _ in range(depth)
             for layer in (
                 nn.Conv2d(most, most, 3, padding=1, bias=bias),
-                *_normalisation(norm, most),
+                *normalisation(norm, most),
                 nn.LeakyReLU(0.2, inplace=True),
             )
         ]
@@ -122,7 +122,7 @@ class Encoder(nn.Module):
             for narrow, wide in pairwise(widths)
             for layer in (
                 nn.Conv2d(narrow, wide, 4, stride=2, padding=1, bias=bias),
-                *_normalisation(norm, wide),
+                *normalisation(norm, wide),
                 nn.LeakyReLU(0.2, inplace=True),
             )
         ]
@@ -132,26 +132,33 @@ class Encoder(nn.Module):
             *shrinking,
             *deep,
         )
+        self.feature_channels = most
         # sees the whole map: a linear layer
         self.last = nn.Conv2d(most + minibatch_stddev, out_dim, coarsest(size))
         initialise(self)
 
     def forward(self, x: Tensor, condition: Tensor) -> Tensor:
         """x (B, C, H, W) in [-1, 1], condition (B, condition_dim) -> (B, outputs)."""
+        return self.output(self.features(x, condition))
+
+    def features(self, x: Tensor, condition: Tensor) -> Tensor:
+        """What the last layer sees of x (B, C, H, W), without the batch: (B, feature_channels, h, w)."""
         if self.stem is None:
             maps = condition[:, :, None, None].expand(-1, -1, *x.shape[2:])
-            h = self.layers(torch.cat([x, maps], dim=1))
-        else:
-            h = self.stem(x)
-            if self.condition is not None:
-                h = h + self.condition(condition)[:, :, None, None]
-            h = self.layers(h)
+            return self.layers(torch.cat([x, maps], dim=1))
+        h = self.stem(x)
+        if self.condition is not None:
+            h = h + self.condition(condition)[:, :, None, None]
+        return self.layers(h)
+
+    def output(self, maps: Tensor) -> Tensor:
+        """The last layer on features (B, feature_channels, h, w): (B, outputs)."""
         if self.minibatch_stddev:
-            h = torch.cat([h, _batch_deviation(h)], dim=1)
-        return self.last(h).flatten(1)
+            maps = torch.cat([maps, batch_deviation(maps)], dim=1)
+        return self.last(maps).flatten(1)
 
 
-def _normalisation(norm: DiscriminatorNorm, channels: int) -> tuple[nn.Module, ...]:
+def normalisation(norm: DiscriminatorNorm, channels: int) -> tuple[nn.Module, ...]:
     """What follows a convolution; `layer` normalises each image over channels and places."""
     match norm:
         case "batch":
@@ -162,7 +169,7 @@ def _normalisation(norm: DiscriminatorNorm, channels: int) -> tuple[nn.Module, .
             return ()
 
 
-def _batch_deviation(h: Tensor) -> Tensor:
+def batch_deviation(h: Tensor) -> Tensor:
     """The standard deviation over the batch, averaged over channels and places: (B, C, H, W) -> (B, 1, H,
     W).
     """
@@ -171,7 +178,7 @@ def _batch_deviation(h: Tensor) -> Tensor:
     return deviation.to(h.dtype).expand(h.shape[0], 1, *h.shape[2:])
 
 
-def _widths(width: int, size: int) -> list[int]:
+def channels_by_resolution(width: int, size: int) -> list[int]:
     """Channels at each resolution below the images' own, the finest first."""
     return [width * 2**level for level in range(halvings(size))]
 
