@@ -221,8 +221,8 @@ def test_with_one_seed_or_other_seeds_it_is_not_known_whether_a_lead_is_chance()
 def test_the_shares_of_the_scores_add_up_to_the_overall(home: Path) -> None:
     all_scored(home, seeds=3)
     entries = run_catalog.generative_runs()
-    shown = run_catalog.one_a_label(entries, "digits")
-    ranked = model_choice.rank_models([model_choice.model(entry, entries) for entry in shown], EQUAL)
+    shown = model_choice.side_by_side(model_choice.models_on(entries, "digits"))
+    ranked = model_choice.rank_models([one.model for one in shown if one.model], EQUAL)
     assert len(ranked) == 4
     for one in ranked:
         assert one.shares.keys() == EQUAL.keys() and sum(one.shares.values()) == pytest.approx(one.overall)
@@ -242,9 +242,12 @@ def test_seeds_of_one_recipe_measured_alike_stand_together(home: Path) -> None:
     results.save(other.results_path, other.load_results().model_copy(update={"extractor_digest": "9" * 64}))
     trained(home, "unmeasured", seeded("vae", 10))
     entries = run_catalog.generative_runs()
-    headline = next(one for one in entries if one.run.name == "digits-vae")
-    assert [one.run.name for one in model_choice.seeds(headline, entries)] == ["second", "digits-vae"]
-    assert [one.seed for one in model_choice.model(headline, entries).results] == [7, 42]
+    found = model_choice.models_on(entries, "digits")
+    assert [[one.run.name for one in runs] for runs in found][0] == ["digits-vae", "second"]
+    assert {runs[0].run.name for runs in found[1:]} == {"again", "longer", "otherwise", "unmeasured"}
+    headline = model_choice.side_by_side(found)[0]
+    assert [one.seed for one in headline.model.results] == [7, 42]
+    assert headline.look.name == "VAE · digits-vae"
 
 
 # what others say

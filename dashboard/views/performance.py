@@ -11,7 +11,7 @@ from dashboard.data import run_catalog
 from dashboard.data.run_catalog import Entry
 from dashboard.views import performance_charts, performance_ranking
 from dashboard.views.performance_ranking import PageData
-from dashboard.widgets import model_choice, rankings, run_controls
+from dashboard.widgets import dataset_choice, models_by_family, rankings, run_controls
 from dashboard.widgets.text import plain
 from gencore.analysis import measured_models, reported
 from gencore.analysis.measured_models import MeasuredModels
@@ -35,21 +35,23 @@ VIEWS: dict[View, str] = {
 def main() -> None:
     """Draw the page."""
     entries = run_catalog.generative_runs()
-    measured = run_catalog.datasets(entries)
-    if not measured:
-        _nothing_measured(entries)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.title(TITLE, anchor=False)
+        if not run_catalog.datasets(entries):
+            shown, here = [], entries
+        else:
+            dataset = dataset_choice.choose(entries, run_catalog.datasets_with_runs(entries))
+            shown = [run for runs in models_by_family.compared(entries, dataset) for run in runs]
+            here = [one for one in entries if one.dataset == dataset]
+    if any(one.results for one in shown):
+        _compare(shown)
     else:
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.title(TITLE, anchor=False)
-            dataset, newest = model_choice.choose(entries, measured)
-        shown = run_catalog.one_a_label(entries, dataset, newest)
-        _compare([run for one in shown for run in model_choice.seeds(one, entries)])
+        _nothing_measured(here)
     for one in entries:
         run_controls.faults(one)
 
 
 def _nothing_measured(entries: list[Entry]) -> None:
-    st.title(TITLE, anchor=False)
     st.info("Nothing is measured yet, so there is nothing to compare.", icon=":material/straighten:")
     trained = [one.run.name for one in entries if one.config]
     commands = [f"gencore evaluate {name}" for name in trained] or [

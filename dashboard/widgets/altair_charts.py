@@ -13,12 +13,23 @@ from dashboard.widgets.text import plain
 from gencore.analysis.colours import OTHER
 from gencore.analysis.measured_models import Model
 from gencore.analysis.scores import SCORES
+from gencore.reports import charts
+
+_SHAPES = {
+    "": '<rect width="12" height="12" rx="3"/>',
+    "circle": '<circle cx="6" cy="6" r="5"/>',
+    "diamond": '<path d="M6 0 12 6 6 12 0 6Z"/>',
+    "square": '<rect x="1" y="1" width="10" height="10"/>',
+    "cross": '<path d="M4 0h4v4h4v4h-4v4h-4v-4h-4v-4h4Z"/>',
+    "x": '<path d="M2 0 6 4 10 0 12 2 8 6 12 10 10 12 6 8 2 12 0 10 4 6 0 2Z"/>',
+}
+"""The markers of Plotly's charts in 12 × 12 pixels; without a name, a swatch."""
 
 
-def mark(shade: str) -> str:
-    """A small square of `shade`, as Markdown."""
-    square = f'<rect width="12" height="12" rx="3" fill="{shade}"/>'
-    picture = f'<svg xmlns="http://www.w3.org/2000/svg" width="12" height="12">{square}</svg>'
+def mark(shade: str, shape: str = "") -> str:
+    """A small square of `shade`, or another of the shapes in `charts.MARKERS`, as Markdown."""
+    drawn = f'<g fill="{shade}">{_SHAPES[shape]}</g>'
+    picture = f'<svg xmlns="http://www.w3.org/2000/svg" width="12" height="12">{drawn}</svg>'
     return f"![](data:image/svg+xml;base64,{b64encode(picture.encode()).decode()})"
 
 
@@ -52,8 +63,12 @@ def score_bars(models: Sequence[Model], values: Values, bar: int = 13) -> alt.Ch
 
 
 def legend(models: Sequence[Model]) -> str:
-    """The models and their colours, as Markdown."""
-    return " &emsp; ".join(f"{mark(model.colour)} {plain(model.name)}" for model in models)
+    """The models, their colours and, where a variant has several, their markers, as Markdown."""
+    has_shapes = any(model.place for model in models)
+    return " &emsp; ".join(
+        f"{mark(model.colour, charts.marker(model) if has_shapes else '')} {plain(model.name)}"
+        for model in models
+    )
 
 
 def _scale(models: Sequence[Model]) -> alt.Scale:
@@ -107,7 +122,9 @@ def ranking_bars(standings: Sequence[RankedModel], first: Mapping[str, float]) -
         .mark_text(align="left", dx=6, fontSize=13, color=OTHER)
         .encode(x=x, y=y, text="text:N")
     )
-    return (bars + labels).properties(height=44 * len(standings) + 30)
+    return (bars + labels).properties(
+        height=(44 if len(standings) <= charts.FEW else 30) * len(standings) + 30
+    )
 
 
 def curve(

@@ -26,7 +26,7 @@ from gencore.analysis.scores import (
     score_of_seed,
     zone,
 )
-from gencore.reports.charts import GREY
+from gencore.reports.charts import FEW, GREY, MARKERS, marker
 
 GOLD = "#E8B923"
 Point = tuple[float, float, float]
@@ -53,6 +53,7 @@ class ModelPosition:
     intervals: tuple[Interval, Interval, Interval] = (None, None, None)
     """The 95 % interval over seeds along each axis; None for a single seed and for stability."""
     efficiency: float | None = None
+    marker: str = MARKERS[0]
 
     @property
     def radius(self) -> float:
@@ -148,6 +149,7 @@ def place(model: Model, axes: Axes) -> ModelPosition | None:
         axes=axes,
         intervals=(_interval(model, axes[0]), _interval(model, axes[1]), _interval(model, axes[2])),
         efficiency=model.scores["efficiency"].value,
+        marker=marker(model),
     )
 
 
@@ -200,21 +202,22 @@ def _labels(places: Sequence[ModelPosition]) -> list[dict]:
     """A name at each model's own place, on a leader line, fanned out so that close models stay readable."""
     ranked = sorted(places, key=lambda model: model.radius)
     angles = np.linspace(-0.15 * np.pi, 1.15 * np.pi, len(ranked)) if len(ranked) > 1 else [0.5 * np.pi]
+    size, longest = (14, 1.0) if len(ranked) <= FEW else (11, 1.5)
     return [
         dict(
             x=model.point[0],
             y=model.point[1],
             z=model.point[2],
             text=escape(model.name),
-            ax=90 * np.cos(angle),
-            ay=70 * np.sin(angle),
+            ax=90 * longest * np.cos(angle),
+            ay=70 * longest * np.sin(angle) * (1 if place % 2 == 0 or len(ranked) <= FEW else 0.6),
             arrowhead=0,
             arrowwidth=1.2,
             arrowcolor=model.colour,
-            font=dict(color=model.colour, size=14),
+            font=dict(color=model.colour, size=size),
             bgcolor="rgba(0,0,0,0)",
         )
-        for model, angle in zip(ranked, angles, strict=True)
+        for place, (model, angle) in enumerate(zip(ranked, angles, strict=True))
     ]
 
 
@@ -305,7 +308,7 @@ def _shell(model: ModelPosition) -> list[go.Mesh3d | go.Scatter3d]:
         z=[1, model.point[2]],
         mode="lines+markers",
         line=dict(color=model.colour, width=5),
-        marker=dict(size=[0, 6], color=model.colour),
+        marker=dict(size=[0, 6], color=model.colour, symbol=model.marker),
         name=escape(model.name),
         hoverinfo="text",
         hovertext=model.hover,
