@@ -43,8 +43,10 @@ def _overview(entries: list[Entry]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.title(TITLE, anchor=False)
         dataset = dataset_choice.choose(entries, run_catalog.datasets_with_runs(entries))
-        shown = model_choice.side_by_side(models_by_family.compared(entries, dataset))
-    st.caption(_subtitle(shown, dataset))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        subtitle = st.container(width="stretch")
+        shown = model_choice.side_by_side(models_by_family.compared(entries, dataset), dataset)
+    subtitle.caption(_subtitle(shown, dataset))
     columns = st.columns(2, gap="large")
     for place, one in enumerate(shown):
         with columns[place % 2]:

@@ -15,6 +15,7 @@ from gencore.analysis.measured_models import Model
 from gencore.analysis.scores import SCORES
 from gencore.reports import charts
 
+_NO_BREAK = "\u00a0"
 _SHAPES = {
     "": '<rect width="12" height="12" rx="3"/>',
     "circle": '<circle cx="6" cy="6" r="5"/>',
@@ -33,40 +34,56 @@ def mark(shade: str, shape: str = "") -> str:
     return f"![](data:image/svg+xml;base64,{b64encode(picture.encode()).decode()})"
 
 
-def score_bars(models: Sequence[Model], values: Values, bar: int = 13) -> alt.Chart:
-    """Scores by model: a group for each of `values`, in it a bar a model, `bar` pixels high."""
-    rows = [
-        (model.name, name, of_model[model.name])
-        for name, of_model in values.items()
-        for model in models
-        if model.name in of_model
-    ]
+def score_bars(models: Sequence[Model], values: Values, bar: int = 13) -> alt.Chart | alt.LayerChart:
+    """Scores by model: a group for each of `values`, in it a bar a model, `bar` pixels high.
+
+    Where a variant has several models, whose colours are alike, each bar has its model's name at its end.
+    """
     names = [model.name for model in models]
-    return (
-        alt.Chart(pd.DataFrame(rows, columns=["model", "part", "score"]))
-        .mark_bar(cornerRadiusEnd=2)
-        .encode(
-            x=alt.X("score:Q", title=None, scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(tickCount=5)),
-            y=alt.Y(
-                "part:N",
-                title=None,
-                sort=list(values),
-                scale=alt.Scale(domain=list(values), paddingInner=0.3),
-                axis=alt.Axis(ticks=False, domain=False, labelFontSize=13, labelLimit=150, minExtent=96),
-            ),
-            yOffset=alt.YOffset("model:N", sort=names, scale=alt.Scale(domain=names)),
-            color=alt.Color("model:N", scale=_scale(models), legend=None),
-            tooltip=["model:N", "part:N", alt.Tooltip("score:Q", format=".2f")],
-        )
-        .properties(height=len(values) * (bar * len(models) + 16) + 30)
+    rows = [
+        (name, part, of_model[name])
+        for part, of_model in values.items()
+        for name in names
+        if name in of_model
+    ]
+    is_named = any(model.place for model in models)
+    end, bar = (1.5, max(bar, 13)) if is_named else (1.0, bar)
+    offset = alt.YOffset("model:N", sort=names, scale=alt.Scale(domain=names))
+    base = alt.Chart(pd.DataFrame(rows, columns=["model", "part", "score"])).encode(
+        x=alt.X(
+            "score:Q",
+            title=None,
+            scale=alt.Scale(domain=[0, end]),
+            axis=alt.Axis(values=[0, 0.2, 0.4, 0.6, 0.8, 1]),
+        ),
+        y=alt.Y(
+            "part:N",
+            title=None,
+            sort=list(values),
+            scale=alt.Scale(domain=list(values), paddingInner=0.3),
+            axis=alt.Axis(ticks=False, domain=False, labelFontSize=13, labelLimit=150, minExtent=96),
+        ),
+        yOffset=offset,
     )
+    bars = base.mark_bar(cornerRadiusEnd=2).encode(
+        color=alt.Color("model:N", scale=_scale(models), legend=None),
+        tooltip=["model:N", "part:N", alt.Tooltip("score:Q", format=".2f")],
+    )
+    height = len(values) * (bar * len(models) + 16) + 30
+    if not is_named:
+        return bars.properties(height=height)
+    labels = base.mark_text(align="left", baseline="middle", dx=4, fontSize=10, color=OTHER).encode(
+        text="model:N", yOffset=offset.bandPosition(0.5)
+    )
+    return (bars + labels).properties(height=height)
 
 
 def legend(models: Sequence[Model]) -> str:
     """The models, their colours and, where a variant has several, their markers, as Markdown."""
     has_shapes = any(model.place for model in models)
     return " &emsp; ".join(
-        f"{mark(model.colour, charts.marker(model) if has_shapes else '')} {plain(model.name)}"
+        f"{mark(model.colour, charts.marker(model) if has_shapes else '')}{_NO_BREAK}"
+        + plain(model.name).replace(" ", _NO_BREAK)
         for model in models
     )
 
@@ -101,7 +118,13 @@ def ranking_bars(standings: Sequence[RankedModel], first: Mapping[str, float]) -
         "model:N",
         title=None,
         sort=names,
-        axis=alt.Axis(ticks=False, domain=False, labelFontSize=14, labelFontWeight=600),
+        axis=alt.Axis(
+            ticks=False,
+            domain=False,
+            labelFontSize=14 if len(names) <= charts.FEW else 12,
+            labelFontWeight=600,
+            labelLimit=150,
+        ),
     )
     bars = (
         alt.Chart(pd.DataFrame(shares, columns=["model", "score", "share", "order"]))

@@ -52,9 +52,9 @@ def models_on(entries: Sequence[Entry], dataset: str, newest: bool = False) -> l
     return [found.get(one.run.name, (one,)) for one in here if one.run.name in found or one.results is None]
 
 
-def side_by_side(models: Sequence[Runs]) -> list[ShownModel]:
-    """`models` as a page shows them together: told apart by name and look, their costs compared."""
-    looks = appearances({runs[0].run.name: runs[0].label for runs in models})
+def side_by_side(models: Sequence[Runs], dataset: str) -> list[ShownModel]:
+    """`models` on `dataset` as a page shows them together: told apart by name and look, costs compared."""
+    looks = appearances({runs[0].run.name: runs[0].label for runs in models}, dataset)
     measured = {
         name: Model(look.name, look.colour, found, place=look.place)
         for runs, (name, look) in zip(models, looks.items(), strict=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +13,7 @@ from gencore.config.families import variants
 COLOURS = {variant.label: variant.colour for variant in variants()}
 """#RRGGBB by label, of Okabe & Ito's palette, which is readable on light and on dark pages."""
 OTHER = "#8A8F98"
-MOST_PALE = 0.6
+MOST_PALE = 0.5
 """Share of grey in the palest colour of a variant; more would hide which variant it is."""
 
 
@@ -27,23 +27,29 @@ class Appearance:
     """What tells a model from the others that are shown with it."""
 
     name: str
-    """Its label; where several models have that label, with the name of a run."""
+    """Its label; where several models have that label, with the name of a run on its data set."""
     colour: str
     """#RRGGBB, its variant's; paler for each further model of that variant."""
     place: int
     """Its number among the shown models of its variant, from 0, which dashes and markers follow."""
 
 
-def appearances(labels: Mapping[str, str]) -> dict[str, Appearance]:
-    """How models look that are shown together: of {run: label} by run, in that order."""
-    colours, frequency = run_colours(labels), Counter(labels.values())
+def appearances(labels: Mapping[str, str], dataset: str) -> dict[str, Appearance]:
+    """How models on `dataset` look that are shown together: of {run: label} by run, in that order."""
+    colours, frequency, short = run_colours(labels), Counter(labels.values()), _short(labels, dataset)
     seen: Counter[str] = Counter()
     found = {}
     for run, label in labels.items():
-        name = label if frequency[label] == 1 else f"{label} · {run}"
+        name = label if frequency[label] == 1 else f"{label} · {short[run]}"
         found[run] = Appearance(name, colours[run], seen[label])
         seen[label] += 1
     return found
+
+
+def _short(runs: Iterable[str], dataset: str) -> dict[str, str]:
+    """The names of `runs` without their data set's, unless two would be the same."""
+    short = {run: run.removeprefix(f"{dataset}-") for run in runs}
+    return short if len(set(short.values())) == len(short) else {run: run for run in short}
 
 
 def run_colours(labels: Mapping[str, str]) -> dict[str, str]:
@@ -51,7 +57,7 @@ def run_colours(labels: Mapping[str, str]) -> dict[str, str]:
     seen: dict[str, int] = {}
     colours = {}
     for run, label in labels.items():
-        colours[run] = _paler(colour(label), 0.3 * seen.get(label, 0))
+        colours[run] = _paler(colour(label), 0.2 * seen.get(label, 0))
         seen[label] = seen.get(label, 0) + 1
     return colours
 

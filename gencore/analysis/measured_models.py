@@ -163,7 +163,7 @@ def load_measured_models(names: Sequence[str], folder: Path | None = None) -> Me
         raise ValueError(f"these runs are on different data sets ({found}); make a report of each")
     [dataset] = datasets
     groups = group_by_model(members, lambda member: (member.config, member.results))
-    looks = appearances({group[0].run.name: group[0].results.label for group in groups}).values()
+    looks = appearances({group[0].run.name: group[0].results.label for group in groups}, dataset).values()
     grouped = {
         look.name: tuple(sorted(group, key=lambda member: member.results.seed))
         for look, group in zip(looks, groups, strict=True)

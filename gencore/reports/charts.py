@@ -304,7 +304,7 @@ def dressed(figure: go.Figure, height: int, bottom: int = LEGEND) -> go.Figure:
     clear = "rgba(0,0,0,0)"
     legend = dict(orientation="h", yref="container", y=0, yanchor="bottom", x=0.5, xanchor="center")
     if (names := _names_in_legend(figure)) > FEW:
-        legend["orientation"] = "v"
+        legend |= dict(orientation="v", tracegroupgap=0)
         height, bottom = height + _LINE * names, bottom + _LINE * names
     figure.update_xaxes(title_font_size=13)
     figure.update_yaxes(title_font_size=13)

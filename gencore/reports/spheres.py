@@ -38,6 +38,7 @@ PARTS: Axes = ("realism", "fidelity", "coverage")
 View = Literal["distance to ideal", "own place"]
 _BALL = 0.035
 _RINGS = 20
+_OPACITY = 0.16
 
 
 @dataclass(frozen=True)
@@ -182,8 +183,9 @@ def performance_space(
         raise ValueError(f"the models have different axes ({different}); place them all on the same")
     [axes] = found
     figure = go.Figure([_corner(f"{name} ≥ {bound:.1f}", bound) for name, bound in ZONES.items()])
+    opacity = _OPACITY * min(1, FEW / max(1, len(places)))  # so that many shells leave the star visible
     for model in sorted(places, key=lambda model: model.radius):
-        figure.add_traces(_shell(model) if view == "distance to ideal" else _ball(model))
+        figure.add_traces(_shell(model, opacity) if view == "distance to ideal" else _ball(model))
     seen = reported_models if axes == SCORES else ()
     if seen:
         figure.add_trace(_reported_markers(seen))
@@ -202,7 +204,7 @@ def _labels(places: Sequence[ModelPosition]) -> list[dict]:
     """A name at each model's own place, on a leader line, fanned out so that close models stay readable."""
     ranked = sorted(places, key=lambda model: model.radius)
     angles = np.linspace(-0.15 * np.pi, 1.15 * np.pi, len(ranked)) if len(ranked) > 1 else [0.5 * np.pi]
-    size, longest = (14, 1.0) if len(ranked) <= FEW else (11, 1.5)
+    size, longest = (14, 1.0) if len(ranked) <= FEW else (11, 1.2)
     return [
         dict(
             x=model.point[0],
@@ -301,7 +303,7 @@ def _ellipsoid(
     )
 
 
-def _shell(model: ModelPosition) -> list[go.Mesh3d | go.Scatter3d]:
+def _shell(model: ModelPosition, opacity: float) -> list[go.Mesh3d | go.Scatter3d]:
     spoke = go.Scatter3d(
         x=[1, model.point[0]],
         y=[1, model.point[1]],
@@ -313,7 +315,7 @@ def _shell(model: ModelPosition) -> list[go.Mesh3d | go.Scatter3d]:
         hoverinfo="text",
         hovertext=model.hover,
     )
-    return [_ellipsoid(model, (1, 1, 1), (model.radius,) * 3, opacity=0.16), spoke]
+    return [_ellipsoid(model, (1, 1, 1), (model.radius,) * 3, opacity), spoke]
 
 
 def _ball(model: ModelPosition) -> list[go.Mesh3d | go.Scatter3d]:
