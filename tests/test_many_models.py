@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -221,6 +222,11 @@ def test_a_long_legend_is_a_column_for_which_the_figure_grows() -> None:
     assert few.layout.legend.orientation == "h" and more.layout.legend.orientation == "v"
     plots = [figure.layout.height - figure.layout.margin.b for figure in (few, more)]
     assert plots[0] == plots[1] and more.layout.height >= few.layout.height + 10 * 15
+
+
+def test_a_legend_of_few_but_long_names_is_a_column_too() -> None:
+    long = [replace(model, name=f"{model.name} of a run with a long name") for model in many(3)]
+    assert charts.radar(long).layout.legend.orientation == "v"
 
 
 def test_bars_carry_names_where_colours_are_alike() -> None:

@@ -48,7 +48,6 @@ def score_bars(models: Sequence[Model], values: Values, bar: int = 13) -> alt.Ch
     ]
     is_named = any(model.place for model in models)
     end, bar = (1.5, max(bar, 13)) if is_named else (1.0, bar)
-    offset = alt.YOffset("model:N", sort=names, scale=alt.Scale(domain=names))
     base = alt.Chart(pd.DataFrame(rows, columns=["model", "part", "score"])).encode(
         x=alt.X(
             "score:Q",
@@ -63,7 +62,7 @@ def score_bars(models: Sequence[Model], values: Values, bar: int = 13) -> alt.Ch
             scale=alt.Scale(domain=list(values), paddingInner=0.3),
             axis=alt.Axis(ticks=False, domain=False, labelFontSize=13, labelLimit=150, minExtent=96),
         ),
-        yOffset=offset,
+        yOffset=alt.YOffset("model:N", sort=names, scale=alt.Scale(domain=names)),
     )
     bars = base.mark_bar(cornerRadiusEnd=2).encode(
         color=alt.Color("model:N", scale=_scale(models), legend=None),
@@ -72,9 +71,10 @@ def score_bars(models: Sequence[Model], values: Values, bar: int = 13) -> alt.Ch
     height = len(values) * (bar * len(models) + 16) + 30
     if not is_named:
         return bars.properties(height=height)
-    labels = base.mark_text(align="left", baseline="middle", dx=4, fontSize=10, color=OTHER).encode(
-        text="model:N", yOffset=offset.bandPosition(0.5)
-    )
+    middle = 0.4 * bar  # Vega-Lite places text at the upper edge of its bar, which is about 0.8 bar high
+    labels = base.mark_text(
+        align="left", baseline="middle", dx=4, dy=middle, fontSize=10, color=OTHER
+    ).encode(text="model:N")
     return (bars + labels).properties(height=height)
 
 

@@ -26,7 +26,7 @@ UNSCORED = "#DCE0E6"
 SPOKES = ("stability", "controllability", "efficiency")
 LEGEND = 76
 """Pixels below a figure whose axis has a title and a legend."""
-_LINE = 19
+_LINE, _LETTERS = 19, 48
 FEW = 6
 """Up to this many names stand side by side in a legend, or next to their dots; more stand in a column."""
 DASHES = ("solid", "dot", "dash", "dashdot", "longdash", "longdashdot")
@@ -290,22 +290,24 @@ def see_through(hexadecimal: str, share: float) -> str:
     return f"rgba({red},{green},{blue},{share})"
 
 
-def _names_in_legend(figure: go.Figure) -> int:
+def _names_in_legend(figure: go.Figure) -> set[str]:
     if figure.layout.showlegend is False:
-        return 0
-    return len({trace.name for trace in figure.data if trace.name and trace.showlegend is not False})
+        return set()
+    return {trace.name for trace in figure.data if trace.name and trace.showlegend is not False}
 
 
 def dressed(figure: go.Figure, height: int, bottom: int = LEGEND) -> go.Figure:
     """`figure` in the style that all figures share, `height` pixels high, `bottom` of them below the axis.
 
-    A legend of more than FEW names is a column below the figure, which becomes higher by as much.
+    A legend of more than FEW names, or of long ones, is a column below the figure, which becomes higher by
+    as much.
     """
     clear = "rgba(0,0,0,0)"
     legend = dict(orientation="h", yref="container", y=0, yanchor="bottom", x=0.5, xanchor="center")
-    if (names := _names_in_legend(figure)) > FEW:
+    names = _names_in_legend(figure)
+    if len(names) > FEW or sum(map(len, names)) > _LETTERS:
         legend |= dict(orientation="v", tracegroupgap=0)
-        height, bottom = height + _LINE * names, bottom + _LINE * names
+        height, bottom = height + _LINE * len(names), bottom + _LINE * len(names)
     figure.update_xaxes(title_font_size=13)
     figure.update_yaxes(title_font_size=13)
     return figure.update_layout(
