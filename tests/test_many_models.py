@@ -178,7 +178,7 @@ def test_the_newest_runs_are_shown_by_an_older_link(two: Path) -> None:
 
 def test_the_gallery_offers_the_runs_of_one_data_set(two: Path) -> None:
     app = visit("gallery", dataset="digits", show="over training")
-    assert len(pictures(app)) == 5
+    assert len(pictures(app)) == len(app.query_params["run"]) == 5, "a link shows the same pictures"
     assert {option.split()[2] for box in app.main.multiselect for option in box.options} == {
         f"digits-{preset}" for preset in TWELVE
     }

@@ -40,7 +40,10 @@ def compared(entries: Sequence[Entry], dataset: str) -> list[Runs]:
 
 
 def single_runs(entries: Sequence[Entry], dataset: str, limit: int) -> list[Entry]:
-    """At most `limit` runs on `dataset`, each seed by itself, and those that cannot be read if asked for."""
+    """At most `limit` runs on `dataset`, each seed by itself, and those that cannot be read if asked for.
+
+    The address names them by default too, so that a link to pictures shows the same ones later.
+    """
     newest = _is_newest(entries, dataset)
     options = [
         (one,) for runs in model_choice.models_on(entries, dataset, newest) for one in runs
@@ -51,6 +54,8 @@ def single_runs(entries: Sequence[Entry], dataset: str, limit: int) -> list[Entr
     with _popover(chosen, [*options, *unreadable]):
         newest_runs(entries, dataset)
         _families([*options, *unreadable], chosen, limit)
+    if not {one.run.name for (one,) in chosen} & set(st.query_params.get_all("run")):
+        st.query_params["run"] = [one.run.name for (one,) in chosen]
     return [one for (one,) in chosen]
 
 
