@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -159,7 +160,7 @@ def test_each_model_has_a_sheet_with_its_sampler_and_step(models: Path) -> None:
 def test_a_link_restores_all_choices(models: Path) -> None:
     address = {"seed": "9", "count": "3", "digit": "7", "sampler": "ddim", "steps": "5", "prior": "normal"}
     app = visit("gallery", ["ddpm", "vae"], **address)
-    assert app.multiselect(key="gallery.runs").value == ["ddpm", "vae"]
+    assert re.findall(r":gray\[(\w+)\]", text_of(app)) == ["ddpm", "vae"]
     assert (app.number_input(key="seed").value, app.slider(key="count").value) == (9, 3)
     assert app.selectbox(key="digit").value == "7"
     assert "DDIM, eta 0, 5 network evaluations" in text_of(

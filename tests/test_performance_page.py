@@ -67,7 +67,8 @@ def test_measured_in_part_it_ranks_by_what_there_is_and_says_what_is_missing(hom
     assert "quality alone" in shown and "No share of random weightings" in shown
     assert "Controllability :gray[is not measured yet]" in shown
     assert "**all** without hits: control_hit_rate not measured" in shown
-    assert app.main.toggle(key="ghosts").disabled
+    app.main.toggle(key="ghosts").set_value(True).run()
+    assert "Reported scores are not in this figure" in text_of(checked(app))
 
 
 def test_a_model_that_lacks_a_weighted_score_has_no_overall_until_its_weight_is_0(home: Path) -> None:
@@ -102,7 +103,7 @@ def test_of_single_seeds_stability_cannot_be_weighed_and_efficiency_is_an_axis(h
     assert [slider.disabled for slider in app.main.slider] == [False, True, False, False]
     assert "Stability :gray[is not measured yet]" in shown
     assert "**all** without seeds: needs 3 seeds; there are 1" in shown
-    assert "Axes: quality, controllability, efficiency" in shown and app.main.toggle(key="ghosts").disabled
+    assert "Axes: quality, controllability, efficiency" in shown
     assert len(overall_of(app)) == 4
 
 
@@ -221,8 +222,8 @@ def test_with_one_seed_or_other_seeds_it_is_not_known_whether_a_lead_is_chance()
 def test_the_shares_of_the_scores_add_up_to_the_overall(home: Path) -> None:
     all_scored(home, seeds=3)
     entries = run_catalog.generative_runs()
-    shown = run_catalog.one_a_label(entries, "digits")
-    ranked = model_choice.rank_models([model_choice.model(entry, entries) for entry in shown], EQUAL)
+    shown = model_choice.side_by_side(model_choice.models_on(entries, "digits"), "digits")
+    ranked = model_choice.rank_models([one.model for one in shown if one.model], EQUAL)
     assert len(ranked) == 4
     for one in ranked:
         assert one.shares.keys() == EQUAL.keys() and sum(one.shares.values()) == pytest.approx(one.overall)
@@ -242,9 +243,12 @@ def test_seeds_of_one_recipe_measured_alike_stand_together(home: Path) -> None:
     results.save(other.results_path, other.load_results().model_copy(update={"extractor_digest": "9" * 64}))
     trained(home, "unmeasured", seeded("vae", 10))
     entries = run_catalog.generative_runs()
-    headline = next(one for one in entries if one.run.name == "digits-vae")
-    assert [one.run.name for one in model_choice.seeds(headline, entries)] == ["second", "digits-vae"]
-    assert [one.seed for one in model_choice.model(headline, entries).results] == [7, 42]
+    found = model_choice.models_on(entries, "digits")
+    assert [[one.run.name for one in runs] for runs in found][0] == ["digits-vae", "second"]
+    assert {runs[0].run.name for runs in found[1:]} == {"again", "longer", "otherwise", "unmeasured"}
+    headline = model_choice.side_by_side(found, "digits")[0]
+    assert [one.seed for one in headline.model.results] == [7, 42]
+    assert headline.look.name == "VAE · vae"
 
 
 # what others say

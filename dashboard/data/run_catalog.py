@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import cast
 
 from pydantic import ValidationError
 
+from gencore.analysis.scores import score_of_seed
 from gencore.config.datasets import DatasetSpec
 from gencore.config.families import family_of
 from gencore.config.options import HEADLINE, PRESETS, DatasetName, RunConfig
@@ -68,6 +70,12 @@ class Entry:
     def is_headline(self) -> bool:
         """Whether it is the run of a headline preset, by its name."""
         return self.run.name in {f"{self.dataset}-{preset}" for preset in HEADLINE}
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether its results came with the repository."""
+        origin = self.results.origins.get("evaluation") if self.results else None
+        return origin is not None and origin.kind == "shipped"
 
     @property
     def is_conditional(self) -> bool:
@@ -216,15 +224,25 @@ def trained_models() -> list[Entry]:
 
 
 def datasets(entries: Iterable[Entry]) -> list[DatasetName]:
-    """Those with results, the most measured first."""
-    measured = [one.dataset for one in entries if one.results and one.dataset]
-    return sorted(set(measured), key=lambda name: (-measured.count(name), name))
+    """Those with results: the one with most headline runs first, then with most that ship, then with most."""
+    measured = [one for one in entries if one.results and one.dataset]
+    count = Counter(one.dataset for one in measured)
+    headline = Counter(one.dataset for one in measured if one.is_headline)
+    shipped = Counter(one.dataset for one in measured if one.is_shipped)
+    names = {one.dataset for one in measured if one.dataset}
+    return sorted(names, key=lambda name: (-headline[name], -shipped[name], -count[name], name))
+
+
+def datasets_with_runs(entries: Sequence[Entry]) -> list[DatasetName]:
+    """`datasets`, then those with runs of which none was measured, that of the newest run first."""
+    return list(dict.fromkeys([*datasets(entries), *(one.dataset for one in entries if one.dataset)]))
 
 
 def one_a_label(entries: Iterable[Entry], dataset: str, newest: bool = False) -> list[Entry]:
-    """The run that stands for each model on `dataset`: the headline run where there is one, else the newest.
+    """The run that stands for each variant on `dataset`, in the headline order, measured variants first.
 
-    `newest` prefers the newest everywhere. Runs with results come before runs without. In the headline order.
+    It is the headline run where there is one, else that of best quality, else the newest; with `newest`, the
+    newest everywhere. Runs with results come before runs without.
     """
     chosen: dict[str, Entry] = {}
     for one in entries:  # newest first
@@ -234,8 +252,13 @@ def one_a_label(entries: Iterable[Entry], dataset: str, newest: bool = False) ->
         if rival is None or _rank(one, newest) > _rank(rival, newest):
             chosen[one.label] = one
     order = {label: place for place, label in enumerate(HEADLINE_LABELS)}
-    return sorted(chosen.values(), key=lambda one: (order.get(one.label, len(order)), one.label))
+    return sorted(
+        chosen.values(),
+        key=lambda one: (order.get(one.label, len(order)), one.results is None, one.label),
+    )
 
 
-def _rank(one: Entry, newest: bool) -> tuple[bool, bool]:
-    return one.results is not None, one.is_headline and not newest
+def _rank(one: Entry, newest: bool) -> tuple[bool, bool, float]:
+    if one.results is None or newest:
+        return one.results is not None, one.is_headline and not newest, 0.0
+    return True, one.is_headline, score_of_seed("quality", one.results) or 0.0

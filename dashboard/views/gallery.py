@@ -14,7 +14,7 @@ from dashboard.data.run_catalog import Entry
 from dashboard.views import gallery_options, gallery_training
 from dashboard.views.gallery_cards import NARROW, SCALE, WIDE, card, describe
 from dashboard.views.gallery_options import SamplingChoices
-from dashboard.widgets import address, run_controls
+from dashboard.widgets import address, dataset_choice, models_by_family, run_controls
 from dashboard.widgets.text import figure, plain
 
 MAX_SHOWN = 6
@@ -38,7 +38,6 @@ def main() -> None:
             icon=":material/rocket_launch:",
         )
         return
-    by_name = {entry.run.name: entry for entry in entries}
     if (former := st.query_params.get("show")) in FORMER_VIEWS:
         st.session_state["show"] = FORMER_VIEWS[former]
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -52,8 +51,11 @@ def main() -> None:
             label_visibility="collapsed",
             width="content",
         )
-        names = address.runs("gallery", [*by_name], _default(entries), MAX_SHOWN)
-        chosen = [by_name[name] for name in names]
+        if names := run_catalog.datasets_with_runs(entries):
+            dataset = dataset_choice.choose(entries, names)
+            chosen = models_by_family.single_runs(entries, dataset, MAX_SHOWN)
+        else:
+            chosen = entries[:MAX_SHOWN]
         readable = [entry for entry in chosen if entry.config]
         choices = SamplingChoices()
         if view != "over training":
@@ -69,13 +71,6 @@ def main() -> None:
         _class_by_row(readable, choices)
     else:
         _samples(readable, choices)
-
-
-def _default(entries: list[Entry]) -> list[str]:
-    """The models on the data set with the most evaluated runs, else on the data set of the newest run."""
-    known = [*run_catalog.datasets(entries), *(entry.dataset for entry in entries if entry.dataset)]
-    models = run_catalog.one_a_label(entries, known[0]) if known else entries
-    return [entry.run.name for entry in models[:MAX_SHOWN]]
 
 
 def _samples(entries: Sequence[Entry], choices: SamplingChoices) -> None:

@@ -10,12 +10,12 @@ import streamlit as st
 from dashboard.components import frame_slider
 from dashboard.data import frames, run_catalog, sheets
 from dashboard.data.run_catalog import Entry
-from dashboard.widgets import altair_charts, model_choice, run_controls
+from dashboard.widgets import altair_charts, dataset_choice, model_choice, models_by_family, run_controls
 from dashboard.widgets.altair_charts import mark
+from dashboard.widgets.model_choice import ShownModel
 from dashboard.widgets.sidebar import LIVE
 from dashboard.widgets.text import ABSENT, duration, figure, plain
-from gencore.analysis.colours import colour
-from gencore.analysis.measured_models import Model, alongside
+from gencore.analysis.measured_models import Model
 from gencore.analysis.scores import SCORES, Score
 from gencore.config.families import variants
 from gencore.config.options import HEADLINE
@@ -30,73 +30,76 @@ ORIGIN_ICONS = {"measured": ":material/straighten:", "shipped": ":material/packa
 def main() -> None:
     """Draw the page."""
     entries = run_catalog.generative_runs()
-    measured = run_catalog.datasets(entries)
-    if not measured:
-        _nothing_measured(entries)
+    if run_catalog.datasets(entries):
+        _overview(entries)
     else:
-        _overview(entries, measured)
+        _nothing_measured(entries)
     _explanations()
     for one in entries:
         run_controls.faults(one)
 
 
-def _overview(entries: list[Entry], measured: Sequence[str]) -> None:
+def _overview(entries: list[Entry]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.title(TITLE, anchor=False)
-        dataset, newest = model_choice.choose(entries, measured)
-    shown = run_catalog.one_a_label(entries, dataset, newest)
-    measured_models = {one.run.name: model for one in shown if (model := model_choice.model(one, entries))}
-    models = dict(zip(measured_models, alongside([*measured_models.values()]), strict=True))
-    st.caption(_subtitle(shown, dataset))
+        dataset = dataset_choice.choose(entries, run_catalog.datasets_with_runs(entries))
+    with st.container(horizontal=True, vertical_alignment="center"):
+        subtitle = st.container(width="stretch")
+        shown = model_choice.side_by_side(models_by_family.compared(entries, dataset), dataset)
+    subtitle.caption(_subtitle(shown, dataset))
     columns = st.columns(2, gap="large")
     for place, one in enumerate(shown):
         with columns[place % 2]:
-            _card(one, models.get(one.run.name))
+            _card(one)
     _morph(shown)
     _links()
     st.divider()
-    _space([*models.values()])
-    _table(shown)
+    if models := [one.model for one in shown if one.model]:
+        _space(models)
+        _table(shown)
+    else:
+        st.info(f"Nothing is measured on {plain(dataset)} yet.", icon=":material/straighten:")
+        st.code("\n".join(f"gencore evaluate {one.first.run.name}" for one in shown), language="bash")
 
 
-def _subtitle(shown: list[Entry], dataset: str) -> str:
-    origins = [one.results.origins.get("evaluation") for one in shown if one.results]
+def _subtitle(shown: Sequence[ShownModel], dataset: str) -> str:
+    origins = [one.first.results.origins.get("evaluation") for one in shown if one.first.results]
     source = " and ".join(sorted({origin.words for origin in origins if origin}))
     return f"{plain(dataset)} · {source or 'not evaluated yet'} · ten samples each, not selected"
 
 
-def _card(one: Entry, model: Model | None) -> None:
+def _card(one: ShownModel) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f"#### {mark(colour(one.label))} {plain(one.label)}", anchors=False, width="stretch")
-        _origin_badge(one)
+        st.markdown(f"#### {mark(one.look.colour)} {plain(one.look.name)}", anchors=False, width="stretch")
+        _origin_badge(one.first)
         st.page_link(
             LIVE,
             label="",
             icon=":material/show_chart:",
             help="Training curves",
-            query_params={"run": one.run.name},
+            query_params={"run": one.first.run.name},
         )
-    _ten_samples(one)
+    _ten_samples(one.first)
     with st.container(horizontal=True, horizontal_alignment="distribute", gap="small"):
         for name in SCORES:
-            _score(name, model.scores[name] if model else None)
+            _score(name, one.model.scores[name] if one.model else None)
 
 
-def _morph(shown: list[Entry]) -> None:
+def _morph(shown: Sequence[ShownModel]) -> None:
     """The slider from one class to another, for models whose evaluation has made the images in between."""
     tiles = []
     for one in shown:
-        path = one.run.results / "morph.png"
+        path = one.first.run.results / "morph.png"
         try:
             tiles.append(
-                frame_slider.Tile(one.label, colour(one.label), _strip(path, path.stat().st_mtime_ns))
+                frame_slider.Tile(one.look.name, one.look.colour, _strip(path, path.stat().st_mtime_ns))
             )
         except FileNotFoundError:
             continue  # not measured, or by a version without these images
         except (sheets.SheetError, OSError) as fault:
             st.warning(plain(str(fault)), icon=":material/broken_image:")
     if tiles:
-        spec = shown[0].spec
+        spec = shown[0].first.spec
         first, last = (spec.class_names[i] for i in spec.morph)
         st.subheader(f"From {plain(first)} to {plain(last)}", anchor=False)
         frame_slider.show(tiles, first, last)
@@ -206,22 +209,23 @@ def _shown(column: str, value: float | None) -> str:
             return figure(value)
 
 
-def _table(shown: list[Entry]) -> None:
+def _table(shown: Sequence[ShownModel]) -> None:
     """A row a model with the reason for every dash, and the scores of real images against real images."""
     st.subheader("Scores", anchor=False)
     widths = [2.2, *(1 for _ in frames.COLUMNS), 1.4]
     for column, title in zip(st.columns(widths), ["model", *frames.COLUMNS, "origin"], strict=True):
         column.caption(title)
-    for one, cells in frames.table(shown):
+    entries = [one.first for one in shown]
+    for (one, cells), model in zip(frames.table(entries), shown, strict=True):
         row = st.columns(widths, vertical_alignment="center")
-        row[0].markdown(f"{mark(colour(one.label))} **{plain(one.label)}** :gray[{plain(one.run.name)}]")
+        row[0].markdown(f"{mark(model.look.colour)} **{plain(one.label)}** :gray[{plain(one.run.name)}]")
         for place, (metric, cell) in zip(row[1:-1], cells.items(), strict=True):
             place.markdown(_shown(metric, cell.value), help=plain(cell.remark) or None)
         with row[-1]:
             _origin_badge(one)
     row = st.columns(widths)
     row[0].caption("real images", help="The same metrics between training images and test images: the floor.")
-    for place, (metric, floor) in zip(row[1:-1], frames.floors(shown).items(), strict=True):
+    for place, (metric, floor) in zip(row[1:-1], frames.floors(entries).items(), strict=True):
         place.caption(_shown(metric, floor) if floor is not None else "")
 
 

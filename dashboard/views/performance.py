@@ -11,12 +11,12 @@ from dashboard.data import run_catalog
 from dashboard.data.run_catalog import Entry
 from dashboard.views import performance_charts, performance_ranking
 from dashboard.views.performance_ranking import PageData
-from dashboard.widgets import model_choice, rankings, run_controls
+from dashboard.widgets import dataset_choice, models_by_family, rankings, run_controls
 from dashboard.widgets.text import plain
 from gencore.analysis import measured_models, reported
 from gencore.analysis.measured_models import MeasuredModels
 from gencore.analysis.scores import first_places
-from gencore.reports import bundle, spheres
+from gencore.reports import bundle, reported_figures, spheres
 from gencore.reports.spheres import View
 
 TITLE = "Which model is better at what"
@@ -35,21 +35,23 @@ VIEWS: dict[View, str] = {
 def main() -> None:
     """Draw the page."""
     entries = run_catalog.generative_runs()
-    measured = run_catalog.datasets(entries)
-    if not measured:
-        _nothing_measured(entries)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.title(TITLE, anchor=False)
+        if not run_catalog.datasets(entries):
+            shown, here = [], entries
+        else:
+            dataset = dataset_choice.choose(entries, run_catalog.datasets_with_runs(entries))
+            shown = [run for runs in models_by_family.compared(entries, dataset) for run in runs]
+            here = [one for one in entries if one.dataset == dataset]
+    if any(one.results for one in shown):
+        _compare(shown)
     else:
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.title(TITLE, anchor=False)
-            dataset, newest = model_choice.choose(entries, measured)
-        shown = run_catalog.one_a_label(entries, dataset, newest)
-        _compare([run for one in shown for run in model_choice.seeds(one, entries)])
+        _nothing_measured(here)
     for one in entries:
         run_controls.faults(one)
 
 
 def _nothing_measured(entries: list[Entry]) -> None:
-    st.title(TITLE, anchor=False)
     st.info("Nothing is measured yet, so there is nothing to compare.", icon=":material/straighten:")
     trained = [one.run.name for one in entries if one.config]
     commands = [f"gencore evaluate {name}" for name in trained] or [
@@ -64,12 +66,15 @@ def _compare(shown: list[Entry]) -> None:
     except ValueError as fault:
         st.error(plain(str(fault)), icon=":material/error:")
         return
-    _header(data.loaded)
+    with_reported = _header(data.loaded)
     left, right = st.columns([3, 2], gap="large")
     with left:
-        _space(data.loaded)
+        _space(data.loaded, with_reported)
     with right:
         st.fragment(performance_ranking.show)(data)
+    if with_reported:
+        st.divider()
+        performance_charts.reported_rings(data.loaded)
     st.divider()
     performance_charts.score_parts(data.loaded.models)
     st.divider()
@@ -77,7 +82,7 @@ def _compare(shown: list[Entry]) -> None:
     st.divider()
     performance_charts.table(data.loaded)
     rankings.show(data.loaded)
-    performance_charts.reported_figures(data.loaded)
+    performance_charts.reported_table(data.loaded)
 
 
 def _versions(shown: Sequence[Entry]) -> tuple[tuple[int, int] | None, ...]:
@@ -92,7 +97,8 @@ def _load(names: tuple[str, ...], versions: tuple[tuple[int, int] | None, ...]) 
     return PageData(loaded, first_places({model.name: model.scores for model in loaded.models}))
 
 
-def _header(found: MeasuredModels) -> None:
+def _header(found: MeasuredModels) -> bool:
+    """Where the figures come from, and downloads; returns whether to show what other projects report."""
     counts = sorted({len(model.results) for model in found.models})
     seeds = " to ".join(map(str, counts[:: max(1, len(counts) - 1)]))
     origins = " and ".join(sorted({measured_models.origin(member.results) for member in found.every}))
@@ -100,6 +106,12 @@ def _header(found: MeasuredModels) -> None:
         st.caption(
             f"{plain(found.dataset)} · {seeds} seed{'s' if counts[-1] > 1 else ''} a model · {origins}",
             width="stretch",
+        )
+        with_reported = _is_reported(found) and st.toggle(
+            "Reported by others",
+            key="ghosts",
+            bind="query-params",
+            help="Grey rings at figures that other projects report for their models: not measured here.",
         )
         for ending, (label, mime) in DOWNLOADS.items():
             st.download_button(
@@ -114,10 +126,17 @@ def _header(found: MeasuredModels) -> None:
             )
     for name, reason in found.left_out.items():
         st.caption(f":material/visibility_off: **{plain(name)}** is not shown: {plain(reason)}")
+    return with_reported
 
 
-def _space(found: MeasuredModels) -> None:
-    """The models in the performance space, with those that others report if the visitor asks for them."""
+def _is_reported(found: MeasuredModels) -> bool:
+    """Whether other projects report figures on this data set that the page can draw."""
+    has_rings = any(reported_figures.drawn(source) for source in found.reported)
+    return has_rings or bool(spheres.reported_models(found.reported))
+
+
+def _space(found: MeasuredModels, with_reported: bool) -> None:
+    """The models in the performance space, and those that others report where it has the axes for them."""
     axes = spheres.shared_axes(found.models)
     places = [place for model in found.models if (place := spheres.place(model, axes))]
     reported_models = spheres.reported_models(found.reported)
@@ -131,18 +150,9 @@ def _space(found: MeasuredModels) -> None:
             bind="query-params",
             label_visibility="collapsed",
         )
-        with_reported = bool(reported_models) and st.toggle(
-            "Reported by others",
-            key="ghosts",
-            bind="query-params",
-            disabled=axes != spheres.SCORES,
-            help="Grey rings at the scores that other projects report for their models: not measured here."
-            if axes == spheres.SCORES
-            else "Reported scores need all three axes; stability or controllability is not measured yet.",
-        )
-    with_reported = with_reported and axes == spheres.SCORES
+    has_rings = with_reported and bool(reported_models) and axes == spheres.SCORES
     if places:
-        figure = spheres.performance_space(places, view, reported_models if with_reported else ())
+        figure = spheres.performance_space(places, view, reported_models if has_rings else ())
         st.plotly_chart(
             figure, key=f"space.{view}", alt=spheres.describe(places), config={"displaylogo": False}
         )
@@ -150,7 +160,12 @@ def _space(found: MeasuredModels) -> None:
     lost = [model.name for model in found.models if model.name not in {place.name for place in places}]
     if lost:
         st.caption(f"Not shown: {plain(', '.join(lost))}, for which an axis was not measured.")
-    if with_reported:
+    if with_reported and reported_models and not has_rings:
+        st.caption(
+            "Reported scores are not in this figure: they need all three axes, and stability or "
+            "controllability is not measured yet."
+        )
+    if has_rings:
         st.caption(f":material/info: {plain(reported.note())}")
         for title, caveat in dict.fromkeys((model.title, model.caveat) for model in reported_models):
             st.caption(f"*reported* · **{plain(title)}**: {plain(caveat)}")

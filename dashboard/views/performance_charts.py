@@ -18,7 +18,7 @@ from gencore.analysis import measured_models, reported
 from gencore.analysis.measured_models import MeasuredModels, MeasuredRun, Model
 from gencore.analysis.scores import SCORES
 from gencore.metrics import catalog
-from gencore.reports import charts, training_curves
+from gencore.reports import charts, reported_figures, training_curves
 
 MEANING = {
     "quality": "Geometric mean of realism (Fréchet distance between a blur and real images), fidelity "
@@ -55,17 +55,22 @@ def score_parts(models: Sequence[Model]) -> None:
 
 
 def _missing(models: Sequence[Model], score: str) -> None:
-    lines = []
-    for reason, names in model_choice.missing(models, score).items():
-        which = "all" if len(names) == len(models) else plain(", ".join(names))
-        lines.append(f":material/do_not_disturb_on: **{which}** without {plain(reason)}")
-    lines += [
-        f":material/info: **{plain(model.name)}** {plain(note)}"
-        for model in models
-        if (note := model.scores[score].note)
+    """Why parts of `score` are absent, and what is to be known of it, each with the models concerned."""
+    notes: dict[str, list[str]] = {}
+    for model in models:
+        if note := model.scores[score].note:
+            notes.setdefault(note, []).append(model.name)
+    lines = [
+        f":material/do_not_disturb_on: **{_which(names, models)}** without {plain(reason)}"
+        for reason, names in model_choice.missing(models, score).items()
     ]
+    lines += [f":material/info: **{_which(names, models)}** {plain(note)}" for note, names in notes.items()]
     if lines:
         st.caption("  \n".join(lines))
+
+
+def _which(names: Sequence[str], models: Sequence[Model]) -> str:
+    return "all" if len(names) == len(models) else plain(", ".join(names))
 
 
 def metrics(found: MeasuredModels) -> None:
@@ -187,7 +192,23 @@ def _thumbnail(one: Entry) -> str | None:
     return f"data:image/png;base64,{b64encode(picture).decode()}" if picture else None
 
 
-def reported_figures(found: MeasuredModels) -> None:
+def reported_rings(found: MeasuredModels) -> None:
+    """Figures that other projects report, drawn next to the same metrics of the models shown."""
+    st.subheader("Reported by other projects", anchor=False)
+    st.caption(plain(reported.note()))
+    for source in found.reported:
+        if rings := reported_figures.rings(source, found.models):
+            st.markdown(f":gray-badge[reported] **{plain(source.title)}** · {plain(source.caveat)}")
+            _plot(
+                rings,
+                f"reported.{source.id}",
+                f"Figures reported by {source.title}, next to the same metrics measured here",
+                "Grey rings: reported there. Filled: measured here, with other features, sample counts and "
+                "hardware, so a ring and a filled mark do not compare.",
+            )
+
+
+def reported_table(found: MeasuredModels) -> None:
     """Values that other projects report, with their caveats; nothing where there are none."""
     if not found.reported:
         return

@@ -9,7 +9,7 @@ from dashboard.data import run_catalog
 from dashboard.data.run_catalog import Entry, ExtractorRecords
 from dashboard.views import trust_charts
 from dashboard.views.trust_charts import RUNGS
-from dashboard.widgets import model_choice
+from dashboard.widgets import dataset_choice, models_by_family
 from dashboard.widgets.text import figure, plain
 from gencore.analysis.warnings import find_warnings
 from gencore.data.registry import known
@@ -35,7 +35,8 @@ def main() -> None:
         if not measured and not with_records:
             _nothing()
             return
-        dataset, newest = model_choice.choose(entries, [*measured, *with_records])
+        dataset = dataset_choice.choose(entries, [*measured, *with_records])
+        newest = models_by_family.newest_runs(entries, dataset)
     extractor_records = run_catalog.extractor_records(dataset)
     for fault in extractor_records.faults:
         st.error(plain(fault), icon=":material/broken_image:")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import streamlit as st
 
 from dashboard.data import run_catalog
 from dashboard.data.run_catalog import Entry
-from gencore.analysis.colours import colour
+from gencore.analysis.colours import Appearance, appearances
 from gencore.analysis.comparison import MeanInterval
-from gencore.analysis.measured_models import Model, group_by_model
+from gencore.analysis.measured_models import Model, alongside, group_by_model
 from gencore.analysis.scores import SCORES, overall, score_of_seed
 from gencore.store.results import Results
 
@@ -19,45 +17,59 @@ Values = dict[str, dict[str, float]]
 """Scores in [0, 1] by what they are of, then by model; what was not measured is absent."""
 
 
-def choose(entries: list[Entry], measured: Sequence[str]) -> tuple[str, bool]:
-    """The data set that the visitor chose, and whether to show its newest runs or the headline ones."""
-    dataset = measured[0]
-    if len(measured) > 1:
-        dataset = st.segmented_control(
-            "Data set",
-            measured,
-            default=measured[0],
-            required=True,
-            key="dataset",
-            bind="query-params",
-            label_visibility="collapsed",
-        )
-    if run_catalog.one_a_label(entries, dataset) == run_catalog.one_a_label(entries, dataset, newest=True):
-        return dataset, False
-    return dataset, st.toggle(
-        "Newest runs", key="newest", bind="query-params", help="Instead of the headline runs."
-    )
+Runs = tuple[Entry, ...]
+"""The runs of one model, one a training seed; the first stands for it."""
 
 
-def seeds(one: Entry, entries: Iterable[Entry]) -> list[Entry]:
-    """`one` and a run for each other seed of its model, by seed; only `one` if it was not measured."""
-    members = [
-        (other.config, other.results, other)
-        for other in (one, *(other for other in entries if other.run.name != one.run.name))
-        if other.config and other.results
+@dataclass(frozen=True)
+class ShownModel:
+    """A model among those that a page shows."""
+
+    runs: Runs
+    look: Appearance
+    model: Model | None
+    """What was measured, over all seeds; None where nothing was."""
+
+    @property
+    def first(self) -> Entry:
+        """The run that stands for it."""
+        return self.runs[0]
+
+
+def models_on(entries: Sequence[Entry], dataset: str, newest: bool = False) -> list[Runs]:
+    """The models on `dataset`; those first, and by those runs, that `run_catalog.one_a_label` chooses.
+
+    A run that was not measured is a model of its own.
+    """
+    first = run_catalog.one_a_label(entries, dataset, newest)
+    names = {one.run.name for one in first}
+    here = [*first, *(one for one in entries if one.dataset == dataset and one.run.name not in names)]
+    members = [(one.config, one.results, one) for one in here if one.config and one.results]
+    found = {
+        group[0][2].run.name: tuple(one for _, _, one in group)
+        for group in group_by_model(members, lambda member: (member[0], member[1]))
+    }
+    return [found.get(one.run.name, (one,)) for one in here if one.run.name in found or one.results is None]
+
+
+def side_by_side(models: Sequence[Runs], dataset: str) -> list[ShownModel]:
+    """`models` on `dataset` as a page shows them together: told apart by name and look, costs compared."""
+    looks = appearances({runs[0].run.name: runs[0].label for runs in models}, dataset)
+    measured = {
+        name: Model(look.name, look.colour, found, place=look.place)
+        for runs, (name, look) in zip(models, looks.items(), strict=True)
+        if (found := _results(runs))
+    }
+    compared = dict(zip(measured, alongside([*measured.values()]), strict=True))
+    return [
+        ShownModel(runs, look, compared.get(name))
+        for runs, (name, look) in zip(models, looks.items(), strict=True)
     ]
-    if one.config is None or one.results is None:
-        return [one]
-    own, *_ = group_by_model(members, lambda member: (member[0], member[1]))  # `one` is the first member
-    return [entry for _, _, entry in sorted(own, key=lambda member: member[1].seed)]
 
 
-def model(one: Entry, entries: Iterable[Entry]) -> Model | None:
-    """The model that `one` is a run of, over all its seeds; None if it was not measured."""
-    if one.results is None:
-        return None
-    of_seeds = tuple(seed.results for seed in seeds(one, entries) if seed.results)
-    return Model(one.label, colour(one.label), of_seeds)
+def _results(runs: Runs) -> tuple[Results, ...]:
+    """Of `runs`, by seed."""
+    return tuple(sorted((one.results for one in runs if one.results), key=lambda found: found.seed))
 
 
 def four(models: Sequence[Model]) -> Values:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
-from gencore.analysis.colours import run_colours
+from gencore.analysis.colours import appearances
 from gencore.analysis.comparison import MeanInterval
 from gencore.analysis.reported import Source, reported
 from gencore.analysis.scores import Score, scores, unlike_machines
@@ -38,6 +38,8 @@ class Model:
     results: tuple[Results, ...]
     unlike: str = ""
     """On which different machines it and the models shown with it were trained or timed; see `alongside`."""
+    place: int = 0
+    """Its number among the shown models of its variant; see `gencore.analysis.colours.Appearance`."""
 
     @cached_property
     def scores(self) -> dict[str, Score]:
@@ -160,12 +162,16 @@ def load_measured_models(names: Sequence[str], folder: Path | None = None) -> Me
         found = ", ".join(f"{name} is on {dataset}" for dataset, name in datasets.items())
         raise ValueError(f"these runs are on different data sets ({found}); make a report of each")
     [dataset] = datasets
-    grouped = _named(group_by_model(members, lambda member: (member.config, member.results)))
-    colours = run_colours({name: group[0].results.label for name, group in grouped.items()})
+    groups = group_by_model(members, lambda member: (member.config, member.results))
+    looks = appearances({group[0].run.name: group[0].results.label for group in groups}, dataset).values()
+    grouped = {
+        look.name: tuple(sorted(group, key=lambda member: member.results.seed))
+        for look, group in zip(looks, groups, strict=True)
+    }
     models = alongside(
         [
-            Model(name, colours[name], tuple(member.results for member in group))
-            for name, group in grouped.items()
+            Model(look.name, look.colour, tuple(one.results for one in grouped[look.name]), place=look.place)
+            for look in looks
         ]
     )
     try:
@@ -204,19 +210,6 @@ def _configuration(config: RunConfig, found: Results) -> tuple[str, ...]:
     options = config.model_copy(update={"training": training}).model_dump_json()
     extractors = " ".join((found.extractor_digest, *found.extractor_digests.values()))
     return options, found.label, found.sampler, extractors
-
-
-def _named(groups: Sequence[Sequence[MeasuredRun]]) -> dict[str, tuple[MeasuredRun, ...]]:
-    """Groups by the name of their model, each by seed.
-
-    The name is the label, with a run's name where several models have that label.
-    """
-    labels = [group[0].results.label for group in groups]
-    named = {}
-    for label, group in zip(labels, groups, strict=True):
-        name = label if labels.count(label) == 1 else f"{label} · {group[0].run.name}"
-        named[name] = tuple(sorted(group, key=lambda member: member.results.seed))
-    return named
 
 
 def _sheet(run: Run, log: Sequence[Event]) -> bytes | None:

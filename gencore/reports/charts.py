@@ -26,6 +26,22 @@ UNSCORED = "#DCE0E6"
 SPOKES = ("stability", "controllability", "efficiency")
 LEGEND = 76
 """Pixels below a figure whose axis has a title and a legend."""
+_LINE, _LETTERS = 19, 48
+FEW = 6
+"""Up to this many names stand side by side in a legend, or next to their dots; more stand in a column."""
+DASHES = ("solid", "dot", "dash", "dashdot", "longdash", "longdashdot")
+MARKERS = ("circle", "diamond", "square", "cross", "x")
+"""Of the models of one variant, in turn; Plotly has them in two and in three dimensions."""
+
+
+def dash(model: Model) -> str:
+    """How the lines of `model` are dashed, which tells it from other models of its variant."""
+    return DASHES[model.place % len(DASHES)]
+
+
+def marker(model: Model) -> str:
+    """The shape of the markers of `model`, which tells it from other models of its variant."""
+    return MARKERS[model.place % len(MARKERS)]
 
 
 def radar(models: Sequence[Model]) -> go.Figure | None:
@@ -43,8 +59,8 @@ def radar(models: Sequence[Model]) -> go.Figure | None:
                 theta=[*spokes, spokes[0]],
                 name=escape(model.name),
                 mode="lines+markers",
-                line=dict(color=model.colour, width=2.5),
-                marker=dict(size=6),
+                line=dict(color=model.colour, width=2.5, dash=dash(model)),
+                marker=dict(size=7, symbol=marker(model)),
                 hoverinfo="text",
                 hovertext=[
                     f"<b>{escape(model.name)}</b><br>{name} {known[name]:.2f}"
@@ -110,7 +126,9 @@ def heatmap(models: Sequence[Model]) -> go.Figure:
         textfont=dict(color=INK, size=13),
     )
     figure = go.Figure([heat, values])
-    figure.update_xaxes(side="top", showgrid=False, type="category", range=[-0.5, len(names) - 0.5])
+    figure.update_xaxes(
+        side="top", showgrid=False, type="category", range=[-0.5, len(names) - 0.5], automargin=True
+    )
     figure.update_yaxes(showgrid=False, type="category", range=[len(rows) - 0.5, -0.5], automargin=True)
     figure = dressed(figure, 80 + 32 * len(rows), bottom=20)
     return figure.update_layout(plot_bgcolor=UNSCORED, showlegend=False)
@@ -194,7 +212,7 @@ def bars(models: Sequence[Model], columns: int = 3) -> go.Figure | None:
         if floor is not None:
             figure.add_vline(x=floor, line=dict(color=GREY, width=2, dash="dot"), **at)
     figure.update_annotations(font_size=13)
-    figure.update_yaxes(autorange="reversed", showgrid=False, type="category")
+    figure.update_yaxes(autorange="reversed", showgrid=False, type="category", automargin=True)
     figure.update_xaxes(gridcolor=see_through(GREY, 0.25), zerolinecolor=GREY, nticks=5)
     return dressed(figure, 30 + rows * (84 + 26 * len(models)), bottom=36)
 
@@ -224,9 +242,9 @@ def pareto(models: Sequence[Model], cost: str = "seconds a sample") -> go.Figure
         go.Scatter(
             x=[spent],
             y=[quality],
-            mode="markers+text",
+            mode="markers+text" if len(known) <= FEW else "markers",
             name=escape(model.name),
-            marker=dict(color=model.colour, size=15, opacity=0.85),
+            marker=dict(color=model.colour, size=15, opacity=0.85, symbol=marker(model)),
             text=escape(model.name),
             textposition="bottom center",
             textfont=dict(color=model.colour),
@@ -245,7 +263,7 @@ def pareto(models: Sequence[Model], cost: str = "seconds a sample") -> go.Figure
         **grid,
     )
     figure.update_yaxes(range=[0, 1.08], title="quality", **grid)
-    return dressed(figure, 460).update_layout(showlegend=False)
+    return dressed(figure.update_layout(showlegend=len(known) > FEW), 460)
 
 
 def _spent(model: Model, cost: str) -> float | None:
@@ -272,10 +290,24 @@ def see_through(hexadecimal: str, share: float) -> str:
     return f"rgba({red},{green},{blue},{share})"
 
 
+def _names_in_legend(figure: go.Figure) -> set[str]:
+    if figure.layout.showlegend is False:
+        return set()
+    return {trace.name for trace in figure.data if trace.name and trace.showlegend is not False}
+
+
 def dressed(figure: go.Figure, height: int, bottom: int = LEGEND) -> go.Figure:
-    """`figure` in the style that all figures share, `height` pixels high, `bottom` of them below the axis."""
+    """`figure` in the style that all figures share, `height` pixels high, `bottom` of them below the axis.
+
+    A legend of more than FEW names, or of long ones, is a column below the figure, which becomes higher by
+    as much.
+    """
     clear = "rgba(0,0,0,0)"
     legend = dict(orientation="h", yref="container", y=0, yanchor="bottom", x=0.5, xanchor="center")
+    names = _names_in_legend(figure)
+    if len(names) > FEW or sum(map(len, names)) > _LETTERS:
+        legend |= dict(orientation="v", tracegroupgap=0)
+        height, bottom = height + _LINE * len(names), bottom + _LINE * len(names)
     figure.update_xaxes(title_font_size=13)
     figure.update_yaxes(title_font_size=13)
     return figure.update_layout(

@@ -26,7 +26,7 @@ from gencore.analysis.scores import (
     score_of_seed,
     zone,
 )
-from gencore.reports.charts import GREY
+from gencore.reports.charts import FEW, GREY, MARKERS, marker
 
 GOLD = "#E8B923"
 Point = tuple[float, float, float]
@@ -38,6 +38,7 @@ PARTS: Axes = ("realism", "fidelity", "coverage")
 View = Literal["distance to ideal", "own place"]
 _BALL = 0.035
 _RINGS = 20
+_OPACITY = 0.16
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class ModelPosition:
     intervals: tuple[Interval, Interval, Interval] = (None, None, None)
     """The 95 % interval over seeds along each axis; None for a single seed and for stability."""
     efficiency: float | None = None
+    marker: str = MARKERS[0]
 
     @property
     def radius(self) -> float:
@@ -148,6 +150,7 @@ def place(model: Model, axes: Axes) -> ModelPosition | None:
         axes=axes,
         intervals=(_interval(model, axes[0]), _interval(model, axes[1]), _interval(model, axes[2])),
         efficiency=model.scores["efficiency"].value,
+        marker=marker(model),
     )
 
 
@@ -180,8 +183,9 @@ def performance_space(
         raise ValueError(f"the models have different axes ({different}); place them all on the same")
     [axes] = found
     figure = go.Figure([_corner(f"{name} ≥ {bound:.1f}", bound) for name, bound in ZONES.items()])
+    opacity = _OPACITY * min(1, FEW / max(1, len(places)))  # so that many shells leave the star visible
     for model in sorted(places, key=lambda model: model.radius):
-        figure.add_traces(_shell(model) if view == "distance to ideal" else _ball(model))
+        figure.add_traces(_shell(model, opacity) if view == "distance to ideal" else _ball(model))
     seen = reported_models if axes == SCORES else ()
     if seen:
         figure.add_trace(_reported_markers(seen))
@@ -200,21 +204,22 @@ def _labels(places: Sequence[ModelPosition]) -> list[dict]:
     """A name at each model's own place, on a leader line, fanned out so that close models stay readable."""
     ranked = sorted(places, key=lambda model: model.radius)
     angles = np.linspace(-0.15 * np.pi, 1.15 * np.pi, len(ranked)) if len(ranked) > 1 else [0.5 * np.pi]
+    size, longest = (14, 1.0) if len(ranked) <= FEW else (11, 1.2)
     return [
         dict(
             x=model.point[0],
             y=model.point[1],
             z=model.point[2],
             text=escape(model.name),
-            ax=90 * np.cos(angle),
-            ay=70 * np.sin(angle),
+            ax=90 * longest * np.cos(angle),
+            ay=70 * longest * np.sin(angle) * (1 if place % 2 == 0 or len(ranked) <= FEW else 0.6),
             arrowhead=0,
             arrowwidth=1.2,
             arrowcolor=model.colour,
-            font=dict(color=model.colour, size=14),
+            font=dict(color=model.colour, size=size),
             bgcolor="rgba(0,0,0,0)",
         )
-        for model, angle in zip(ranked, angles, strict=True)
+        for place, (model, angle) in enumerate(zip(ranked, angles, strict=True))
     ]
 
 
@@ -298,19 +303,19 @@ def _ellipsoid(
     )
 
 
-def _shell(model: ModelPosition) -> list[go.Mesh3d | go.Scatter3d]:
+def _shell(model: ModelPosition, opacity: float) -> list[go.Mesh3d | go.Scatter3d]:
     spoke = go.Scatter3d(
         x=[1, model.point[0]],
         y=[1, model.point[1]],
         z=[1, model.point[2]],
         mode="lines+markers",
         line=dict(color=model.colour, width=5),
-        marker=dict(size=[0, 6], color=model.colour),
+        marker=dict(size=[0, 6], color=model.colour, symbol=model.marker),
         name=escape(model.name),
         hoverinfo="text",
         hovertext=model.hover,
     )
-    return [_ellipsoid(model, (1, 1, 1), (model.radius,) * 3, opacity=0.16), spoke]
+    return [_ellipsoid(model, (1, 1, 1), (model.radius,) * 3, opacity), spoke]
 
 
 def _ball(model: ModelPosition) -> list[go.Mesh3d | go.Scatter3d]:

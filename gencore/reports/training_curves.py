@@ -18,20 +18,13 @@ from plotly.subplots import make_subplots
 
 from gencore.analysis.measured_models import MeasuredRun, Model, RunLog
 from gencore.metrics.scale import log_score
-from gencore.reports.charts import GREY, LEGEND, dressed, see_through
+from gencore.reports.charts import DASHES, GREY, LEGEND, dash, dressed, marker, see_through
 from gencore.store.events import Progress, QuickDistance, without_void
 from gencore.training.summary import seconds_at
 
 _POINTS = 400
 _FEW_POINTS = 40
-_DASHES = {
-    "solid": "──",
-    "dot": "····",
-    "dash": "‒ ‒",
-    "dashdot": "‒·‒",
-    "longdash": "— —",
-    "longdashdot": "—·—",
-}
+_DASHES = dict(zip(DASHES, ("──", "····", "‒ ‒", "‒·‒", "— —", "—·—"), strict=True))
 
 
 @dataclass(frozen=True)
@@ -101,10 +94,10 @@ def losses(logs: Sequence[RunLog], columns: int = 2) -> go.Figure | None:
     )
     for log in logs:
         steps = [e for e in without_void(list(log.events)) if isinstance(e, Progress)]
-        for loss, (dash, _) in _dashes(logs, log.model).items():
+        for loss, (dashed, _) in _dashes(logs, log.model).items():
             epochs, values = _thinned([e.epoch for e in steps], [e.losses.get(loss) for e in steps])
             place = names.index(log.model)
-            line = Line(log.run, loss, log.colour, epochs, values, dash=dash)
+            line = Line(log.run, loss, log.colour, epochs, values, dash=dashed)
             figure.add_trace(line.trace(), row=place // columns + 1, col=place % columns + 1)
     figure.update_traces(mode="lines")
     figure.update_annotations(font_size=12)
@@ -143,6 +136,7 @@ def quality_by_seconds(models: Sequence[Model], logs: Sequence[RunLog]) -> go.Fi
     the scale.
     """
     ends = {model.name: (model.floor("fd"), model.results[0].value("fd_of_blur")) for model in models}
+    dashes = {model.name: dash(model) for model in models}
     figure = go.Figure()
     for log in logs:
         good, bad = ends[log.model]
@@ -151,7 +145,8 @@ def quality_by_seconds(models: Sequence[Model], logs: Sequence[RunLog]) -> go.Fi
         timed = [(seconds, fd) for step, fd in quick if (seconds := seconds_at(step, history)) is not None]
         if timed and good and bad:
             scores = [log_score(fd, good, bad) for _, fd in timed]
-            line = Line(log.run, log.model, log.colour, [at for at, _ in timed], scores, along="second")
+            seconds_spent = [at for at, _ in timed]
+            line = Line(log.run, log.model, log.colour, seconds_spent, scores, "second", dashes[log.model])
             is_first = escape(log.model) not in {trace.name for trace in figure.data}
             figure.add_trace(line.trace(showlegend=is_first).update(legendgroup=log.model))
     figure.update_yaxes(range=[0, 1.02], title="score of the quick distance")
@@ -177,7 +172,8 @@ def quality_by_budget(
                     name=escape(model.name),
                     legendgroup=model.name,
                     showlegend=not place,
-                    line=dict(color=model.colour),
+                    line=dict(color=model.colour, dash=dash(model)),
+                    marker=dict(symbol=marker(model), size=8),
                     hovertemplate=f"{escape(member.run.name)}<br>%{{x:.1f}} minutes: %{{y:.3g}} × floor"
                     "<extra></extra>",
                 )
