@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from support import QUIET, STEPS_PER_EPOCH, TRAINER, Result, record, tiny_config
+from threadpoolctl import threadpool_limits
 
 from dashboard.data.processes import Jobs
 from dashboard.widgets import run_controls
@@ -24,9 +25,9 @@ from gencore.evaluation.floors import measure_reference_figures
 from gencore.store.extractor_runs import features_run
 from gencore.store.runs import run
 
-torch.set_num_threads(
-    1
-)  # sums in one order, so that runs can be compared bit by bit; and tests run side by side
+# Sums in one order, so that runs can be compared bit by bit; and tests run side by side.
+torch.set_num_threads(1)
+threadpool_limits(1, user_api="blas")  # of numpy, whose threads wait for each other by spinning
 os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 REPOSITORY = Path(__file__).resolve().parent.parent
 
