@@ -103,6 +103,7 @@ def _positions(visitor: Visitor) -> list[tuple[str, float, float]]:
 
 def _choose(visitor: Visitor, label: str, option: str) -> None:
     visitor.tab.get_by_role("combobox", name=label).click()
+    visitor.tab.get_by_role("combobox", name=label).fill(option)  # a long list draws what is in sight alone
     visitor.tab.get_by_role("option", name=re.compile(f"^{option}")).first.click()
     visitor.tab.wait_for_selector("[data-test-script-state=notRunning]")
 
