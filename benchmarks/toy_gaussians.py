@@ -20,15 +20,16 @@ from typing import NamedTuple
 import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Generator, Tensor, nn
+from torch.nn.utils import parametrize
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from gencore import devices
 from gencore.config.options import AdversarialLoss
 from gencore.models.adversarial import LOSSES, gradient_penalty
-from gencore.networks import mlp, spectral
+from gencore.networks import spectral
 
-POINTS, STEPS, BATCH, LATENT, HIDDEN = 2500, 3000, 128, 8, (128, 128)
-BETAS, EMA_DECAY = (0.0, 0.99), 0.99
+POINTS, STEPS, BATCH, LATENT, WIDTH = 2500, 10_000, 128, 2, 128
+BETA2, EMA_DECAY = 0.9, 0.99
 NEAR = 3.0
 """Standard deviations from the nearest centre within which a point is of high quality."""
 LEAST_SHARE = 0.2
@@ -75,13 +76,15 @@ class Recipe(NamedTuple):
     """Weight λ of the two-sided gradient penalty."""
     spectral_norm: bool = False
     """Of the discriminator."""
+    beta1: float = 0.5
+    """Adam's first-moment decay."""
 
 
 RECIPES = (
-    Recipe("BCE", "bce", 1e-3, 3e-3),
-    Recipe("hinge", "hinge", 1e-3, 3e-3),
+    Recipe("BCE", "bce", 1e-3, 1e-3),
+    Recipe("hinge", "hinge", 1e-3, 1e-3),
     Recipe("WGAN-GP", "wasserstein", 1e-3, 3e-3, penalty=0.1),
-    Recipe("SN-WGAN-GP", "wasserstein", 1e-3, 3e-3, penalty=0.1, spectral_norm=True),
+    Recipe("SN-WGAN-GP", "wasserstein", 2e-3, 6e-3, penalty=0.1, spectral_norm=True, beta1=0.0),
 )
 
 
@@ -99,7 +102,7 @@ def is_high_quality(points: Tensor, mixture: Mixture) -> Tensor:
 
 
 def coverage(points: Tensor, mixture: Mixture) -> Coverage:
-    """Modes covered by points (N, 2), and their share of high quality (Srivastava et al. 2017, section 5).
+    """Modes covered by points (N, 2), and their share of high quality (Srivastava et al. 2017).
 
     There a mode counts that is nearest to one point of high quality; here, to a fifth of N / K of them."""
     near = is_high_quality(points, mixture)
@@ -109,12 +112,18 @@ def coverage(points: Tensor, mixture: Mixture) -> Coverage:
     return Coverage(int((counts >= least).sum()), near.float().mean().item())
 
 
+def perceptron(inputs: int, outputs: int) -> nn.Sequential:
+    """Two hidden layers with ReLU: (B, inputs) -> (B, outputs)."""
+    first, second, last = nn.Linear(inputs, WIDTH), nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, outputs)
+    return nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
+
+
 class Player:
     """A network, and Adam with a rate that falls linearly to 0."""
 
-    def __init__(self, network: nn.Module, rate: float) -> None:
+    def __init__(self, network: nn.Module, rate: float, beta1: float) -> None:
         self.network, self.rate = network, rate
-        self.adam = torch.optim.Adam(network.parameters(), rate, BETAS, fused=True)
+        self.adam = torch.optim.Adam(network.parameters(), rate, (beta1, BETA2), fused=True)
 
     def learn(self, loss: Tensor, step: int) -> None:
         """One step down the gradient of `loss`."""
@@ -128,30 +137,32 @@ def trained(recipe: Recipe, mixture: Mixture, seed: int) -> Callable[[int, Gener
     """Train a GAN on points of `mixture`; a function of n and a generator that draws n points (n, 2)."""
     torch.manual_seed(seed)  # of the weights
     rng = Generator().manual_seed(seed)
-    generator = Player(mlp.Decoder(LATENT, 0, 2, 1, HIDDEN), recipe.generator_rate)
-    discriminator = Player(mlp.Encoder(2, 0, 1, 1, HIDDEN), recipe.discriminator_rate)
+    networks = perceptron(LATENT, 2), perceptron(2, 1)
     if recipe.spectral_norm:
-        spectral.normalise(discriminator.network)
+        spectral.normalise(networks[1])
+    generator = Player(networks[0], recipe.generator_rate, recipe.beta1)
+    discriminator = Player(networks[1], recipe.discriminator_rate, recipe.beta1)
     average = AveragedModel(generator.network, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY))
-    losses, unconditional = LOSSES[recipe.loss], torch.empty(BATCH, 0)
+    losses, no_condition = LOSSES[recipe.loss], torch.empty(0)
 
     def generate(network: nn.Module, n: int, rng: Generator) -> Tensor:
-        return network(torch.randn(n, LATENT, generator=rng), torch.empty(n, 0))  # (n, 2, 1, 1)
+        return network(torch.randn(n, LATENT, generator=rng))[..., None, None]  # (n, 2, 1, 1)
 
     def discriminate(x: Tensor, condition: Tensor) -> Tensor:
-        return discriminator.network(x, condition).squeeze(1)
+        return discriminator.network(x.flatten(1)).squeeze(1)
 
     for step in range(STEPS):
         real = mixture.draw(BATCH, rng)[..., None, None]  # (B, 2, 1, 1)
         fake = generate(generator.network, BATCH, rng)
-        real_output, fake_output = (discriminate(x, unconditional) for x in (real, fake.detach()))
-        loss = losses.discriminator(real_output, fake_output, 1.0)
-        if recipe.penalty:
-            penalty = gradient_penalty(discriminate, real, fake.detach(), unconditional, rng)
-            loss = loss + recipe.penalty * penalty
+        with parametrize.cached():  # one power iteration of the spectral norm a turn
+            outputs = discriminate(torch.cat([real, fake.detach()]), no_condition)
+            loss = losses.discriminator(outputs[:BATCH], outputs[BATCH:], 1.0)
+            if recipe.penalty:
+                penalty = gradient_penalty(discriminate, real, fake.detach(), no_condition, rng)
+                loss = loss + recipe.penalty * penalty
         discriminator.learn(loss, step)
         discriminator.network.requires_grad_(False)
-        generator.learn(losses.generator(discriminate(fake, unconditional)), step)
+        generator.learn(losses.generator(discriminate(fake, no_condition)), step)
         discriminator.network.requires_grad_(True)
         average.update_parameters(generator.network)
 
