@@ -29,7 +29,7 @@ from gencore.models.adversarial import LOSSES, gradient_penalty
 from gencore.networks import spectral
 
 POINTS, STEPS, BATCH, LATENT, WIDTH = 2500, 10_000, 128, 2, 128
-BETA2, EMA_DECAY = 0.9, 0.99
+BETAS, EMA_DECAY = (0.0, 0.9), 0.99
 NEAR = 3.0
 """Standard deviations from the nearest centre within which a point is of high quality."""
 LEAST_SHARE = 0.2
@@ -76,15 +76,13 @@ class Recipe(NamedTuple):
     """Weight λ of the two-sided gradient penalty."""
     spectral_norm: bool = False
     """Of the discriminator."""
-    beta1: float = 0.5
-    """Adam's first-moment decay."""
 
 
 RECIPES = (
     Recipe("BCE", "bce", 1e-3, 1e-3),
     Recipe("hinge", "hinge", 1e-3, 1e-3),
-    Recipe("WGAN-GP", "wasserstein", 1e-3, 3e-3, penalty=0.1),
-    Recipe("SN-WGAN-GP", "wasserstein", 2e-3, 6e-3, penalty=0.1, spectral_norm=True, beta1=0.0),
+    Recipe("WGAN-GP", "wasserstein", 2e-3, 6e-3, penalty=0.1),
+    Recipe("SN-WGAN-GP", "wasserstein", 2e-3, 6e-3, penalty=0.1, spectral_norm=True),
 )
 
 
@@ -121,9 +119,9 @@ def perceptron(inputs: int, outputs: int) -> nn.Sequential:
 class Player:
     """A network, and Adam with a rate that falls linearly to 0."""
 
-    def __init__(self, network: nn.Module, rate: float, beta1: float) -> None:
+    def __init__(self, network: nn.Module, rate: float) -> None:
         self.network, self.rate = network, rate
-        self.adam = torch.optim.Adam(network.parameters(), rate, (beta1, BETA2), fused=True)
+        self.adam = torch.optim.Adam(network.parameters(), rate, BETAS, fused=True)
 
     def learn(self, loss: Tensor, step: int) -> None:
         """One step down the gradient of `loss`."""
@@ -140,8 +138,8 @@ def trained(recipe: Recipe, mixture: Mixture, seed: int) -> Callable[[int, Gener
     networks = perceptron(LATENT, 2), perceptron(2, 1)
     if recipe.spectral_norm:
         spectral.normalise(networks[1])
-    generator = Player(networks[0], recipe.generator_rate, recipe.beta1)
-    discriminator = Player(networks[1], recipe.discriminator_rate, recipe.beta1)
+    generator = Player(networks[0], recipe.generator_rate)
+    discriminator = Player(networks[1], recipe.discriminator_rate)
     average = AveragedModel(generator.network, multi_avg_fn=get_ema_multi_avg_fn(EMA_DECAY))
     losses, no_condition = LOSSES[recipe.loss], torch.empty(0)
 
