@@ -1,6 +1,6 @@
 """Make trained runs the shipped ones: averaged weights, a thinned event log, fresh results.
 
-export GENCORE_HOME=elsewhere; gencore features mnist; gencore features digits
+    export GENCORE_HOME=elsewhere; gencore features mnist; gencore features digits
     for model in vae gan cgan ddpm; do gencore train $model --threads 1; done; unset GENCORE_HOME
     GENCORE_HOME=elsewhere gencore budgets mnist-vae mnist-gan mnist-cgan mnist-ddpm
     python benchmarks/ship.py --from elsewhere features-mnist mnist-vae mnist-gan mnist-cgan mnist-ddpm
@@ -8,12 +8,12 @@ export GENCORE_HOME=elsewhere; gencore features mnist; gencore features digits
 
 A comparison over seeds ships as the file alone, under the name that it was given:
 
-gencore compare --epochs 2 --seeds 3 --name mnist-2-epochs --output-dir elsewhere
+    gencore compare --epochs 2 --seeds 3 --name mnist-2-epochs --output-dir elsewhere
     python benchmarks/ship.py --from elsewhere comparisons/mnist-2-epochs \\
         --note "with other work on the same cores"
 
 The results are measured on the weights that ship, on this machine, by `gencore evaluate`. Without --from,
-runs that ship already are measured again.
+runs that ship already are measured again, with --metrics by these groups of metrics alone.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from gencore import devices
@@ -130,8 +130,10 @@ def run_command(*words: str) -> None:
             raise
 
 
-def measure(target: Run) -> None:
-    """Measure a shipped run here, by the commands that users have, and mark the results as shipped."""
+def measure(target: Run, metrics: Sequence[str] = ()) -> None:
+    """Measure a shipped run here, by the commands that users have, and mark the results as shipped.
+
+    `metrics` are groups of metrics of a model; none are all, and what else ships with it."""
     if target.name.startswith("features-"):
         dataset = target.config().data.dataset
         run_command("features", dataset, "--resume")
@@ -140,14 +142,15 @@ def measure(target: Run) -> None:
         for run in extractor_runs(target):
             mark_as_shipped(run.results / "reference.json", ReferenceFigures)
     else:
-        run_command("evaluate", target.name)
+        run_command("evaluate", target.name, *(["--metrics", *metrics] if metrics else []))
         found = target.load_results()
         assert isinstance(found, Results)
         origins = {kind: as_shipped(origin) for kind, origin in found.origins.items()}
         results.save(target.results_path, found.model_copy(update={"origins": origins}))
-        keep_directions(target)
-        if isinstance(target.config().model, HasSamplers):
-            measure_steps(target)
+        if not metrics:
+            keep_directions(target)
+            if isinstance(target.config().model, HasSamplers):
+                measure_steps(target)
     shutil.rmtree(target.checkpoints / FOLDER, ignore_errors=True)  # images generated to be measured
     for run in extractor_runs(target):
         shutil.rmtree((run.checkpoints / training_features.FILE).parent, ignore_errors=True)
@@ -194,6 +197,7 @@ def main() -> None:
         default=[],
         help="what a reader of a comparison has to know about how it was made",
     )
+    parser.add_argument("--metrics", nargs="+", default=[], help="groups of metrics, as in gencore evaluate")
     parser.add_argument("names", nargs="+", help="feature classifiers first")
     arguments = parser.parse_args()
     for name in arguments.names:
@@ -204,7 +208,7 @@ def main() -> None:
             source = runs.run(name, arguments.home)
             for run in extractor_runs(source) if name.startswith("features-") else [source]:
                 ship(run, runs.run(run.name))
-        measure(runs.run(name))
+        measure(runs.run(name), arguments.metrics)
 
 
 if __name__ == "__main__":
