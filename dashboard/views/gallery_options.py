@@ -11,7 +11,8 @@ import streamlit as st
 from dashboard.data.generation import SamplingOptions
 from dashboard.data.run_catalog import Entry
 from dashboard.widgets import train_form
-from gencore.config.families import SamplingOption, options_of, sampling_options
+from gencore.config.families import options_of, sampling_options
+from gencore.config.family import SamplingOption
 from gencore.config.options import ModelConfig
 
 AS_TRAINED = "as trained"

@@ -16,14 +16,12 @@ from pydantic_core import CoreSchema
 from tyro.conf import Suppress
 
 from gencore.config.datasets import DATASETS, DatasetName, DatasetSpec
-from gencore.config.families import FAMILIES, Preset, Variant, family_of, preset_family
+from gencore.config.families import FAMILIES, family_of, preset_family
+from gencore.config.family import Preset, Variant
+from gencore.config.gan_section import AdversarialLoss, Augmentation, DiscriminatorNorm, GANConfig
 from gencore.config.model_sections import (
-    AdversarialLoss,
-    Augmentation,
     ClassifierConfig,
     DDPMConfig,
-    DiscriminatorNorm,
-    GANConfig,
     HasSamplers,
     ModelConfig,
     Prior,
