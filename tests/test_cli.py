@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pytest
@@ -508,9 +509,11 @@ def test_a_training_that_is_running_can_be_neither_started_again_nor_overwritten
 def test_measuring_is_seen_by_others_keeps_them_out_and_can_be_stopped(
     gencore: Gencore, start: Start, with_extractor: Path
 ) -> None:
-    process = start("-m", "gencore", "evaluate", "vae", "--samples", "1000000", "--threads", "1")
+    process = start("-m", "gencore", "evaluate", "vae", "--threads", "1")
     wait_until(lambda: run("vae").status() == "evaluating", process)
+    process.send_signal(signal.SIGSTOP)  # it cannot end by itself before it is stopped
     assert "training or measuring run vae" in gencore("evaluate", "vae").complaint
+    Timer(1.5, process.send_signal, [signal.SIGCONT]).start()
     assert gencore("stop", "vae").out == "vae stopped\n"
     assert process.wait(timeout=30) == -signal.SIGTERM and run("vae").status() == "finished"
     assert not run("vae").results_path.exists()

@@ -68,7 +68,7 @@ def test_the_panels_figures_are_finite_and_known_by_which_way_is_better(
     images = load(DATASETS["digits"], "train").images[:300]
     figures = image_metrics(images, extractor(images))
     assert (
-        len(figures) == 17
+        len(figures) == 18
         and set(figures) - {"worst_within_class_variance"} <= {info.id for info in catalog.compared()}
         and all(torch.tensor(list(figures.values())).isfinite())
     )
