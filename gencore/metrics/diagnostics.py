@@ -24,27 +24,27 @@ DIAGNOSTICS: dict[str, Diagnostic] = {
         "About 1 is as varied as real images. Near 0, the generator draws one image: it has collapsed.",
     ),
     "accuracy_real": Diagnostic(
-        "Accuracy of D · real images",
+        "Accuracy of D · real",
         "D is the discriminator. 0.5 is guessing; at 1 on both kinds for long, the generator learns little.",
     ),
     "accuracy_fake": Diagnostic(
-        "Accuracy of D · generated images",
+        "Accuracy of D · generated",
         "A slow fall from 1 is good. Near 0, the generator fools it with every image.",
     ),
     "d_real": Diagnostic(
-        "Probability by D · real images",
+        "Probability by D · real",
         "Above the one of generated images. They meet at 0.5 where the discriminator cannot tell them apart.",
     ),
     "d_fake": Diagnostic(
-        "Probability by D · generated images",
+        "Probability by D · generated",
         "Near 0 for long, the generator is far behind.",
     ),
     "output_real": Diagnostic(
-        "Output of D · real images",
+        "Output of D · real",
         "Only its distance from the output on generated images counts, and whether either runs away.",
     ),
     "output_fake": Diagnostic(
-        "Output of D · generated images",
+        "Output of D · generated",
         "Only its distance from the output on real images counts, and whether either runs away.",
     ),
     "wasserstein_estimate": Diagnostic(
