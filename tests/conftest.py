@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import streamlit as st
 import torch
 from support import QUIET, STEPS_PER_EPOCH, TRAINER, Result, record, tiny_config
 from threadpoolctl import threadpool_limits
@@ -41,6 +42,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("GENCORE_DATA", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
     return folder
+
+
+@pytest.fixture
+def fresh_caches() -> Iterator[None]:
+    """Pages in this process know nothing of what an earlier test showed them."""
+    st.cache_resource.clear()
+    st.cache_data.clear()
+    yield
+    st.cache_resource.clear()
 
 
 @pytest.fixture(scope="session")

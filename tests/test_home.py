@@ -5,11 +5,9 @@ from __future__ import annotations
 import gc
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from browser.made_runs import config, four, measured, trained
 from browser.made_scores import all_scored
 from PIL import Image, ImageOps
@@ -20,14 +18,7 @@ from gencore.analysis.scores import SCORES
 from gencore.store import results
 from gencore.store.runs import run
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("GENCORE_HOME", str(tmp_path))
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    yield tmp_path
-    st.cache_resource.clear()
+pytestmark = pytest.mark.usefixtures("home", "fresh_caches")
 
 
 def reasons(app: AppTest, score: str) -> list[str]:

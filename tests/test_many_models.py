@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from browser.made_runs import config, four, measured, seeded, trained
 from streamlit.testing.v1 import AppTest
 from support import made_results
@@ -24,19 +22,12 @@ from gencore.analysis.reported import reported
 from gencore.reports import charts, reported_figures
 from gencore.store.results import Metric
 
+pytestmark = pytest.mark.usefixtures("home", "fresh_caches")
+
 TWELVE = {
     "vae-mlp": 0.3, "vae-elbo": 0.6, "gan-mlp": 0.2, "gan-plain": 0.5, "wgan-gp": 0.7, "sn-gan": 0.9,
     "hinge-gan": 0.4, "cgan-mlp": 0.5, "ddpm-plain": 0.6, "ddpm-eps": 0.5, "cddpm": 0.8, "cgan": 0.1,
 }  # fmt: skip
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("GENCORE_HOME", str(tmp_path))
-    st.cache_resource.clear()
-    st.cache_data.clear()
-    yield tmp_path
-    st.cache_resource.clear()
 
 
 @pytest.fixture

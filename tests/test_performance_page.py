@@ -5,11 +5,9 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from browser.made_runs import config, four, measured, seeded, trained
 from browser.made_scores import all_scored, scored
 from streamlit.testing.v1 import AppTest
@@ -27,15 +25,9 @@ from gencore.store import results
 from gencore.store.results import Metric, Results
 from gencore.store.runs import run
 
+pytestmark = pytest.mark.usefixtures("home", "fresh_caches")
+
 EQUAL = dict.fromkeys(SCORES, 5)
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("GENCORE_HOME", str(tmp_path))
-    st.cache_resource.clear()
-    yield tmp_path
-    st.cache_resource.clear()
 
 
 def overall_of(app: AppTest) -> list[str]:
