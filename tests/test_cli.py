@@ -525,7 +525,8 @@ def test_measuring_is_seen_by_others_keeps_them_out_and_can_be_stopped(
 TINY_FOUR = (
     "--dataset digits --epochs 1 --batch-size 500 --samples 300 --threads 1 --vae.network mlp "
     "--vae.latent-dim 4 "
-    "--gan.network mlp --cgan.network mlp --ddpm.width 16 --ddpm.timesteps 20 --ddpm.sampling-steps 1"
+    "--gan.network mlp --cgan.network mlp --ddpm.width 16 --ddpm.timesteps 20 --ddpm.sampling-steps 1 "
+    "--ddpm.guidance 1.0"
 ).split()
 
 
