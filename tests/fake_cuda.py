@@ -113,7 +113,7 @@ def _fused_adam(*lists: list[Tensor], lr: Tensor, found_inf: Tensor, **settings:
 
 
 class _Uncaptured:
-    """In place of CUDA's graphs: the steps before the capture, without a stream of their own."""
+    """In place of CUDA's graphs: what comes before the capture, without a stream of its own."""
 
     def warm_up(self, work: Callable[[], object]) -> object:
         return work()
@@ -155,7 +155,8 @@ def fake_cuda() -> Iterator[torch.device]:
         patch.setattr(torch.autograd, "grad", _gradient)
         patch.setattr(Tensor, "pin_memory", _pin_memory)
         patch.setattr(torch, "_fused_adam_", _fused_adam)
-        patch.setattr("gencore.training.step.CudaGraphs", lambda rng: _Uncaptured())
+        for module in ("gencore.training.step", "gencore.sampling.generate"):
+            patch.setattr(f"{module}.CudaGraphs", lambda rng: _Uncaptured())
         yield CUDA
 
 

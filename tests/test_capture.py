@@ -1,17 +1,25 @@
-"""Steps replayed as a graph, on a stand-in for CUDA's: what goes in and out, and a capture that fails."""
+"""Steps and samples replayed as a graph, on a stand-in for CUDA's: what goes in and out, and a capture that
+fails.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import pytest
 import torch
-from support import tiny_config
+from support import TINY, tiny_config
 from torch import Tensor
 
+from gencore.config.datasets import DATASETS
+from gencore.cuda_graphs import WARM_UP
 from gencore.data.batches import Batches
 from gencore.data.sources import ImageData
-from gencore.training.capture import WARM_UP, CapturedStep, Figures
+from gencore.models import build
+from gencore.sampling import generate as generating
+from gencore.sampling.generate import generate
+from gencore.training.capture import CapturedStep
 from gencore.training.loop import learning_rate_factor
 from gencore.training.step import State
 
@@ -25,7 +33,7 @@ class StandIn:
     def __init__(self) -> None:
         self.warmed_up = self.captured = self.replayed = 0
 
-    def warm_up(self, work: Callable[[], Figures]) -> Figures:
+    def warm_up(self, work: Callable[[], Tensor]) -> Tensor:
         self.warmed_up += 1
         return work()
 
@@ -51,7 +59,7 @@ def trained(family: str, optimizer: str, data: ImageData, graphs: StandIn | None
     config = tiny_config(family, optimizer=optimizer, schedule="cosine")
     state = State.fresh(config, data, CPU)
     if graphs:
-        state.captured = CapturedStep(graphs)
+        state.captured = CapturedStep(graphs, state._step)
     batches = Batches(data, config.data.batch_size, seed=0)
     for step in range(TOTAL):
         state.advance(batches.batch(step), learning_rate_factor("cosine", step, TOTAL))
@@ -90,3 +98,22 @@ def test_the_step_has_no_number_of_the_host_that_changes(few_digits: ImageData) 
     state._step(batch)
     assert all(torch.equal(x, before[name]) for name, x in state.model.state_dict().items())
     assert all(torch.equal(x, averages[name]) for name, x in state.average.state_dict().items())
+
+
+@pytest.mark.parametrize("family", list(TINY))
+@pytest.mark.parametrize("kind", [StandIn, Refusing])
+def test_replayed_or_refused_batches_of_samples_are_those_drawn_one_by_one(
+    family: str, kind: type[StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build(TINY[family], DATASETS["digits"]).eval()
+    labels = torch.arange(23) % 10 if model.conditional else None
+
+    def images() -> Tensor:
+        return generate(model, 23, labels, 3, torch.float32, batch_size=5)
+
+    plain, graphs = images(), kind()
+    monkeypatch.setattr(generating, "CudaGraphs", lambda rng: graphs)
+    monkeypatch.setattr(generating, "_captures", lambda device: True)
+    with pytest.warns(match="not permitted") if kind is Refusing else nullcontext():
+        assert torch.equal(images(), plain), "the last batch is smaller"
+    assert (graphs.warmed_up, graphs.replayed) == (1, 3 if kind is StandIn else 0)

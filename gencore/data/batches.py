@@ -6,7 +6,6 @@ This is also the edge where pixels 0..255 become floats in [-1, 1], and back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -35,11 +34,6 @@ class Batch(NamedTuple):
     """int64 (B,)"""
     sources: Tensor | None = None
     """float32 (B, source_channels, H, W) in [-1, 1]; None where images come alone"""
-
-    def each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        """The batch with each of its tensors changed."""
-        sources = None if self.sources is None else change(self.sources)
-        return Batch(change(self.images), change(self.labels), sources)
 
 
 class Batches:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 
 import torch
 from torch import Generator, Tensor
 
 from gencore import devices
+from gencore.cuda_graphs import Captured, CudaGraphs
 from gencore.data.batches import quantise
 from gencore.models.base import GenerativeModel
+
+FEWEST_TO_CAPTURE = 4
+"""Whole batches from which on a GPU replays them as a CUDA graph: one comes before the capture."""
 
 
 def generate(
@@ -35,8 +40,21 @@ def generate_batches(
 ) -> Iterator[Tensor]:
     """The images of `generate`, `batch_size` at a time."""
     rng = Generator(model.device).manual_seed(seed)
-    for start in range(0, n, batch_size):
-        given = None if labels is None else labels[start : start + batch_size]
+
+    def draw(size: int, *given: Tensor) -> Tensor:
         with devices.autocast(model.device, dtype):
-            images = model.sample(min(batch_size, n - start), given, rng)
-        yield quantise(images)
+            return quantise(model.sample(size, given[0] if given else None, rng))
+
+    whole = None
+    if _captures(model.device) and n >= FEWEST_TO_CAPTURE * batch_size:
+        whole = Captured(CudaGraphs(rng), lambda *given: draw(batch_size, *given), warm_up=1)
+    for start in range(0, n, batch_size):
+        size = min(batch_size, n - start)
+        given = () if labels is None else (labels[start : start + size],)
+        yield whole(*given) if whole and size == batch_size else draw(size, *given)
+    if whole and whole.refusal:
+        warnings.warn(f"samples were not replayed as a CUDA graph: {whole.refusal}", stacklevel=2)
+
+
+def _captures(device: torch.device) -> bool:
+    return device.type == "cuda"

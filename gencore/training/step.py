@@ -20,6 +20,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from gencore import __version__, devices
 from gencore.config.options import RunConfig
+from gencore.cuda_graphs import CudaGraphs
 from gencore.data.batches import Batch
 from gencore.data.sources import ImageData
 from gencore.metrics.diagnostics import DIAGNOSTICS
@@ -27,7 +28,7 @@ from gencore.models import build
 from gencore.models.base import FitsPrior, GenerativeModel, Imitates, Trainable
 from gencore.networks import spectral
 from gencore.store.checkpoints import Checkpoint, MisfitError, Shapes, load_checkpoint, save_checkpoint
-from gencore.training.capture import CapturedStep, CudaGraphs, Figures
+from gencore.training.capture import CapturedStep, Figures
 from gencore.training.optimizers import PlayerOptimizer
 
 _NORM = "norm."  # in the window, before the player's name
@@ -119,7 +120,7 @@ class State:
             good_steps=torch.zeros((), dtype=torch.int64, device=device),
         )
         if device.type == "cuda":
-            state.captured = CapturedStep(CudaGraphs(state.rng))
+            state.captured = CapturedStep(CudaGraphs(state.rng), state._step)
         return state
 
     def advance(self, batch: Batch, learning_rate_factor: float) -> None:
@@ -131,7 +132,7 @@ class State:
         decay = min(self.config.training.ema_decay, self.step / (self.step + 9))  # faster while all is new
         self.learning_rate_factor.fill_(learning_rate_factor)
         self.averaging_weight.fill_(1 - decay)
-        figures = self.captured(self._step, batch) if self.captured else self._step(batch)
+        figures = self.captured(batch) if self.captured else self._step(batch)
         for name, figure in figures.items():
             self.window.setdefault(name, []).append(figure)
 
