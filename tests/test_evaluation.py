@@ -372,7 +372,7 @@ def test_no_distance_of_an_extractor_that_was_replaced_survives() -> None:
 # Other features
 
 
-def test_a_second_opinion_has_its_own_floor_and_the_network_of_fid_is_absent_with_the_reason(
+def test_a_second_opinion_has_its_own_floor_and_published_networks_are_absent_with_the_reason(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
@@ -382,7 +382,7 @@ def test_a_second_opinion_has_its_own_floor_and_the_network_of_fid_is_absent_wit
         assert found.metrics[name].floor is not None
     assert found.value("fd_random") > found.metrics["fd_random"].floor > 0
     assert "fd" not in found.metrics
-    for name in ("fid", "inception_score"):
+    for name in ("fid", "inception_score", "lpips"):
         assert found.value(name) is None and str(tmp_path) in found.metrics[name].reason
     assert not list(tmp_path.rglob("*.pth"))
 

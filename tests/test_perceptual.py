@@ -79,7 +79,12 @@ def test_the_mean_over_pairs_is_zero_for_one_image_repeated_and_larger_between_c
     data, network = load(DATASETS["digits"], "train"), classifier("residual")
 
     def mean(images: Tensor) -> float:
-        return mean_pair_distance(images, lambda few: [*network.maps(dequantise(few))], rng(), 40).value
+        return mean_pair_distance(
+            images,
+            lambda x, y: feature_lpips(*([*network.maps(dequantise(few))] for few in (x, y))),
+            rng(),
+            40,
+        ).value
 
     assert mean(data.images[:1].expand(80, -1, -1, -1)) == pytest.approx(0, abs=1e-6)
     assert mean(data.images[data.labels == 0][:80]) < 0.8 * mean(data.images[:80])
@@ -89,14 +94,14 @@ def test_no_image_is_in_two_pairs_and_the_error_is_that_of_a_mean() -> None:
     images = torch.arange(9.0).reshape(9, 1, 1, 1)
     seen: list[float] = []
 
-    def activations(few: Tensor) -> list[Tensor]:
-        seen.extend(few.flatten().tolist())
-        return [torch.cat([few.cos(), few.sin()], dim=1)]
+    def distance(x: Tensor, y: Tensor) -> Tensor:
+        seen.extend([*x.flatten().tolist(), *y.flatten().tolist()])
+        return feature_lpips(*([torch.cat([side.cos(), side.sin()], dim=1)] for side in (x, y)))
 
-    found = mean_pair_distance(images, activations, rng())
+    found = mean_pair_distance(images, distance, rng())
     assert len(seen) == len(set(seen)) == 8 and found.pairs == 4
     distances = [2 - 2 * torch.tensor(a - b).cos() for a, b in zip(seen[:4], seen[4:], strict=True)]
     assert found.value == pytest.approx(torch.stack(distances).mean().item(), rel=1e-5)
     assert found.standard_error == pytest.approx(torch.stack(distances).std().item() / 2, rel=1e-5)
     with pytest.raises(ValueError, match="3 images"):
-        mean_pair_distance(images[:3], activations, rng())
+        mean_pair_distance(images[:3], distance, rng())

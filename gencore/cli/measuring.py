@@ -47,7 +47,8 @@ class Evaluate(CommonOptions):
     classifiers."""
     features: tuple[FeatureSpace, ...] = ("classifier",)
     """Features to measure in. `classifier`: all groups; `random`: distances and manifold in an untrained
-    network's features, as a check; `inception`: FID and Inception Score (torch-fidelity, minutes on CPU)."""
+    network's features, as a check; `inception`: FID, Inception Score and LPIPS by the published networks
+    (torch-fidelity, minutes on CPU)."""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Print the results as JSON."""
 

@@ -17,7 +17,7 @@ from gencore.config.families import sampling_options
 from gencore.config.options import RunConfig
 from gencore.data.sources import with_digests
 from gencore.evaluation.floors import load_reference_figures
-from gencore.evaluation.inception import inception_metrics
+from gencore.evaluation.inception import inception_metrics, lpips
 from gencore.evaluation.real_data import RealData
 from gencore.evaluation.real_images import default_samples
 from gencore.evaluation.suite import (
@@ -189,7 +189,9 @@ def measured_groups(
         say("second opinion")
         metrics |= random_feature_metrics(evaluated)
     if "inception" in spaces:
-        metrics |= inception_metrics(evaluated.images, evaluated.real.test.images, say)
+        real = evaluated.real.test.images
+        metrics |= inception_metrics(evaluated.images, real, say)
+        metrics["lpips"] = lpips(evaluated.images, real, evaluated.rng(), say)
     return metrics
 
 

@@ -33,7 +33,7 @@ from gencore.metrics.classes import classifier_score_error, conditional_accuracy
 from gencore.metrics.corruptions import FEWEST_OF_A_CLASS
 from gencore.metrics.extrapolation import fd_infinity
 from gencore.metrics.memorisation import memorisation
-from gencore.metrics.perceptual import mean_pair_distance
+from gencore.metrics.perceptual import feature_lpips, mean_pair_distance
 from gencore.metrics.reconstruction import mse, psnr, ssim
 from gencore.models.base import GenerativeModel, HasLatent, Reconstructs
 from gencore.models.feature_extractor import Extracted
@@ -223,7 +223,9 @@ def _feature_lpips(evaluated: EvaluatedModel) -> Metric:
     """The mean distance of two images in the layers of the first extractor, next to that of test images."""
     activations = evaluated.real.first.extractor.maps
     drawn, real = (
-        mean_pair_distance(images, activations, evaluated.rng())
+        mean_pair_distance(
+            images, lambda x, y: feature_lpips(activations(x), activations(y)), evaluated.rng()
+        )
         for images in (evaluated.images, evaluated.real.test.images)
     )
     return Metric(value=drawn.value, floor=real.value, spread=drawn.standard_error, samples=2 * drawn.pairs)

@@ -39,6 +39,7 @@ Need = Literal[
     "a model that reconstructs",
     "a classifier that recognises the classes",
     "Inception weights",
+    "LPIPS weights",
     "2,000 images",
     "images for every k-means bin",
     "gradient norms in the event log",
@@ -320,6 +321,15 @@ _ROWS = (
         source=_SALIMANS,
         definition="exp E KL(p(y|x) ‖ p(y)) by Inception, by torch-fidelity: mean over ten splits of the"
         " images, its spread the standard deviation over them",
+    ),
+    MetricInfo(
+        id="lpips",
+        title="LPIPS between images",
+        group="inception",
+        needs=("LPIPS weights",),
+        source="Zhang et al. 2018",
+        definition="Mean distance of two generated images by VGG16 with the published weights, by"
+        " torch-fidelity, at the size of the images. Its floor is that of real images",
     ),
     MetricInfo(
         id="bins_total_variation",

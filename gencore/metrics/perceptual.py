@@ -1,8 +1,8 @@
 """LPIPS (Zhang et al. 2018): the distance of two images in the layers of a network, and its mean over pairs.
 
 The published LPIPS takes a network that was trained on photographs, and weights that were fitted to what
-people see. Here any network gives the activations, and all channels weigh the same: a figure of its own,
-which compares models on one data set and not with published LPIPS.
+people see (`gencore.evaluation.inception` measures it). In `feature_lpips` any network gives the activations,
+and all channels weigh the same: a figure of its own, which compares models on one data set.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ def feature_lpips(x: Sequence[Tensor], y: Sequence[Tensor]) -> Tensor:
 
 
 def mean_pair_distance(
-    images: Tensor, activations: Callable[[Tensor], Sequence[Tensor]], rng: Generator, pairs: int = PAIRS
+    images: Tensor, distance: Callable[[Tensor, Tensor], Tensor], rng: Generator, pairs: int = PAIRS
 ) -> PairDistance:
-    """Mean `feature_lpips` over random pairs of images (N, C, H, W); no image is in two pairs.
+    """Mean `distance` over random pairs of images (N, C, H, W); no image is in two pairs.
 
-    So the pairs are independent, and there are N / 2 at most. `activations` gives the layers of a few images.
+    So the pairs are independent, and there are N / 2 at most. `distance` gives (B,) of twice (B, C, H, W).
     Raises ValueError on N < 4.
     """
     if len(images) < 4:
@@ -60,7 +60,7 @@ def mean_pair_distance(
     order = torch.randperm(len(images), generator=rng, device=rng.device)[: 2 * pairs].to(images.device)
     distances = torch.cat(
         [
-            feature_lpips(activations(images[first]), activations(images[second]))
+            distance(images[first], images[second])
             for first, second in zip(*(half.split(_CHUNK) for half in order.chunk(2)), strict=True)
         ]
     ).double()
