@@ -11,8 +11,11 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit import config
 from streamlit.starlette import App
 
+from dashboard.components.in_page.routes import ROUTES
+
 app = App(
     Path(__file__).with_name("app.py"),
+    routes=ROUTES,
     middleware=[
         Middleware(
             TrustedHostMiddleware,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
 import pytest
 import torch
@@ -21,6 +22,7 @@ from gencore.metrics import catalog
 from gencore.metrics.catalog import number
 from gencore.models.ddpm import DDPM
 from gencore.models.load import load_model, load_weights
+from gencore.reports.decoder import decoder
 from gencore.reports.model_card import DIGITS, card, code
 from gencore.reports.onnx import onnx
 from gencore.store import results
@@ -252,9 +254,47 @@ def test_what_cannot_be_exported_is_refused_in_one_line(
     assert refused.code == 2 and re.search(told, refused.complaint) and not (with_extractor / out).exists()
 
 
-def test_without_onnxscript_the_command_says_what_to_install(
-    gencore: Callable[..., Result], with_extractor: Path, monkeypatch: pytest.MonkeyPatch
+# the decoder for a browser
+
+
+@pytest.mark.parametrize("family", [*TINY, *MORE])
+def test_a_decoder_makes_the_images_of_the_model_with_weights_of_half_the_size(
+    home: Path, few_digits: ImageData, family: str
 ) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    refused = gencore("export", "vae", "--out", with_extractor / "x.onnx")
-    assert refused.code == 2 and "pip install onnxscript" in refused.complaint
+    one = tiny(family, home, few_digits)
+    if family == "flow":
+        with pytest.raises(ValueError, match="Euler"):
+            decoder(one)
+        return
+    content = decoder(one)
+    model, _ = load_model(one, torch.device("cpu"))
+    weights = sum(x.numel() for x in model.averaged.parameters())
+    assert len(content) < 2 * weights + 400_000
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    rng = torch.Generator().manual_seed(3)
+    z = model.draw_latent(1, rng)
+    condition = model.draw_condition(1, torch.tensor([7]) if model.conditional else None, rng)
+    given = {"condition": condition.numpy()} if model.condition_dim else {}
+    steps = json.loads(session.get_modelmeta().custom_metadata_map.get("steps", "null"))
+    if steps:
+        x = previous = z.numpy()
+        for row in steps:
+            inputs = {"z": x, "previous": previous, "row": np.float32(row)}
+            x, previous = session.run(["next_z", "x_0"], inputs | given)
+    else:
+        [x] = session.run(["images"], {"z": z.numpy()} | given)
+    expected = model.decode(z, condition).numpy()
+    assert 127.5 * np.abs(x.clip(-1, 1) - expected).max() < 2, "levels of 255"
+
+
+def test_a_decoder_is_written_by_its_flag_and_other_files_take_no_options_of_sampling(
+    gencore: Callable[..., Result], with_extractor: Path
+) -> None:
+    out = with_extractor / "x.onnx"
+    assert gencore("export", "vae", "--decoder", "--out", out).code == 0 and out.stat().st_size > 1000
+    for words, said in (
+        (("--decoder", "--out", "x.md"), "a decoder is an .onnx file"),
+        (("--out", out, "--prior", "normal"), "add --decoder"),
+    ):
+        refused = gencore("export", "vae", *words)
+        assert refused.code == 2 and said in refused.complaint

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from dashboard.components import latent_sliders
-from dashboard.components.latent_sliders import Slider
+from dashboard.components.latent_sliders import PageModel, Slider
 from dashboard.data import generation, run_catalog, sheets
 from dashboard.data.run_catalog import Entry
 from dashboard.views import condition, latent_interpolation, latent_maps, latent_reconstruction
@@ -28,6 +28,7 @@ from gencore.analysis.colours import colour
 from gencore.latent import traversal
 from gencore.latent.directions import COARSE, Directions
 from gencore.latent.traversal import LatentPoints
+from gencore.models.base import SamplesInSteps, StepsByTable
 
 MAX_OFFSET = 4.0
 """Largest offset of a raw coordinate; coordinates of random latents have a standard deviation of about 1."""
@@ -113,10 +114,12 @@ def _edited_image(
 ) -> None:
     """The image and its sliders: the only part of the page that a slider move reruns."""
     direction_sliders = [
-        Slider(f"d{k}", direction_name(k, share), REACH, 0.05)
+        Slider(f"d{k}", direction_name(k, share), REACH, 0.05, f"direction {k} at")
         for k, share in enumerate(found.shares, start=1)
     ]
-    coordinate_sliders = [Slider(f"z{i}", f"add to coordinate {i}", MAX_OFFSET, 0.1) for i in coordinates]
+    coordinate_sliders = [
+        Slider(f"z{i}", f"add to coordinate {i}", MAX_OFFSET, 0.1, f"coordinate {i} by") for i in coordinates
+    ]
     sliders = [*direction_sliders, *coordinate_sliders]
     values = latent_sliders.places(sliders)
     amounts = [values[slider.name] for slider in direction_sliders]
@@ -124,15 +127,35 @@ def _edited_image(
     with generation.explained_errors(selected.entry):
         point = traversal.edit_latent(base, found.vectors, amounts, offsets)
         pixels = generation.pictures(selected.latent_space.draw(point))
-        edits = [f"direction {k} at {amount:g}" for k, amount in enumerate(amounts, start=1) if amount]
-        edits += [f"coordinate {i} by {offset:g}" for i, offset in offsets.items() if offset]
         latent_sliders.show(
             sliders,
             values,
             sheets.draw(pixels, 1, 1),
-            f"Image with {', '.join(edits) or 'all sliders at 0'}, {generated_by(selected)}",
+            generated_by(selected),
             selected.scale(LARGE) * selected.size,
+            _page_model(selected, base, found),
         )
+
+
+def _page_model(selected: SelectedModel, base: LatentPoints, found: Directions) -> PageModel | str:
+    """What lets the browser draw by itself, or why it cannot."""
+    model = selected.latent_space.model
+    steps: list[tuple[float, ...]] = []
+    if isinstance(model, SamplesInSteps):
+        if not isinstance(model, StepsByTable):
+            return "its sampler is not made for the browser"
+        try:
+            steps = model.step_table()
+        except ValueError as error:
+            return str(error)
+    run = selected.entry.run
+    return PageModel(
+        f"in-page/decoder/{run.name}.onnx?weights={selected.version}",
+        base.z[0].cpu().numpy(),
+        base.condition[0].cpu().numpy(),
+        found.vectors.cpu().numpy(),
+        steps,
+    )
 
 
 VIEWS: dict[str, Callable[[SelectedModel], None]] = {

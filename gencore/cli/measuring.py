@@ -305,7 +305,11 @@ class Export:
 
     name: Annotated[Positional[str], tyro.conf.arg(metavar="RUN")]
     out: Path = Path("card.md")
-    """File to write: .md is a model card, .onnx is the network with averaged weights (needs onnxscript)."""
+    """File to write: .md is a model card, .onnx is the network with averaged weights."""
+    decoder: bool = False
+    """Write the way from a latent to an image instead: one image at a time, weights in half precision, for a
+    model that samples in steps one step with the table of steps. The dashboard runs it in the browser."""
+    changes: Annotated[SamplingChanges, tyro.conf.arg(name="")] = field(default_factory=no_changes)
     output_dir: Path | None = None
     """Folder of results/ and checkpoints/ [$GENCORE_HOME, else the repository]."""
 
@@ -313,9 +317,17 @@ class Export:
         """Run the command; returns the exit code."""
         if self.out.suffix not in {".md", ".onnx"}:
             raise ValueError(f"--out is {self.out}; end it in .md (a model card) or .onnx (the network)")
-        run = runs.run(self.name, self.output_dir)
+        run, changes = runs.run(self.name, self.output_dir), self.changes.by_field()
         run.config()
-        if self.out.suffix == ".md":
+        if not self.decoder and changes:
+            raise ValueError("options of sampling change only the decoder; add --decoder")
+        if self.decoder and self.out.suffix != ".onnx":
+            raise ValueError(f"--out is {self.out}; a decoder is an .onnx file")
+        if self.decoder:
+            from gencore.reports.decoder import decoder
+
+            content = decoder(run, changes)
+        elif self.out.suffix == ".md":
             from gencore.reports import model_card
 
             content = model_card.card(run).encode()

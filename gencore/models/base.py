@@ -230,3 +230,16 @@ class SamplesInSteps(HasLatent, Protocol):
 
         By DDIM with eta 1 on the timesteps of `decode`. Raises ValueError where `can_branch` is false.
         """
+
+
+@runtime_checkable
+class StepsByTable(SamplesInSteps, Protocol):
+    """A model whose `decode` is a loop over a table of numbers, so that another program can run it."""
+
+    def step_table(self) -> list[tuple[float, ...]]:
+        """A row for each step. Raises ValueError for a sampler that has no such table."""
+
+    def step(
+        self, x_t: Tensor, previous: Tensor, row: Tensor, condition: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The next x_t and the predicted x_0, both (B, C, H, W); `previous` is the x_0 of the step before."""

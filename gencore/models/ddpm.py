@@ -190,6 +190,39 @@ class DDPM(GenerativeModel):
         """Images of x_T by the configured sampler, by DPM-Solver++ where that is the ancestral one."""
         return self.solver.decode(self.denoiser(condition), z, on_step).clamp(-1, 1)
 
+    def step_table(self) -> list[tuple[float, ...]]:
+        """A row for each step of `decode`, which `step` takes. Raises ValueError for a flow.
+
+        A row is t, alpha, sigma, the scale of guidance, and by_previous, keep and add of `SolverStep`."""
+        solver, guidance = self.solver, self.guidance
+        if not isinstance(solver, ChainSolver):
+            raise ValueError("a flow takes Euler steps, which are not in this table")
+        rows = []
+        for t, alpha_bar, *numbers in solver.steps_of_decode():
+            scale = guidance.scale if guidance.acts_at(self.objective.noise_share(t)) else 1.0
+            rows.append((float(t), alpha_bar**0.5, (1 - alpha_bar) ** 0.5, scale, *numbers))
+        return rows
+
+    def step(
+        self, x_t: Tensor, previous: Tensor, row: Tensor, condition: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The next x_t and the predicted x_0, by a row of `step_table` (7,) as a tensor.
+
+        x_t and `previous`, the x_0 of the step before, (B, C, H, W); condition (B, condition_dim). So
+        `decode` is a loop that needs nothing but this function and the table."""
+        t, alpha, sigma, scale, by_previous, keep, add = row.unbind()
+        time = t.long().expand(len(x_t))
+        if self.guidance.scale == 1 or condition is None:
+            predicted = self.network(x_t, time, condition)
+        else:
+            predicted = self.guidance.predict_at(scale, self.network, x_t, time, condition)
+        if self.config.prediction == "v":
+            x_0 = alpha * x_t - sigma * predicted
+        else:
+            x_0 = (x_t - sigma * predicted) / alpha
+        x_0 = x_0.clamp(-1, 1)
+        return keep * x_t + add * (x_0 + by_previous * (x_0 - previous)), x_0
+
     def invert(self, x: Tensor, condition: Tensor) -> Tensor:
         """x_T (B, C, H, W) of images by the sampler's equation run backwards.
 

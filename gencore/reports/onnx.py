@@ -6,7 +6,6 @@ which a sampler calls at each step. The file's metadata say what its inputs mean
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import io
 import json
 import warnings
@@ -24,50 +23,63 @@ TRACED_BATCH = 2  # torch takes a size of 1 for a constant
 
 
 class _Graph(nn.Module):
-    """What is exported: `run` on the inputs, in their order."""
+    """What is exported: `function` on the inputs, in their order."""
 
-    def __init__(self, model: GenerativeModel, run: Callable[..., Tensor]) -> None:
+    def __init__(self, model: GenerativeModel, function: Callable[..., Tensor | tuple[Tensor, ...]]) -> None:
         super().__init__()
-        self.model, self.run = model, run
+        self.model, self.function = model, function
 
-    def forward(self, *inputs: Tensor) -> Tensor:
-        return self.run(*inputs)
+    def forward(self, *inputs: Tensor) -> Tensor | tuple[Tensor, ...]:
+        return self.function(*inputs)
 
 
 def onnx(run: Run) -> bytes:
     """The ONNX file of the network that generates images, on the CPU; inputs and output as `_graph` names
     them.
 
-    Raises ValueError for a run that generates no images or where onnxscript is missing, FileNotFoundError,
-    CheckpointError, UnreadableError."""
-    config = run.config()
-    if importlib.util.find_spec("onnxscript") is None:
-        raise ValueError("an .onnx file needs onnxscript, which is not installed; pip install onnxscript")
-    model, checkpoint = load_model(run, torch.device("cpu"))
-    spectral.bake(model.averaged)  # its weights as they are used, without how they are computed
+    Raises ValueError for a run that generates no images, FileNotFoundError, CheckpointError,
+    UnreadableError."""
+    model, facts = loaded(run, {})
     network, inputs, output, meaning = _graph(model)
+    program = exported(model, network, inputs, [output], [{0: "batch"} for _ in inputs])
+    program.model.metadata_props.update(facts | {"images": "(batch, C, H, W) in [-1, 1]"} | meaning)
+    return program.model_proto.SerializeToString()
+
+
+def loaded(run: Run, changes: dict[str, object]) -> tuple[GenerativeModel, dict[str, str]]:
+    """A run's model on the CPU as it is exported, and where it is from. Raises as `onnx`."""
+    config = run.config()
+    model, checkpoint = load_model(run, torch.device("cpu"), changes=changes)
+    spectral.bake(model.averaged)  # its weights as they are used, without how they are computed
+    origin = {"family": config.label, "dataset": config.data.dataset, "run": run.name}
+    return model, origin | {"sha256": checkpoint.digest}
+
+
+def exported(
+    model: GenerativeModel,
+    function: Callable[..., Tensor | tuple[Tensor, ...]],
+    inputs: dict[str, Tensor],
+    outputs: list[str],
+    dynamic: list[dict[int, str]] | None = None,
+) -> torch.onnx.ONNXProgram:
+    """The graph of a function that uses `model`, from examples of its inputs; `dynamic` names the dimensions
+    of each that may have any size.
+    """
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):  # torch's remarks on itself
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            _Graph(model, network).eval(),
+            _Graph(model, function).eval(),
             tuple(inputs.values()),
             input_names=list(inputs),
-            output_names=[output],
-            dynamic_shapes=(tuple({0: "batch"} for _ in inputs),),
+            output_names=outputs,
+            dynamic_shapes=(tuple(dynamic),) if dynamic else None,
             dynamo=True,
             verbose=False,
         )
     assert program is not None, "torch returns a program where dynamo is true"
     for node in program.model.graph.all_nodes():
         node.metadata_props.clear()  # stack traces, with the paths of this machine
-    origin = {
-        "family": config.label,
-        "dataset": config.data.dataset,
-        "run": run.name,
-        "sha256": checkpoint.digest,
-    }
-    program.model.metadata_props.update(origin | {"images": "(batch, C, H, W) in [-1, 1]"} | meaning)
-    return program.model_proto.SerializeToString()
+    return program
 
 
 def _graph(model: GenerativeModel) -> tuple[Callable[..., Tensor], dict[str, Tensor], str, dict[str, str]]:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import io
 import os
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
+import numpy as np
 import pytest
 from PIL import Image
 from support import at_rest, wait_until
 from visiting import REPOSITORY, Server, Visitor, serving
+
+from dashboard.components.in_page import fetch_runtime
 
 NEEDS_MNIST = pytest.mark.skipif(
     "GENCORE_DATA" not in os.environ, reason="GENCORE_DATA is not set; its test pictures are shown"
@@ -34,9 +41,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def pixels(visitor: Visitor) -> bytes:
     """Of the large image, as it is on the screen."""
     visitor.tab.wait_for_selector("[data-test-script-state=notRunning]")
-    image = visitor.see(LARGE)
-    image.evaluate("image => image.decode?.()")
-    return Image.open(io.BytesIO(image.screenshot())).convert("L").tobytes()
+    visitor.see(LARGE).evaluate("image => image.decode?.()")
+    return shown(visitor)
+
+
+def shown(visitor: Visitor) -> bytes:
+    """As `pixels`, of a page whose server may be gone."""
+    return Image.open(io.BytesIO(visitor.tab.locator(LARGE).first.screenshot())).convert("L").tobytes()
 
 
 def looks(visitor: Visitor, like: bytes) -> None:
@@ -46,7 +57,7 @@ def looks(visitor: Visitor, like: bytes) -> None:
 
 @pytest.mark.parametrize("name", ["mnist-vae", "mnist-cgan", "mnist-ddpm"])
 def test_a_key_on_a_slider_changes_the_image_and_the_link_restores_it(visitor: Visitor, name: str) -> None:
-    visitor.visit(f"/latent?run={name}")
+    in_page(visitor, f"/latent?run={name}")
     visitor.see("img[alt^='Image with all sliders at 0']")
     before = at_rest(lambda: pixels(visitor))
     visitor.tab.get_by_role("slider", name="direction 1 ·").press("End")
@@ -60,7 +71,7 @@ def test_a_key_on_a_slider_changes_the_image_and_the_link_restores_it(visitor: V
 def test_after_fast_slider_moves_the_image_has_their_last_values_and_back_to_0_undoes_all(
     visitor: Visitor,
 ) -> None:
-    visitor.visit("/latent?run=mnist-ddpm")
+    in_page(visitor, "/latent?run=mnist-ddpm")
     visitor.see("img[alt^='Image with all sliders at 0']")
     still = at_rest(lambda: pixels(visitor))
     for direction in (1, 2):
@@ -148,3 +159,50 @@ def test_a_click_on_the_map_shows_that_image_and_at_800_pixels_nothing_is_cut_of
     visitor.tab.wait_for_selector("img[alt^='Test image 0 and']", state="detached")
     visitor.tab.wait_for_url("**point=**")
     assert visitor.tab.evaluate("document.documentElement.scrollWidth") <= 800
+
+
+def in_page(visitor: Visitor, path: str) -> None:
+    visitor.visit(path)
+    visitor.tab.get_by_text("drawn in this page").wait_for()
+
+
+@pytest.mark.parametrize("name", ["mnist-vae", "mnist-ddpm"])
+def test_the_model_draws_in_the_page_what_the_server_draws(visitor: Visitor, name: str) -> None:
+    drawn = []
+    for path in ("**/*.onnx*", "**/no-such-file"):  # at first without the model, then with it
+        visitor.tab.route(path, lambda route: route.abort())
+        visitor.visit(f"/latent?run={name}&d1=0.5")
+        visitor.tab.get_by_text(
+            "drawn by the server: " if "onnx" in path else "drawn in this page"
+        ).wait_for()
+        visitor.see("img[alt^='Image with direction 1 at 0.5']")
+        drawn.append(np.frombuffer(at_rest(lambda: pixels(visitor)), np.uint8).astype(int))
+        visitor.tab.unroute_all()
+    assert np.abs(drawn[0] - drawn[1]).max() < 8, (
+        "levels of 255; the server computes in bfloat16 where it can"
+    )
+
+
+def test_sliders_go_on_without_the_server(visitor: Visitor, server: Server) -> None:
+    in_page(visitor, "/latent?run=mnist-cgan")
+    before = at_rest(lambda: pixels(visitor))
+    server.kill()
+    try:
+        visitor.tab.get_by_role("slider", name="direction 1 ·").press("End")
+        visitor.tab.wait_for_selector("img[alt^='Image with direction 1 at 1,']")
+        assert at_rest(lambda: shown(visitor)) != before
+    finally:
+        server.start()
+
+
+def test_what_is_no_run_and_no_file_of_the_page_is_not_found(server: Server) -> None:
+    for path in ("decoder/nosuch.onnx", "decoder/features-mnist.onnx", "nosuch.mjs", "routes.py"):
+        with pytest.raises(HTTPError, match="404"):
+            urlopen(f"{server.url}/in-page/{path}", timeout=60)
+
+
+def test_the_runtime_is_the_published_one() -> None:
+    for name, digest in fetch_runtime.SHA256.items():
+        content = (fetch_runtime.FOLDER / name).read_bytes()
+        unpacked = gzip.decompress(content) if name.endswith(".gz") else content
+        assert hashlib.sha256(unpacked).hexdigest() == digest

@@ -32,9 +32,15 @@ class Guidance:
 
     def predict(self, network: LabelledNetwork, x_t: Tensor, t: Tensor, labels: Tensor) -> Tensor:
         """(1 - scale) unlabelled + scale labelled, (B, ...) (Ho & Salimans 2022, eq. 6)."""
+        return self.predict_at(self.scale, network, x_t, t, labels)
+
+    def predict_at(
+        self, scale: float | Tensor, network: LabelledNetwork, x_t: Tensor, t: Tensor, labels: Tensor
+    ) -> Tensor:
+        """As `predict`, at another scale."""
         labelled = network(x_t, t, labels)
         unlabelled = network(x_t, t, torch.full((len(labels),), self.null_label, device=labels.device))
-        return unlabelled + self.scale * (labelled - unlabelled)
+        return unlabelled + scale * (labelled - unlabelled)
 
     def hide(self, labels: Tensor, share: float, rng: Generator) -> Tensor:
         """Labels (B,) with about `share` of them replaced by the null label, at random."""

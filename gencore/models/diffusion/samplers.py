@@ -6,7 +6,8 @@ Each is arithmetic around a `Denoiser`. Coefficients are Python floats, so that 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor
@@ -161,22 +162,40 @@ def _dpm_solver_pp(
     on_step: OnStep | None = None,
 ) -> Tensor:
     """From x_t at the first of `timesteps` to the noise level that `alpha_bars` has beyond the last."""
-    x_0_prev, h_prev = x_t, math.inf
-    for i, t in enumerate(timesteps):
-        alpha_bar, alpha_bar_next = alpha_bars[i : i + 2]
+    x_0_prev = x_t
+    for i, (t, alpha_bar, by_previous, keep, add) in enumerate(dpm_solver_pp_steps(timesteps, alpha_bars)):
         x_0, _ = _denoise(eps_model, x_t, t, alpha_bar, clip)
-        h = _half_log_snr(alpha_bar_next) - _half_log_snr(alpha_bar)
-        if i and h < math.inf:
-            r = h_prev / h
-            D = (1 + 1 / (2 * r)) * x_0 - 1 / (2 * r) * x_0_prev  # algorithm 2, D_i
-        else:
-            D = x_0
-        sigma_ratio = math.sqrt((1 - alpha_bar_next) / (1 - alpha_bar))
-        x_t = sigma_ratio * x_t - math.sqrt(alpha_bar_next) * math.expm1(-h) * D  # algorithm 2
-        x_0_prev, h_prev = x_0, h
+        D = (1 + by_previous) * x_0 - by_previous * x_0_prev if by_previous else x_0  # algorithm 2, D_i
+        x_t = keep * x_t + add * D  # algorithm 2
+        x_0_prev = x_0
         if on_step:
             on_step(i + 1, x_t, x_0)
     return x_t
+
+
+class SolverStep(NamedTuple):
+    """The numbers of a step of DPM-Solver++(2M): x = keep x_t + add D, D = x_0 + by_previous (x_0 - the x_0
+    of the step before).
+    """
+
+    t: int
+    alpha_bar: float
+    by_previous: float
+    """0 where the step is first order, as DDIM's are."""
+    keep: float
+    add: float
+
+
+def dpm_solver_pp_steps(timesteps: Sequence[int], alpha_bars: Sequence[float]) -> Iterator[SolverStep]:
+    """The steps at `timesteps`, falling; `alpha_bars` has one more, where the last step ends."""
+    h_prev = math.inf
+    for i, t in enumerate(timesteps):
+        alpha_bar, alpha_bar_next = alpha_bars[i : i + 2]
+        h = _half_log_snr(alpha_bar_next) - _half_log_snr(alpha_bar)
+        by_previous = 1 / (2 * (h_prev / h)) if i and h < math.inf else 0.0
+        keep = math.sqrt((1 - alpha_bar_next) / (1 - alpha_bar))
+        yield SolverStep(t, alpha_bar, by_previous, keep, -math.sqrt(alpha_bar_next) * math.expm1(-h))
+        h_prev = h
 
 
 @torch.no_grad()

@@ -16,10 +16,12 @@ from gencore.config.options import Sampler
 from gencore.models.base import NoiseLevel, OnStep
 from gencore.models.diffusion.objective import Denoiser
 from gencore.models.diffusion.samplers import (
+    SolverStep,
     ddim_invert,
     ddim_sample,
     ddpm_sample,
     dpm_solver_pp_sample,
+    dpm_solver_pp_steps,
     flow_euler_invert,
     flow_euler_sample,
 )
@@ -76,6 +78,12 @@ class ChainSolver:
     def times_of_decode(self, steps: int) -> Sequence[float]:
         """The timesteps at which `decode` or `invert` in `steps` steps asks for a prediction."""
         return self.spacing(self.schedule, steps)
+
+    def steps_of_decode(self) -> list[SolverStep]:
+        """The steps of `decode` in numbers; DDIM is the solver's first order (Lu et al. 2022a, 4.1)."""
+        timesteps = self.spacing(self.schedule, self.steps)
+        steps = dpm_solver_pp_steps(timesteps, [*self.schedule.alpha_bars(timesteps), 1.0])
+        return [step._replace(by_previous=0.0) if self.sampler == "ddim" else step for step in steps]
 
     def noise_levels(self) -> list[NoiseLevel]:
         """The timestep and alpha before each step of `decode`."""
