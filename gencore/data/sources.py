@@ -92,8 +92,9 @@ def load(spec: DatasetSpec, split: Split, folder: Path | None = None) -> ImageDa
         return replace(original, spec=spec, sources=sources)
     try:
         if spec.is_own:
-            pixels, classes = own.load(spec, split, folder)
-            return ImageData(torch.from_numpy(pixels), torch.from_numpy(classes), spec)
+            images, labels, sources = map(_as_tensor, own.load(spec, split, folder))
+            assert images is not None and labels is not None
+            return ImageData(images, labels, spec, sources)
         if not all((folder / path).exists() for path in PUBLISHED[spec.name].unpacked):
             _obtain(spec, folder)
         images, labels = _READERS[spec.name](spec, split, folder)
@@ -102,6 +103,10 @@ def load(spec: DatasetSpec, split: Split, folder: Path | None = None) -> ImageDa
             f"{error.filename or folder} cannot be read or written ({error.strerror or error}); {_WAYS_OUT}"
         ) from error
     return ImageData(images, labels, spec)
+
+
+def _as_tensor(array: np.ndarray | None) -> Tensor | None:
+    return None if array is None else torch.from_numpy(array)
 
 
 def with_digests(origin: Origin, data: Mapping[Split, ImageData]) -> Origin:
