@@ -19,7 +19,7 @@ from gencore.config.datasets import DatasetSpec
 from gencore.data import own
 from gencore.data.adding import add
 from gencore.data.batches import Batches, dequantise
-from gencore.data.importing import reading
+from gencore.data.importing import pile
 from gencore.data.importing.options import ImportOptions
 from gencore.data.importing.reading import read
 from gencore.data.importing.report import Imported
@@ -256,7 +256,7 @@ def test_both_sides_together_may_take_the_memory_of_images_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_two_folders(tmp_path)
-    monkeypatch.setattr(reading, "MOST_BYTES", 2 * 3 * SIDE**2 * 10)  # ten coloured targets
+    monkeypatch.setattr(pile, "MOST_BYTES", 2 * 3 * SIDE**2 * 10)  # ten coloured targets
     with pytest.raises(DataError, match=r"photo/10.tif is one image too many"):
         read(tmp_path, FOLDERS)
 

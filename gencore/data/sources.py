@@ -92,8 +92,9 @@ def load(spec: DatasetSpec, split: Split, folder: Path | None = None) -> ImageDa
         return replace(original, spec=spec, sources=sources)
     try:
         if spec.is_own:
-            images, labels, sources = map(_as_tensor, own.load(spec, split, folder))
-            assert images is not None and labels is not None
+            stored = own.load(spec, split, folder)
+            sources = None if stored.sources is None else torch.from_numpy(stored.sources)
+            images, labels = torch.from_numpy(stored.images), torch.from_numpy(stored.labels)
             return ImageData(images, labels, spec, sources)
         if not all((folder / path).exists() for path in PUBLISHED[spec.name].unpacked):
             _obtain(spec, folder)
@@ -103,10 +104,6 @@ def load(spec: DatasetSpec, split: Split, folder: Path | None = None) -> ImageDa
             f"{error.filename or folder} cannot be read or written ({error.strerror or error}); {_WAYS_OUT}"
         ) from error
     return ImageData(images, labels, spec)
-
-
-def _as_tensor(array: np.ndarray | None) -> Tensor | None:
-    return None if array is None else torch.from_numpy(array)
 
 
 def with_digests(origin: Origin, data: Mapping[Split, ImageData]) -> Origin:

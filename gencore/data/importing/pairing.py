@@ -89,8 +89,8 @@ def _by_folders(pictures: Sequence[Entry], folders: tuple[str, ...], pile: Pile)
             f"{count(len(outside), 'picture')} in neither {printable(folders[0])} nor "
             f"{printable(folders[1])}, left out: {listed(outside)}."
         )
-    for name, entry, other in _without_partner(sides, folders):
-        pile.leave_unpaired(entry.name, f"it has no partner {printable(name)} in {printable(other)}")
+    for name, alone, missing in _without_partner(sides, folders):
+        pile.leave_unpaired(alone.name, f"it has no partner {printable(name)} in {printable(missing)}")
     return {name: _Files(sides[0][name], sides[1][name]) for name in sides[0] if name in sides[1]}
 
 
@@ -98,9 +98,7 @@ def _without_partner(
     sides: tuple[dict[str, Entry], dict[str, Entry]], folders: tuple[str, ...]
 ) -> Iterator[tuple[str, Entry, str]]:
     for side, others, folder in ((sides[0], sides[1], folders[1]), (sides[1], sides[0], folders[0])):
-        for name, entry in side.items():
-            if name not in others:
-                yield name, entry, folder
+        yield from ((name, entry, folder) for name, entry in side.items() if name not in others)
 
 
 def _add(files: _Files, item: Item, sources: Pile, targets: Pile) -> None:

@@ -31,9 +31,9 @@ class Item:
 class Pile:
     """Images of one size. Grey ones take a third of the memory until the first with colour is finished."""
 
-    def __init__(self, options: ImportOptions, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, options: ImportOptions, sharing: int = 1) -> None:
         self.options = options
-        self.most_bytes = most_bytes
+        self.most_bytes = MOST_BYTES // sharing  # `sharing` piles share what one may take
         self.items: list[Item] = []
         self.sizes: Counter[tuple[int, int]] = Counter()
         self.unreadable: list[Unreadable] = []

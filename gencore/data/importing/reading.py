@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from gencore.data.arrays import MOST_BYTES
 from gencore.data.importing.array_files import add_arrays
 from gencore.data.importing.entries import PICTURE_SUFFIXES, Entry, Source, kind_of
 from gencore.data.importing.label_files import LabelFile, read_label_file
@@ -58,7 +57,7 @@ def _read_pairs(
     """As `read`, of pairs: their two sides share the memory that images alone may take."""
     if labels is not None:
         raise DataError(f"{labels} labels images, and pairs need no labels; leave out --labels")
-    sources, targets = (Pile(options, MOST_BYTES // 2) for _ in range(2))
+    sources, targets = (Pile(options, sharing=2) for _ in range(2))
     try:
         with opened(path) as source:
             say(f"{source.path} is a {source.container} with {count(len(source.entries), 'file')}")
