@@ -29,6 +29,7 @@ from torch import Tensor
 
 from gencore.config.datasets import DatasetSpec
 from gencore.data import own
+from gencore.data.filters import sources_of
 from gencore.data.own import Split
 from gencore.data.published import PUBLISHED
 from gencore.data.registry import data_folder
@@ -64,6 +65,18 @@ class ImageData:
         sources = None if self.sources is None else self.sources.to(device)
         return replace(self, images=self.images.to(device), labels=self.labels.to(device), sources=sources)
 
+    def for_batches(self, device: torch.device | str) -> ImageData:
+        """The same data for batches on `device`: pairs of `own.MAPPED_FROM` bytes stay where they are."""
+        size = self.images.nbytes + (0 if self.sources is None else self.sources.nbytes)
+        if self.spec.is_paired and size >= own.MAPPED_FROM:
+            return replace(self, labels=self.labels.to(device))
+        return self.to(device)
+
+    @cached_property
+    def alone(self) -> ImageData:
+        """The images without their sources, as the data set that a filter was applied to."""
+        return replace(self, spec=self.spec.original, sources=None) if self.spec.is_paired else self
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 of images, labels and sources as loaded: the same on every device. Makes the host wait for
@@ -80,10 +93,15 @@ def load(spec: DatasetSpec, split: Split, folder: Path | None = None) -> ImageDa
     UnverifiedDataWarning for files whose published checksum is not known.
     """
     folder = folder or data_folder()
+    if spec.filter_id:
+        original = load(spec.original, split, folder)
+        return replace(original, spec=spec, sources=sources_of(spec.filter_id, original.images))
     try:
         if spec.is_own:
-            pixels, classes = own.load(spec, split, folder)
-            return ImageData(torch.from_numpy(pixels), torch.from_numpy(classes), spec)
+            stored = own.load(spec, split, folder)
+            sources = None if stored.sources is None else torch.from_numpy(stored.sources)
+            images, labels = torch.from_numpy(stored.images), torch.from_numpy(stored.labels)
+            return ImageData(images, labels, spec, sources)
         if not all((folder / path).exists() for path in PUBLISHED[spec.name].unpacked):
             _obtain(spec, folder)
         images, labels = _READERS[spec.name](spec, split, folder)
