@@ -6,17 +6,18 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fake_cuda import fake_cuda, no_host_wait
 from pydantic import ValidationError
+from test_capture import StandIn
 
 from gencore.config.datasets import DATASETS, DatasetSpec
 from gencore.config.options import PRESETS
+from gencore.cuda_graphs import WARM_UP
 from gencore.data import own
 from gencore.data.batches import Batch, Batches, dequantise
 from gencore.data.jitter import Jitter
 from gencore.data.sources import ImageData
-from gencore.training.capture import WARM_UP, CapturedStep
-from tests.fake_cuda import fake_cuda, no_host_wait
-from tests.test_capture import StandIn
+from gencore.training.capture import CapturedStep
 
 DIGITS = DATASETS["digits"]
 
@@ -81,10 +82,10 @@ def test_a_captured_step_gets_the_sources_of_each_batch() -> None:
         assert batch.sources is not None
         return {"sources": batch.sources.mean(), "images": batch.images.mean()}
 
-    captured = CapturedStep(StandIn())
+    captured = CapturedStep(StandIn(), step)
     for number in range(WARM_UP + 3):
         batch = batches.batch(number)
-        figures = captured(step, batch)
+        figures = captured(batch)
         torch.testing.assert_close(figures["sources"], -batch.images.mean())
         torch.testing.assert_close(figures["images"], batch.images.mean())
 
