@@ -15,6 +15,8 @@ from gencore.config.sections import Config
 
 Sampler = Literal["ddpm", "ddim", "dpm-solver++"]
 Prior = Literal["normal", "mixture"]
+Kind = Literal["plain", "conditional", "distilled", "without-adversary"]
+"""Which models of a family a variant names."""
 _Model = TypeVar("_Model", bound="ModelConfig")
 
 
@@ -52,6 +54,11 @@ class ModelConfig(Config):
     def is_distilled(self) -> bool:
         """Whether the model imitates another in fewer steps."""
         return self.imitated is not None
+
+    @property
+    def kind(self) -> Kind:
+        """Which variant of its family it is."""
+        return "distilled" if self.is_distilled else "conditional" if self.is_conditional else "plain"
 
     @property
     def shares_of_a_batch(self) -> int:

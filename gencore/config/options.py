@@ -29,6 +29,7 @@ from gencore.config.model_sections import (
     VAEConfig,
 )
 from gencore.config.sections import Config, DataConfig, TrainingConfig
+from gencore.config.translation_section import PaletteConfig, Pix2PixConfig, TranslationNorm
 
 __all__ = [
     "HEADLINE",
@@ -45,11 +46,14 @@ __all__ = [
     "DiscriminatorNorm",
     "GANConfig",
     "ModelConfig",
+    "PaletteConfig",
+    "Pix2PixConfig",
     "Prior",
     "RunConfig",
     "Sampler",
     "HasSamplers",
     "TrainingConfig",
+    "TranslationNorm",
     "VAEConfig",
     "EXTRACTORS",
     "features_preset",
