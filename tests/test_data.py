@@ -501,7 +501,7 @@ def test_quantise_rounds_to_the_nearest_and_clamps() -> None:
 
 def test_a_batch_pairs_images_in_range_with_their_labels() -> None:
     data = numbered(10)
-    images, labels = Batches(data, batch_size=4, seed=1).batch(0)
+    images, labels, _ = Batches(data, batch_size=4, seed=1).batch(0)
     assert images.shape == (4, 1, 4, 4) and images.dtype == torch.float32 and labels.dtype == torch.int64
     assert torch.equal(quantise(images), data.images[labels])
 

@@ -9,9 +9,10 @@ import re
 from difflib import get_close_matches
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 MOST_CLASSES = 1000
+LARGEST_SIZE, LARGEST_PAIRED_SIZE = 64, 256
 _DIGITS = tuple("0123456789")
 _NAMED = 20  # classes that a message names
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
@@ -39,7 +40,12 @@ class DatasetSpec(BaseModel):
     name: DatasetName
     title: str
     channels: Literal[1, 3]
-    size: int = Field(ge=16, le=64, multiple_of=4, description="Height and width in pixels.")
+    source_channels: Literal[0, 1, 3] = Field(
+        0,
+        exclude_if=lambda channels: channels == 0,  # descriptions of images alone stay as they were
+        description="Channels of the source image of each pair; 0 where images come alone.",
+    )
+    size: int = Field(ge=16, le=LARGEST_PAIRED_SIZE, multiple_of=4, description="Height and width in pixels.")
     class_names: tuple[str, ...] = Field(min_length=2, max_length=MOST_CLASSES)
     is_labelled: bool = Field(
         True, description="Whether the classes were given; else they are clusters of the images, found here."
@@ -52,6 +58,20 @@ class DatasetSpec(BaseModel):
     digest: str = Field(
         "", description="SHA-256 of the stored images and labels of one's own set; empty for published ones."
     )
+
+    @model_validator(mode="after")
+    def _large_only_in_pairs(self) -> DatasetSpec:
+        if self.size > LARGEST_SIZE and not self.is_paired:
+            raise ValueError(
+                f"size is {self.size}; images that come alone have at most {LARGEST_SIZE} pixels a side, and "
+                f"pairs {LARGEST_PAIRED_SIZE}"
+            )
+        return self
+
+    @property
+    def is_paired(self) -> bool:
+        """Whether each image is the target of a source image, for image-to-image translation."""
+        return self.source_channels > 0
 
     @property
     def classes(self) -> int:

@@ -6,6 +6,7 @@ This is also the edge where pixels 0..255 become floats in [-1, 1], and back.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -32,6 +33,13 @@ class Batch(NamedTuple):
     """float32 (B, C, H, W) in [-1, 1]"""
     labels: Tensor
     """int64 (B,)"""
+    sources: Tensor | None = None
+    """float32 (B, source_channels, H, W) in [-1, 1]; None where images come alone"""
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        """The batch with each of its tensors changed."""
+        sources = None if self.sources is None else change(self.sources)
+        return Batch(change(self.images), change(self.labels), sources)
 
 
 class Batches:
@@ -60,7 +68,8 @@ class Batches:
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._shuffled(epoch)
         chosen = self._order[position * self.batch_size : (position + 1) * self.batch_size]
-        return Batch(dequantise(self.data.images[chosen]), self.data.labels[chosen])
+        sources = None if self.data.sources is None else dequantise(self.data.sources[chosen])
+        return Batch(dequantise(self.data.images[chosen]), self.data.labels[chosen], sources)
 
     def _shuffled(self, epoch: int) -> Tensor:
         """The order of one epoch, int64 (N,), on the data's device; the same order on every kind of device.

@@ -56,15 +56,20 @@ class ImageData:
     labels: Tensor
     """int64 (N,)"""
     spec: DatasetSpec
+    sources: Tensor | None = None
+    """uint8 (N, source_channels, H, W): what each image is to be made from; None where images come alone"""
 
     def to(self, device: torch.device | str) -> ImageData:
         """The same data on `device`."""
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+        sources = None if self.sources is None else self.sources.to(device)
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device), sources=sources)
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of images and labels as loaded: the same on every device. Makes the host wait for a GPU."""
-        return digest_of_tensors(self.images, self.labels)
+        """SHA-256 of images, labels and sources as loaded: the same on every device. Makes the host wait for
+        a GPU."""
+        paired = () if self.sources is None else (self.sources,)
+        return digest_of_tensors(self.images, self.labels, *paired)
 
 
 def load(spec: DatasetSpec, split: Split, folder: Path | None = None) -> ImageData:

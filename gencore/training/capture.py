@@ -84,12 +84,13 @@ class CapturedStep:
         if self._replay is None or self._batch is None:
             return step(batch)
         for place, tensor in zip(self._batch, batch, strict=True):
-            place.copy_(tensor)
+            if place is not None and tensor is not None:  # without sources, both are None
+                place.copy_(tensor)
         figures = self._replay().clone()  # the next replay writes over them
         return dict(zip(self._names, figures.unbind(), strict=True))
 
     def _capture(self, step: Callable[[Batch], Figures], batch: Batch) -> None:
-        self._batch = place = Batch(*(tensor.clone() for tensor in batch))
+        self._batch = place = batch.each(Tensor.clone)
 
         def work() -> Tensor:
             figures = step(place)

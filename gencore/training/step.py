@@ -314,8 +314,8 @@ class State:
 
 def _shares(batch: Batch, count: int) -> list[Batch]:
     """A batch divided into `count` batches; their sizes differ by at most one."""
-    images, labels = batch.images.tensor_split(count), batch.labels.tensor_split(count)
-    return [Batch(*share) for share in zip(images, labels, strict=True)]
+    divided = [tensor.tensor_split(count) for tensor in batch if tensor is not None]
+    return [Batch(*share) for share in zip(*divided, strict=True)]
 
 
 def _prefixed(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
