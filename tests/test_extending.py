@@ -110,8 +110,8 @@ def test_a_new_family_is_a_config_a_model_and_a_row(checkout: Checkout) -> None:
     checkout.replace("gencore/config/families.py", "FAMILIES: dict", ROW)
     checkout.replace(
         "gencore/config/families.py",
-        "(VAE, GAN, DDPM, CLASSIFIER, IMAGES)",
-        "(VAE, GAN, DDPM, TOY, CLASSIFIER, IMAGES)",
+        "(VAE, GAN, DDPM, PIX2PIX, PALETTE, CLASSIFIER, IMAGES)",
+        "(VAE, GAN, DDPM, TOY, PIX2PIX, PALETTE, CLASSIFIER, IMAGES)",
     )
     files = {"gencore/config/toy.py", "gencore/models/toy.py", "gencore/config/families.py"}
     assert set(checkout.touched) == files

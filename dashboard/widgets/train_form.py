@@ -71,7 +71,8 @@ def configured(preset: str, answers: Mapping[tuple[str, str], object]) -> RunCon
 
 
 def _about_presets() -> str:
-    return "\n".join(f"- **{variant.label}**: {variant.explanation}" for variant in variants())
+    about = variants("generation", "translation")
+    return "\n".join(f"- **{variant.label}**: {variant.explanation}" for variant in about)
 
 
 class Bounds(NamedTuple):

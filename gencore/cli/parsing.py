@@ -46,7 +46,7 @@ COMMANDS: dict[str, type[Command]] = {
     "schema": Schema,
     "migrate": Migrate,
 }
-_ABOUT = f"Train and measure generative models: {', '.join(variant.label for variant in variants())}."
+_ABOUT = f"Train and measure generative models: {', '.join(variant.label for variant in variants('generation', 'translation'))}."
 _COMPARED = ", ".join(PRESETS[preset].label for preset in HEADLINE)
 _NUMBERS = {"INT": "a whole number", "FLOAT": "a number"}
 

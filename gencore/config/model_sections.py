@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from pydantic import Field, field_validator, model_validator
 
+from gencore.config.datasets import LARGEST_SIZE
 from gencore.config.sections import Config
 
 Sampler = Literal["ddpm", "ddim", "dpm-solver++"]
@@ -64,6 +65,11 @@ class ModelConfig(Config):
     def shares_of_a_batch(self) -> int:
         """Into how many shares a step divides its batch: the most turns that one player takes."""
         return int(getattr(self, "discriminator_steps", 1))
+
+    @property
+    def largest_size(self) -> int:
+        """Height and width of the largest images that the model takes, in pixels."""
+        return LARGEST_SIZE
 
     @property
     def number_of_clusters(self) -> int:

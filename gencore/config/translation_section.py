@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from gencore.config.datasets import LARGEST_PAIRED_SIZE
 from gencore.config.model_sections import Kind, ModelConfig, Sampler
 
 TranslationNorm = Literal["batch", "instance"]
@@ -52,6 +53,11 @@ class Pix2PixConfig(ModelConfig):
     def kind(self) -> Kind:
         """As in ModelConfig: whether there is a PatchGAN."""
         return "plain" if self.adversarial else "without-adversary"
+
+    @property
+    def largest_size(self) -> int:
+        """As in ModelConfig."""
+        return LARGEST_PAIRED_SIZE
 
     @model_validator(mode="after")
     def _something_to_learn_from(self) -> Pix2PixConfig:
