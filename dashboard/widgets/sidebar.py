@@ -105,7 +105,7 @@ def _quick_training(config: RunConfig, evaluates: bool, starting: bool) -> list[
 
 
 def _time_it_takes(config: RunConfig, machine: Machine | str | None, evaluates: bool) -> None:
-    entries = run_catalog.trained_models()
+    entries = run_catalog.trainings()
     estimate = time_estimate.time_to_finish(config, entries, machine)
     st.session_state[PROBE] = None
     if isinstance(estimate, str) and isinstance(machine, Machine):
