@@ -159,9 +159,7 @@ def batch_for(spec: DatasetSpec, n: int = 8) -> Batch:
     shape = (n, spec.channels, spec.size, spec.size)
     images = torch.rand(shape, generator=rng()) * 2 - 1
     sources = torch.rand(n, spec.source_channels, *shape[2:], generator=rng(1)) * 2 - 1
-    return Batch(
-        images, torch.arange(n) % len(spec.class_names), sources if spec.is_paired else None
-    )
+    return Batch(images, torch.arange(n) % len(spec.class_names), sources if spec.is_paired else None)
 
 
 def fresh(name: str, spec: DatasetSpec = DIGITS):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 from support import QUIET, Result, pairs_of, record
-from torch import Generator, Tensor
+from torch import Generator
 
 from gencore.config.datasets import DATASETS
 from gencore.config.options import (
@@ -195,7 +194,9 @@ def error(state: State, pairs: ImageData) -> float:
 
 @pytest.mark.parametrize("preset", ["pix2pix", "palette"])
 def test_a_translation_model_refuses_images_that_come_alone(preset: str) -> None:
-    with pytest.raises(ValidationError, match="MNIST has none; choose a data set of pairs, such as edges:mnist"):
+    with pytest.raises(
+        ValidationError, match="MNIST has none; choose a data set of pairs, such as edges:mnist"
+    ):
         PRESETS[preset].on(DATASETS["mnist"])
 
 
@@ -263,7 +264,10 @@ def test_pictures_are_translated_from_files(
     Image.fromarray(wide.numpy()).save(tmp_path / "wide.png")
     out = tmp_path / "out.png"
     done = gencore("translate", trained, tmp_path / "wide.png", tmp_path / "wide.png", "--out", out)
-    assert done.code == 0 and "2 images by edges-digits-tiny (one pass of the generator, dropout 0.5)" in done.out
+    assert (
+        done.code == 0
+        and "2 images by edges-digits-tiny (one pass of the generator, dropout 0.5)" in done.out
+    )
     with Image.open(out) as image:
         assert image.size == (56, 28)
     first = out.read_bytes()

@@ -70,9 +70,7 @@ def _show_sheet(followed: FollowedRun, sheet: Sheet) -> None:
         st.warning(plain(str(fault)), icon=":material/broken_image:")
         return
     shown = "Triptychs of test pairs" if followed.entry.translates else "100 images generated"
-    st.image(
-        image, width="stretch", alt=f"{shown} by {followed.name} after epoch {sheet.epoch:.1f}"
-    )
+    st.image(image, width="stretch", alt=f"{shown} by {followed.name} after epoch {sheet.epoch:.1f}")
     rows = " · one row per class" if followed.entry.is_conditional else ""
     rows += " · source, output and real image of test pairs" if followed.entry.translates else ""
     st.caption(f"{plain(followed.name)} after epoch {sheet.epoch:.1f}{rows}")

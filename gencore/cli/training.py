@@ -68,7 +68,9 @@ class Train(CommonOptions):
         """Run the command; returns the exit code."""
         config = with_data(self.config, self.data_dir)
         if self.evaluate and family_of(config.model).task != "generation":
-            raise ValueError(f"a run of {config.label} is not measured by `gencore evaluate`; leave out --evaluate")
+            raise ValueError(
+                f"a run of {config.label} is not measured by `gencore evaluate`; leave out --evaluate"
+            )
         if (fewer := config.data.batch_size) < self.config.data.batch_size:
             say(f"batches of {fewer} images, as {config.dataset_spec.title} is small")
         run = runs.run(self.name or f"{config.data.dataset}-{self.preset}", self.folder)

@@ -299,9 +299,7 @@ PIX2PIX = Family(
         ),
     ),
     presets={
-        "pix2pix": Preset(
-            _PIX2PIX, _TRANSLATION_TRAINING, is_headline=True, batch_size=_PIX2PIX_BATCH
-        ),
+        "pix2pix": Preset(_PIX2PIX, _TRANSLATION_TRAINING, is_headline=True, batch_size=_PIX2PIX_BATCH),
         "pix2pix-l1": Preset(
             _PIX2PIX.model_copy(update={"adversarial": False}),
             _TRANSLATION_TRAINING,
@@ -376,8 +374,7 @@ IMAGES = Family(
 )
 
 FAMILIES: dict[str, Family] = {
-    family.name: family
-    for family in (VAE, GAN, DDPM, PIX2PIX, PALETTE, CLASSIFIER, IMAGES)
+    family.name: family for family in (VAE, GAN, DDPM, PIX2PIX, PALETTE, CLASSIFIER, IMAGES)
 }
 """All families by name, in the order in which pages show them."""
 

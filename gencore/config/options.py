@@ -226,9 +226,7 @@ PRESETS: dict[str, RunConfig] = {name: _complete(row) for name, row in _presets(
 """Complete configurations by name, the headline models first."""
 
 HEADLINE: tuple[str, ...] = tuple(
-    name
-    for name, row in _presets().items()
-    if row.is_headline and family_of(row.model).task == "generation"
+    name for name, row in _presets().items() if row.is_headline and family_of(row.model).task == "generation"
 )
 """The presets that Home shows and `gencore compare` trains: those of the headline generative models."""
 

@@ -81,17 +81,13 @@ class Palette(Trainable):
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
         """Mean squared error of v at a random time of each image."""
         source = sources_of(batch)
-        loss = denoising_loss(
-            self.objective, lambda x_t, t: self.network(x_t, t, source), batch.images, rng
-        )
+        loss = denoising_loss(self.objective, lambda x_t, t: self.network(x_t, t, source), batch.images, rng)
         return loss, {"mse": loss.detach()}
 
     def denoiser(self, source: Tensor) -> Denoiser:
         """The network as samplers take it, given sources (B, Cs, H, W)."""
         objective = self.objective
-        return objective.denoiser(
-            lambda x_t, t: self.network(x_t, objective.at(t, len(x_t)), source)
-        )
+        return objective.denoiser(lambda x_t, t: self.network(x_t, objective.at(t, len(x_t)), source))
 
     def translate(self, source: Tensor, rng: Generator) -> Tensor:
         """As in `Translates`: noise from `rng`, by the configured sampler."""

@@ -158,9 +158,7 @@ class Encoder(nn.Module):
         return self.last(maps).flatten(1)
 
 
-def normalisation(
-    norm: DiscriminatorNorm | TranslationNorm, channels: int
-) -> tuple[nn.Module, ...]:
+def normalisation(norm: DiscriminatorNorm | TranslationNorm, channels: int) -> tuple[nn.Module, ...]:
     """What follows a convolution; `layer` normalises each image over channels and places, `instance` each map
     of each image over its places.
     """

@@ -28,9 +28,7 @@ class PatchDiscriminator(nn.Module):
     `depth` convolutions of stride 2, each but the first doubling the channels up to MOST_CHANNELS times
     `width`, then two of stride 1; all have kernels of 4. At depth 3 it is the paper's C64-C128-C256-C512."""
 
-    def __init__(
-        self, channels: int, depth: int, width: int, norm: TranslationNorm | None = "batch"
-    ) -> None:
+    def __init__(self, channels: int, depth: int, width: int, norm: TranslationNorm | None = "batch") -> None:
         super().__init__()
         widths = [width * min(2**level, MOST_CHANNELS) for level in range(depth + 1)]
         layers: list[nn.Module] = [
@@ -40,9 +38,7 @@ class PatchDiscriminator(nn.Module):
         for level in range(1, depth + 1):
             stride = 2 if level < depth else 1
             layers += [
-                nn.Conv2d(
-                    widths[level - 1], widths[level], 4, stride=stride, padding=1, bias=norm is None
-                ),
+                nn.Conv2d(widths[level - 1], widths[level], 4, stride=stride, padding=1, bias=norm is None),
                 *normalisation(norm or "none", widths[level]),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
