@@ -1,4 +1,4 @@
-"""pix2pix and Palette: the PatchGAN's patches, the U-Net's sizes, what eight pairs teach, noise, `translate`."""
+"""pix2pix and Palette: patches of the PatchGAN, sizes of the U-Net, eight pairs, noise, `gencore translate`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from typing import cast
 from pydantic import ValidationError
 
 from gencore.analysis.scores import score_of_seed
-from gencore.config.datasets import DatasetSpec
+from gencore.config.datasets import DatasetSpec, in_file_names
 from gencore.config.families import family_of
 from gencore.config.options import HEADLINE, PRESETS, DatasetName, RunConfig
 from gencore.evaluation.records import Ladder, ReferenceFigures
@@ -69,7 +69,7 @@ class Entry:
     @property
     def is_headline(self) -> bool:
         """Whether it is the run of a headline preset, by its name."""
-        return self.run.name in {f"{self.dataset}-{preset}" for preset in HEADLINE}
+        return self.run.name in {f"{in_file_names(self.dataset or '')}-{preset}" for preset in HEADLINE}
 
     @property
     def is_shipped(self) -> bool:

@@ -15,6 +15,7 @@ from dashboard.widgets.altair_charts import mark
 from dashboard.widgets.text import duration, figure, plain
 from gencore.analysis.colours import colour
 from gencore.config import commands
+from gencore.config.datasets import in_file_names
 from gencore.config.options import EXTRACTORS, PRESETS, QUICK, RunConfig
 from gencore.store import runs
 from gencore.store.extractor_runs import features_run, is_extractor
@@ -59,7 +60,7 @@ def _train(machine: Machine | str | None) -> None:
     if order is None:
         st.button("Start", type="primary", width="stretch", disabled=True)
         return
-    free = _free_name(f"{order.config.data.dataset}-{order.preset}")
+    free = _free_name(f"{in_file_names(order.config.data.dataset)}-{order.preset}")
     name = st.text_input("Name", placeholder=free, key="train.name", max_chars=64).strip() or free
     words = commands.train(order.preset, name, order.config)
     if has_extractor := _has_extractor(order.config.data.dataset):
@@ -90,7 +91,7 @@ def _quick_training(config: RunConfig, evaluates: bool, starting: bool) -> list[
     if preset is None:
         return []
     quick = PRESETS[preset].on(config.dataset_spec)
-    name = _free_name(f"{config.data.dataset}-{preset}")
+    name = _free_name(f"{in_file_names(config.data.dataset)}-{preset}")
     words = [*commands.train(preset, name, quick), *(["--evaluate"] if evaluates else [])]
     if st.button(
         "Quick training",

@@ -23,6 +23,7 @@ from gencore.evaluation.records import BUDGETS_FILE, Budgets, Ladder
 from gencore.metrics import catalog
 from gencore.store import events, results, runs
 from gencore.store.events import Event, Sheet
+from gencore.store.extractor_runs import features_run
 from gencore.store.results import Results, UnreadableError
 from gencore.store.runs import Run
 
@@ -239,7 +240,7 @@ def _budgets(run: Run) -> Budgets | None:
 
 def _ladder(member: MeasuredRun, folder: Path | None) -> Ladder | None:
     """The self-test of the classifier that measured `member`, or None. Raises UnreadableError."""
-    path = runs.run(f"features-{member.results.dataset}", folder).results / "selftest.json"
+    path = features_run(member.results.dataset, folder).results / "selftest.json"
     if not path.exists():
         return None
     found = results.load(path, Ladder)

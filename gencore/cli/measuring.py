@@ -262,7 +262,7 @@ class SelfTest(CommonOptions):
         from gencore.evaluation.ladder import measure_ladder
 
         spec, origin = (
-            find(self.dataset, self.data_dir),
+            find(self.dataset, self.data_dir).original,
             devices.origin_here(device, ["selftest", self.dataset]),
         )
         found = measure_ladder(spec, device, self.folder, self.data_dir, origin, say=say)

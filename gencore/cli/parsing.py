@@ -48,7 +48,8 @@ COMMANDS: dict[str, type[Command]] = {
     "schema": Schema,
     "migrate": Migrate,
 }
-_ABOUT = f"Train and measure generative models: {', '.join(variant.label for variant in variants('generation', 'translation'))}."
+_LABELS = [variant.label for variant in variants("generation", "translation")]
+_ABOUT = f"Train and measure generative models: {', '.join(_LABELS)}."
 _COMPARED = ", ".join(PRESETS[preset].label for preset in HEADLINE)
 _NUMBERS = {"INT": "a whole number", "FLOAT": "a number"}
 

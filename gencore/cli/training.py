@@ -25,7 +25,7 @@ from gencore.cli.common import (
     say,
 )
 from gencore.config import commands
-from gencore.config.datasets import DatasetName, DatasetSpec
+from gencore.config.datasets import DatasetName, DatasetSpec, in_file_names
 from gencore.config.families import family_of
 from gencore.config.options import (
     EXTRACTORS,
@@ -73,7 +73,7 @@ class Train(CommonOptions):
             )
         if (fewer := config.data.batch_size) < self.config.data.batch_size:
             say(f"batches of {fewer} images, as {config.dataset_spec.title} is small")
-        run = runs.run(self.name or f"{config.data.dataset}-{self.preset}", self.folder)
+        run = runs.run(self.name or f"{in_file_names(config.data.dataset)}-{self.preset}", self.folder)
         code = _train(run, config, self, resume=self.resume, overwrite=self.overwrite)
         if code == DONE and self.evaluate:
             evaluate_run(run, self)
@@ -229,7 +229,7 @@ class Compare(CommonOptions):
 
     @property
     def _prefix(self) -> str:
-        return self.name or self.dataset
+        return self.name or in_file_names(self.dataset)
 
     def _run(self, preset: str, seed: int) -> Run:
         suffix = "" if seed == self.seed else f"-seed{seed}"
@@ -328,7 +328,7 @@ def _make_features(
     from gencore.evaluation.floors import measure_reference_figures
     from gencore.store.extractor_runs import features_run
 
-    found, folder = {}, common.folder
+    found, folder, spec = {}, common.folder, spec.original
     planned = {
         name: (features_run(spec.name, folder, name), features_preset(spec, name, seed))
         for name in EXTRACTORS

@@ -1,4 +1,4 @@
-"""What a model has to know of a data set, and the published sets by name.
+"""What a model has to know of a data set, the published sets by name, and pairs derived from a set.
 
 Where their files come from is in `gencore.data.registry`; sets of one's own are made by `gencore data add`.
 """
@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from gencore.config.filters import FILTERS
+
 MOST_CLASSES = 1000
 LARGEST_SIZE, LARGEST_PAIRED_SIZE = 64, 256
 _DIGITS = tuple("0123456789")
@@ -18,18 +20,37 @@ _NAMED = 20  # classes that a message names
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
-def _allowed(name: str) -> str:
-    if not _NAME.fullmatch(name):
+def checked_name(name: str) -> str:
+    """The name itself. Raises ValueError for one that no data set can have, also for an unknown filter."""
+    filter_id, colon, rest = name.rpartition(":")
+    if ":" in filter_id:
+        raise ValueError(
+            f"{name} applies a filter to pairs, which have their sources already; use one filter, as in "
+            f"{filter_id.rpartition(':')[2]}:{rest}"
+        )
+    if colon and filter_id not in FILTERS:
+        raise ValueError(f"{name} names no filter; the filters are {', '.join(FILTERS)}, as in edges:mnist")
+    if not _NAME.fullmatch(rest):
         shown = name if len(name) <= 40 else f"{name[:40]}…"
         raise ValueError(
             f"data set name {shown!r} is not allowed; use 1 to 40 small letters, digits or '-', starting "
-            "with a letter or digit"
+            "with a letter or digit, and a filter and ':' before them for pairs (edges:mnist)"
         )
     return name
 
 
-DatasetName = Annotated[str, AfterValidator(_allowed)]
-"""A data set by name: a published one, or one's own."""
+DatasetName = Annotated[str, AfterValidator(checked_name)]
+"""A data set by name: a published one, one's own, or `FILTER:NAME`, the pairs that a filter makes of one."""
+
+
+def original_name(name: DatasetName) -> DatasetName:
+    """The data set that the pairs `FILTER:NAME` are made of; any other name is its own."""
+    return name.rpartition(":")[2]
+
+
+def in_file_names(name: DatasetName) -> str:
+    """The name as a part of file and run names, which can have no ':'."""
+    return name.replace(":", "-")
 
 
 class DatasetSpec(BaseModel):
@@ -74,6 +95,24 @@ class DatasetSpec(BaseModel):
         return self.source_channels > 0
 
     @property
+    def filter_id(self) -> str:
+        """The filter that makes the sources; empty where pairs were given, or images come alone."""
+        return self.name.rpartition(":")[0]
+
+    @property
+    def original(self) -> DatasetSpec:
+        """The data set that a filter was applied to; this one where none was."""
+        if not self.filter_id:
+            return self
+        return self.model_copy(
+            update={
+                "name": original_name(self.name),
+                "title": self.title.removesuffix(_from(self.filter_id)),
+                "source_channels": 0,
+            }
+        )
+
+    @property
     def classes(self) -> int:
         """How many classes there are."""
         return len(self.class_names)
@@ -111,6 +150,32 @@ class DatasetSpec(BaseModel):
         if set(wanted) <= set(self.class_names):
             return self.class_names.index(wanted[0]), self.class_names.index(wanted[1])
         return 0, 1
+
+
+def _from(filter_id: str) -> str:
+    return f" from {FILTERS[filter_id].source}"
+
+
+def derived(filter_id: str, spec: DatasetSpec) -> DatasetSpec:
+    """The pairs that a filter makes of a data set. Raises ValueError where the set does not suit it."""
+    if spec.is_paired:
+        raise ValueError(
+            f"{spec.title} has pairs already; {filter_id}: is for data sets whose images come alone, so use "
+            f"{spec.name}"
+        )
+    chosen = FILTERS[filter_id]
+    if chosen.needs_colour and spec.channels == 1:
+        raise ValueError(
+            f"{spec.title} is grey already, so {filter_id}:{spec.name} would have nothing to learn; use a "
+            f"colour data set, or another filter ({', '.join(one for one in FILTERS if one != filter_id)})"
+        )
+    return spec.model_copy(
+        update={
+            "name": f"{filter_id}:{spec.name}",
+            "title": f"{spec.title}{_from(filter_id)}",
+            "source_channels": chosen.source_channels or spec.channels,
+        }
+    )
 
 
 _FASHION = (
@@ -163,3 +228,12 @@ _SPECS = (
 
 DATASETS: dict[str, DatasetSpec] = {spec.name: spec for spec in _SPECS}
 """The published data sets by name."""
+
+
+def published(name: DatasetName) -> DatasetSpec | None:
+    """The published data set of that name, or the pairs that a filter makes of one; None for others.
+
+    Raises ValueError for a filter that does not suit the set.
+    """
+    spec, filter_id = DATASETS.get(original_name(name)), name.rpartition(":")[0]
+    return derived(filter_id, spec) if spec and filter_id else spec

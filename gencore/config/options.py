@@ -15,7 +15,7 @@ from pydantic import Field, GetCoreSchemaHandler, model_validator
 from pydantic_core import CoreSchema
 from tyro.conf import Suppress
 
-from gencore.config.datasets import DATASETS, DatasetName, DatasetSpec
+from gencore.config.datasets import DatasetName, DatasetSpec, published
 from gencore.config.families import FAMILIES, family_of, preset_family
 from gencore.config.family import Preset, Variant
 from gencore.config.gan_section import AdversarialLoss, Augmentation, DiscriminatorNorm, GANConfig
@@ -88,12 +88,14 @@ class RunConfig(Config):
     @property
     def describes_data(self) -> bool:
         """Whether it says what its data set is: a published one, or described in `own_data`."""
-        return self.own_data is not None or self.data.dataset in DATASETS
+        return self.own_data is not None or published(self.data.dataset) is not None
 
     @property
     def dataset_spec(self) -> DatasetSpec:
         """The data set; of a config that `describes_data`, as those of runs do."""
-        return self.own_data or DATASETS[self.data.dataset]
+        found = self.own_data or published(self.data.dataset)
+        assert found, f"{self.data.dataset} is not described; ask describes_data first"
+        return found
 
     def on(self, spec: DatasetSpec) -> RunConfig:
         """The same for the data set `spec`. Raises ValidationError where it does not suit the model.
@@ -109,7 +111,7 @@ class RunConfig(Config):
 
     @model_validator(mode="after")
     def _suits_the_data(self) -> RunConfig:
-        own = self.own_data
+        own, _ = self.own_data, published(self.data.dataset)  # refuses a filter that does not suit the set
         if own and own.name != self.data.dataset:
             raise ValueError(f"own_data describes {own.name}, but dataset is {self.data.dataset}")
         if own and self.model.is_conditional and not own.is_labelled:

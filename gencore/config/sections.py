@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from gencore.config.datasets import DATASETS, DatasetName
+from gencore.config.filters import FILTERS
 
 
 class Config(BaseModel):
@@ -36,7 +37,7 @@ class DataConfig(Config):
     dataset: DatasetName = Field(
         "mnist",
         description=f"Data set to train on: {', '.join(DATASETS)}, or one of your own (`gencore data add`); "
-        "`digits` needs no network.",
+        f"`digits` needs no network. Pairs of it: {', '.join(FILTERS)} before its name, as in edges:mnist.",
     )
     batch_size: int = Field(
         128,

@@ -28,6 +28,8 @@ MOST_CLUSTERS, IMAGES_PER_CLUSTER = 10, 20
 
 def refuse(name: str) -> None:
     """Raises ValueError for a name that a set of one's own cannot have."""
+    if ":" in name:
+        raise ValueError(f"{name} names a filter, which is for data sets that are there; leave out ':'")
     if name in DATASETS:
         raise ValueError(f"{name} is a published data set; choose another name")
     if (end := name.rpartition("-")[2]) in EXTRACTORS:

@@ -48,7 +48,10 @@ def folder_of(name: str, data_folder: Path) -> Path:
 def load(spec: DatasetSpec, split: Split, data_folder: Path) -> tuple[np.ndarray, np.ndarray]:
     """Images (N, C, H, W) uint8 and labels (N,) int64 of a split of the set that `spec` describes.
 
+    Of pairs that a filter makes, the images that it is applied to.
+
     Raises DataError where the set is not there, is damaged, or is another than when `spec` was written."""
+    spec = spec.original
     folder = folder_of(spec.name, data_folder)
     try:
         stored = results.load(folder / "dataset.json", OwnDataset)

@@ -1,4 +1,4 @@
-"""Data sets by name: the published ones, and those of one's own in the data folder.
+"""Data sets by name: the published ones, those of one's own in the data folder, and pairs derived from them.
 
 Imports no torch, so forms and lists can show the table at no cost.
 """
@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from gencore.config.datasets import DATASETS, DatasetSpec
+from gencore.config.datasets import DATASETS, DatasetSpec, checked_name, derived, original_name
+from gencore.config.filters import FILTERS
 from gencore.config.options import RunConfig
 from gencore.data import own
 from gencore.data.published import PUBLISHED
@@ -30,10 +31,27 @@ def known(folder: Path | None = None) -> dict[str, DatasetSpec]:
     return DATASETS | {added.spec.name: added.spec for added in own.readable(folder or data_folder())}
 
 
+def pairs(folder: Path | None = None) -> dict[str, DatasetSpec]:
+    """All data sets of pairs by name: one's own, and what each filter makes of each set that it suits."""
+    sets = known(folder).values()
+    made = [
+        derived(filter_id, spec)
+        for spec in sets
+        for filter_id, row in FILTERS.items()
+        if not spec.is_paired and not (row.needs_colour and spec.channels == 1)
+    ]
+    return {spec.name: spec for spec in (*(spec for spec in sets if spec.is_paired), *made)}
+
+
 def find(name: str, folder: Path | None = None) -> DatasetSpec:
-    """The data set of that name. Raises ValueError that names those there are, UnreadableError."""
+    """The data set of that name, or the pairs that `FILTER:NAME` makes of one.
+
+    Raises ValueError that names the sets there are, and for a filter that does not suit the set;
+    UnreadableError.
+    """
+    filter_id, colon, name = (checked_name(name) if ":" in name else name).rpartition(":")
     if spec := DATASETS.get(name) or own.find(name, folder or data_folder()):
-        return spec
+        return derived(filter_id, spec) if colon else spec
     names = list(known(folder))
     alike = get_close_matches(name, names, n=1)
     raise ValueError(
@@ -49,6 +67,7 @@ def with_data(config: RunConfig, folder: Path | None = None) -> RunConfig:
 
 def availability(name: str, folder: Path | None = None) -> Availability:
     """Whether the files are in `folder` (default: `data_folder()`). Looks at names only."""
+    name = original_name(name)
     if name not in PUBLISHED:
         return "your own"
     files = PUBLISHED[name]

@@ -29,6 +29,7 @@ from torch import Tensor
 
 from gencore.config.datasets import DatasetSpec
 from gencore.data import own
+from gencore.data.filters import sources_of
 from gencore.data.own import Split
 from gencore.data.published import PUBLISHED
 from gencore.data.registry import data_folder
@@ -65,6 +66,11 @@ class ImageData:
         return replace(self, images=self.images.to(device), labels=self.labels.to(device), sources=sources)
 
     @cached_property
+    def alone(self) -> ImageData:
+        """The images without their sources, as the data set that a filter was applied to."""
+        return replace(self, spec=self.spec.original, sources=None) if self.spec.is_paired else self
+
+    @cached_property
     def digest(self) -> str:
         """SHA-256 of images, labels and sources as loaded: the same on every device. Makes the host wait for
         a GPU."""
@@ -80,6 +86,10 @@ def load(spec: DatasetSpec, split: Split, folder: Path | None = None) -> ImageDa
     UnverifiedDataWarning for files whose published checksum is not known.
     """
     folder = folder or data_folder()
+    if spec.filter_id:
+        original = load(spec.original, split, folder)
+        sources = sources_of(spec.filter_id, original.images)
+        return replace(original, spec=spec, sources=sources)
     try:
         if spec.is_own:
             pixels, classes = own.load(spec, split, folder)

@@ -34,7 +34,7 @@ def training_features(
     """
     key = {
         "extractor": extractor.digest,
-        "data": train.digest,
+        "data": train.alone.digest,
         "device": devices.describe(train.images.device),
         "torch": torch.__version__,
     }

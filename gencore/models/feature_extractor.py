@@ -87,6 +87,7 @@ def load_extractor(
     of the data set; CheckpointError, or UnreadableError.
     """
     devices.use_full_float32()
+    spec = spec.original
     run = features_run(spec.name, folder, extractor)
     path = run.checkpoints / "final.safetensors"
     if not path.exists():

@@ -52,7 +52,7 @@ def fixed_pairs(data: ImageData, n: int) -> ImageData:
 def draw_triptychs(
     model: Translates, data: ImageData, seed: int, dtype: torch.dtype, n: int | None = None
 ) -> bytes:
-    """The PNG of `n` fixed pairs of `data`, three triptychs in a row; without n, of 30, or of 9 large ones."""
+    """The PNG of `n` fixed pairs of `data`, three triptychs a row; without n, of 30, or of 9 large ones."""
     pairs = fixed_pairs(data, n or (9 if data.spec.size > LARGE else 30))
     assert pairs.sources is not None
     made = translate(model, pairs.sources, seed, dtype)

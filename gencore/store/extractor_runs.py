@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gencore.config.datasets import DatasetName
+from gencore.config.datasets import DatasetName, original_name
 from gencore.config.options import EXTRACTORS
 from gencore.store import runs
 from gencore.store.runs import Run
@@ -15,8 +15,10 @@ _PREFIX = "features-"
 
 
 def features_run(dataset: DatasetName, folder: Path | None = None, extractor: str = FIRST) -> Run:
-    """The run that holds (or will hold) an extractor of `dataset`."""
-    return runs.run(f"{_PREFIX}{dataset}" + ("" if extractor == FIRST else f"-{extractor}"), folder)
+    """The run that holds (or will hold) an extractor of `dataset`; pairs share those of their original."""
+    return runs.run(
+        f"{_PREFIX}{original_name(dataset)}" + ("" if extractor == FIRST else f"-{extractor}"), folder
+    )
 
 
 def is_extractor(name: str) -> bool:
