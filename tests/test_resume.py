@@ -192,7 +192,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
 
     def spoilt(state: State, batch: Batch, factor: float) -> None:
         if state.step == at:
-            batch = Batch(batch.images * math.nan, batch.labels)
+            batch = batch._replace(images=batch.images * math.nan)
         advance_before(state, batch, factor)
 
     monkeypatch.setattr(State, "advance", spoilt)
@@ -202,11 +202,12 @@ def spoil(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
 def test_from_a_loss_that_is_not_finite_on_the_last_good_weights_are_kept(
     few_digits: ImageData, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = State.fresh(config_of(name), few_digits, CPU)
-    advance(state, few_digits, 5)
+    data = suited_data(CONVOLUTIONAL[name], few_digits)
+    state = State.fresh(config_of(name), data, CPU)
+    advance(state, data, 5)
     good = weights(state)
     spoil(monkeypatch, at=5)
-    advance(state, few_digits, 4)  # in the first of these, and after
+    advance(state, data, 4)  # in the first of these, and after
     assert_equal(weights(state), good)
     assert state.step == 9 and state.read_window().good_steps == 5 and not state.is_finite()
 
