@@ -1,4 +1,4 @@
-"""Pairs that a filter makes of a data set: what the filters compute, what their sets are called, and faults."""
+"""Pairs that a filter makes of a data set: what filters compute, what the sets are called, and faults."""
 
 from __future__ import annotations
 

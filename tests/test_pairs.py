@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from gencore.config.datasets import DATASETS, DatasetSpec
 from gencore.config.options import PRESETS
 from gencore.data.batches import Batch, Batches, dequantise
+from gencore.data.jitter import Jitter
 from gencore.data.sources import ImageData
 from gencore.training.capture import WARM_UP, CapturedStep
+from tests.fake_cuda import fake_cuda, no_host_wait
 from tests.test_capture import StandIn
 
 DIGITS = DATASETS["digits"]
@@ -84,3 +86,54 @@ def test_a_captured_step_gets_the_sources_of_each_batch() -> None:
         figures = captured(step, batch)
         torch.testing.assert_close(figures["sources"], -batch.images.mean())
         torch.testing.assert_close(figures["images"], batch.images.mean())
+
+
+def jittered(seed: int, step: int, size: int = 16) -> Batch:
+    return Batches(numbered_pairs(50, size), 8, seed, is_jittered=True).batch(step)
+
+
+@pytest.mark.parametrize("size", [16, 28, 256])
+def test_jitter_changes_image_and_source_alike_and_keeps_their_form(size: int) -> None:
+    batch, plain = jittered(3, 2, size), Batches(numbered_pairs(50, size), 8, 3).batch(2)
+    assert batch.sources is not None and batch.images.shape == plain.images.shape
+    torch.testing.assert_close(batch.sources, -batch.images)
+    assert torch.equal(batch.labels, plain.labels) and not torch.equal(batch.images, plain.images)
+
+
+def test_jitter_is_the_crop_and_the_flip_of_the_image_with_a_mirrored_border() -> None:
+    images = numbered_pairs(6, 32).images
+    rows, columns, flips = torch.tensor([[-2, 0, 2, 1, 0, -1], [0, -2, 1, 2, 0, 0], [0, 0, 1, 1, 1, 0]])
+    ours = Jitter(rows, columns, flips)(images)
+    for i, image in enumerate(images):
+        wide = torch.nn.functional.pad(image.float(), (2,) * 4, mode="reflect")
+        wide = wide.flip(2) if flips[i] else wide
+        # a crop to the right of the flipped image is one to the left of the image itself
+        left = 2 - int(columns[i]) if flips[i] else 2 + int(columns[i])
+        top = 2 + int(rows[i])
+        assert torch.equal(ours[i].float(), wide[:, top : top + 32, left : left + 32])
+
+
+def test_jitter_is_drawn_by_seed_and_step_alone() -> None:
+    assert torch.equal(jittered(3, 9).images, jittered(3, 9).images)
+    drawn = [tuple(jittered(seed, step).images.flatten().tolist()) for seed in (0, 1) for step in (0, 1, 6)]
+    assert len(set(drawn)) == len(drawn)
+
+
+def test_jitter_reaches_a_sixteenth_of_the_side_each_way_and_flips_half() -> None:
+    drawn = Jitter.draw(2000, 256, torch.Generator().manual_seed(0), torch.device("cpu"))
+    for shifts in (drawn.rows, drawn.columns):
+        assert (shifts.min(), shifts.max()) == (-16, 16)
+    assert 0.45 < drawn.flips.float().mean() < 0.55
+
+
+def test_jittered_batches_do_not_make_the_host_wait() -> None:
+    with fake_cuda() as device:
+        data = ImageData(
+            torch.empty(24, 3, 32, 32, dtype=torch.uint8, device=device),
+            torch.empty(24, dtype=torch.int64, device=device),
+            spec_of(3, 1, 32),
+            torch.empty(24, 1, 32, 32, dtype=torch.uint8, device=device),
+        )
+        with no_host_wait():
+            batch = Batches(data, 8, seed=0, is_jittered=True).batch(1)
+    assert batch.sources is not None and batch.sources.device == batch.images.device == device

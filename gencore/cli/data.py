@@ -11,7 +11,7 @@ import tyro
 from tyro.conf import Positional
 
 from gencore.cli.common import DONE, say
-from gencore.config.datasets import DatasetName
+from gencore.config.datasets import DatasetName, DatasetSpec
 from gencore.data import own
 from gencore.data.importing.options import ImportOptions
 from gencore.data.own import OwnDataset
@@ -41,7 +41,10 @@ class Add(DataOptions):
     """Read pictures of any origin and store them as a data set of your own.
 
     PATH is a folder, a ZIP or a TAR of pictures (with a folder for each class, or none), of IDX files or of
-    NPZ files. Folders named train and test give the split, else the content of each image decides.
+    NPZ files. Folders named train and test give the split, else the content of each image decides; images of
+    a folder val are for testing where there is no test, else for training.
+
+    With --pairs, each image is the target of a source image, for image-to-image translation.
     """
 
     path: Positional[Path]
@@ -52,7 +55,11 @@ class Add(DataOptions):
     labels: Path | None = None
     """CSV of file and label, or one label an image in the order of file names."""
     size: int = _DEFAULTS.size
-    """Height and width of the images: 16 to 64, a multiple of 4."""
+    """Height and width of the images: 16 to 64, of pairs to 256, a multiple of 4."""
+    pairs: tuple[str, ...] = ()
+    """SOURCE TARGET: names of two folders, whose files are paired by name, without the ending (a/train/1.png
+    and b/train/1.jpg, or train/a/1.png and train/b/1.jpg). Or left-to-right: each picture holds the source
+    on the left and the target on the right; right-to-left: the other way round."""
     grey: bool = False
     """Make all images grey [only where every picture is]."""
     colour: bool = False
@@ -75,13 +82,15 @@ class Add(DataOptions):
         if self.name in known(self.folder) and not self.overwrite:
             raise ValueError(f"there is a data set {self.name}; use --overwrite or another --name")
         channels = 1 if self.grey else 3 if self.colour else None
-        options = ImportOptions(size=self.size, channels=channels, fit=self.fit, holdout=self.holdout)
+        options = ImportOptions(
+            size=self.size, channels=channels, fit=self.fit, holdout=self.holdout, pairs=self.pairs
+        )
         imported = read(self.path, options, self.labels, say)
         source = self.path.resolve().name
         added = add(imported, self.name, source, options, self.folder, self.title)
         _show(added, self.as_json)
         if not self.as_json:
-            print(f"stored; `gencore compare --dataset {self.name} --quick` trains and measures models on it")
+            print(f"stored; {_what_next(added.spec)}")
         return DONE
 
 
@@ -105,7 +114,7 @@ class List(DataOptions):
             return DONE
         for name, spec in known(self.folder).items():
             kind = f"{spec.classes} {'classes' if spec.is_labelled else 'clusters, no labels'}"
-            form = f"{spec.size}x{spec.size} {'grey' if spec.channels == 1 else 'colour'}"
+            form = f"{spec.size}x{spec.size} {_colours(spec)}"
             counts = f"{spec.train_count:>8,} + {spec.test_count:,} images"
             print(f"{name:20} {availability(name, self.folder):20} {counts}, {form}, {kind}")
         for name, reason in broken.items():
@@ -158,15 +167,27 @@ class Data:
         return self.action()
 
 
+def _what_next(spec: DatasetSpec) -> str:
+    if spec.is_paired:
+        return f"--dataset {spec.name} names it"
+    return f"`gencore compare --dataset {spec.name} --quick` trains and measures models on it"
+
+
+def _colours(spec: DatasetSpec) -> str:
+    """`colour`, or `grey to colour` of pairs."""
+    sides = (spec.source_channels, spec.channels) if spec.is_paired else (spec.channels,)
+    return " to ".join("grey" if channels == 1 else "colour" for channels in sides)
+
+
 def _show(found: OwnDataset, as_json: bool) -> None:
     if as_json:
         print(found.model_dump_json(indent=1))
         return
     spec, report = found.spec, found.report
-    colours = "grey" if spec.channels == 1 else "colour"
     print(
         f"{spec.title}: {report.source}, {report.files:,} files; {spec.train_count:,} training and "
-        f"{spec.test_count:,} test images, {spec.size}x{spec.size} {colours}"
+        f"{spec.test_count:,} test {'pairs' if spec.is_paired else 'images'}, {spec.size}x{spec.size} "
+        f"{_colours(spec)}"
     )
     sizes = ", ".join(f"{one.width}x{one.height} ({one.count:,})" for one in report.sizes)
     more = f" and {report.more_sizes:,} more" if report.more_sizes else ""
@@ -180,6 +201,10 @@ def _show(found: OwnDataset, as_json: bool) -> None:
         print(f"not readable: {one.name}: {one.reason}")
     if report.more_unreadable:
         print(f"not readable: {report.more_unreadable:,} more")
+    for one in report.unpaired:
+        print(f"left out: {one.name}: {one.reason}")
+    if report.more_unpaired:
+        print(f"left out: {report.more_unpaired:,} more that make no pair")
     for repeated in report.duplicates:
         print(f"left out: {repeated.name} has the pixels of {repeated.repeats}")
     if report.more_duplicates:

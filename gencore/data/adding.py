@@ -24,6 +24,8 @@ from gencore.store.files import write_atomically
 
 MOST_CLUSTERS, IMAGES_PER_CLUSTER = 10, 20
 """Of images without labels: clusters that stand in for classes, and training images for each at least."""
+_CLUSTERED_SIZE = 16
+"""Side, about, at which the images of pairs are clustered."""
 
 
 def refuse(name: str) -> None:
@@ -46,12 +48,14 @@ def add(
     test, labels, class_names = imported.is_test, imported.labels, imported.class_names
     if not class_names:
         labels, class_names = _clusters(imported)
+    arrays = {"images": imported.images, "labels": labels}
+    if imported.sources is not None:
+        arrays["sources"] = imported.sources
     content = save(
         {
-            "train_images": imported.images[~test],
-            "train_labels": labels[~test],
-            "test_images": imported.images[test],
-            "test_labels": labels[test],
+            f"{split}_{kind}": array[chosen]
+            for split, chosen in (("train", ~test), ("test", test))
+            for kind, array in arrays.items()
         }
     )
     _, channels, size, _ = imported.images.shape
@@ -60,6 +64,7 @@ def add(
             name=name,
             title=title or name,
             channels=channels,
+            source_channels=0 if imported.sources is None else imported.sources.shape[1],
             size=size,
             class_names=class_names,
             is_labelled=bool(imported.class_names),
@@ -80,7 +85,19 @@ def add(
 
 def _clusters(imported: Imported) -> tuple[np.ndarray, tuple[str, ...]]:
     """Labels (N,) and names of clusters that stand in for classes, found in the training images."""
-    pixels = imported.images.reshape(len(imported.images), -1).astype(np.float32) / 127.5 - 1
+    images, size = imported.images, imported.images.shape[2]
+    if imported.sources is not None:  # principal components of all pixels of large ones take hours
+        images = _averaged(images, max(1, round(size / _CLUSTERED_SIZE)))
+    pixels = images.reshape(len(images), -1).astype(np.float32) / 127.5 - 1
     train = pixels[~imported.is_test]
     k = max(2, min(MOST_CLUSTERS, len(train) // IMAGES_PER_CLUSTER))
     return k_means(train, k, seed=0).of(pixels), tuple(f"cluster {number + 1}" for number in range(k))
+
+
+def _averaged(images: np.ndarray, factor: int) -> np.ndarray:
+    """Images (N, C, S, S) uint8, each square of `factor` pixels a side as its mean, without the rest."""
+    n, channels, size, _ = images.shape
+    side = size // factor
+    cut = images[:, :, : side * factor, : side * factor]
+    squares = cut.reshape(n, channels, side, factor, side, factor)
+    return squares.mean((3, 5), dtype=np.float32).round().astype(np.uint8)

@@ -13,7 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gencore.data.jitter import Jitter
 from gencore.data.sources import ImageData
+
+_JITTER = 1
+"""Tells the seeds of jitter by step from those of the order by epoch."""
 
 
 def dequantise(pixels: Tensor) -> Tensor:
@@ -46,10 +50,11 @@ class Batches:
     """Shuffled batches of one size, epoch after epoch, without end.
 
     The incomplete tail of an epoch is dropped: a captured CUDA graph needs fixed shapes, and as every epoch
-    is shuffled anew, it drops other images each time. Raises ValueError where not even one batch fits.
+    is shuffled anew, it drops other images each time. With `is_jittered`, images and their sources are
+    cropped and flipped at random, alike. Raises ValueError where not even one batch fits.
     """
 
-    def __init__(self, data: ImageData, batch_size: int, seed: int) -> None:
+    def __init__(self, data: ImageData, batch_size: int, seed: int, is_jittered: bool = False) -> None:
         count = len(data.images)
         if not 1 <= batch_size <= count:
             raise ValueError(
@@ -58,6 +63,7 @@ class Batches:
         self.data = data
         self.batch_size = batch_size
         self.seed = seed
+        self.is_jittered = is_jittered
         self.steps_per_epoch = count // batch_size
         self._epoch = -1
         self._order = torch.empty(0)
@@ -68,18 +74,31 @@ class Batches:
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._shuffled(epoch)
         chosen = self._order[position * self.batch_size : (position + 1) * self.batch_size]
-        sources = None if self.data.sources is None else dequantise(self.data.sources[chosen])
-        return Batch(dequantise(self.data.images[chosen]), self.data.labels[chosen], sources)
+        images, sources = self.data.images[chosen], self.data.sources
+        sources = None if sources is None else sources[chosen]
+        if self.is_jittered:
+            jitter = self._jitter(step)
+            images, sources = jitter(images), None if sources is None else jitter(sources)
+        sources = None if sources is None else dequantise(sources)
+        return Batch(dequantise(images), self.data.labels[chosen], sources)
+
+    def _jitter(self, step: int) -> Jitter:
+        rng = torch.Generator().manual_seed(_mixed(self.seed, _JITTER, step))
+        return Jitter.draw(self.batch_size, self.data.spec.size, rng, self.data.images.device)
 
     def _shuffled(self, epoch: int) -> Tensor:
-        """The order of one epoch, int64 (N,), on the data's device; the same order on every kind of device.
-
-        torch's CPU generator keeps only the low 32 bits of its seed, so (seed, epoch) are hashed down to 32
-        (numpy's SeedSequence) rather than packed into 64, where one of the two would have no effect.
-        """
-        mixed = int(np.random.SeedSequence(self.seed, spawn_key=(epoch,)).generate_state(1)[0])
-        order = torch.randperm(len(self.data.images), generator=torch.Generator().manual_seed(mixed))
+        """The order of one epoch, int64 (N,), on the data's device; the same on every kind of device."""
+        rng = torch.Generator().manual_seed(_mixed(self.seed, epoch))
+        order = torch.randperm(len(self.data.images), generator=rng)
         device = self.data.images.device
         if device.type == "cuda":  # a copy from pinned memory is queued; any other makes the host wait
             order = order.pin_memory()
         return order.to(device, non_blocking=True)
+
+
+def _mixed(seed: int, *key: int) -> int:
+    """A seed of 32 bits for torch.
+
+    torch's CPU generator keeps only the low 32 bits of its seed, so `seed` and `key` are hashed down to 32
+    (numpy's SeedSequence) rather than packed into 64, where one of them would have no effect."""
+    return int(np.random.SeedSequence(seed, spawn_key=key).generate_state(1)[0])

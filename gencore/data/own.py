@@ -7,10 +7,12 @@ read: the pictures that they were made of may go.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -25,6 +27,16 @@ if TYPE_CHECKING:  # listing needs no arrays
     import numpy as np
 
 Split = Literal["train", "test"]
+MAPPED_FROM = 2**30
+"""Bytes of a set from which its images are not read into memory: each batch comes from the file."""
+
+
+class Arrays(NamedTuple):
+    """One split of a set, in memory or mapped from its file, which writing to it does not change."""
+
+    images: np.ndarray  # uint8 (N, C, H, W)
+    labels: np.ndarray  # int64 (N,)
+    sources: np.ndarray | None  # uint8 (N, source channels, H, W), of pairs
 
 
 class OwnDataset(BaseModel):
@@ -45,17 +57,18 @@ def folder_of(name: str, data_folder: Path) -> Path:
     return data_folder / "own" / name
 
 
-def load(spec: DatasetSpec, split: Split, data_folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Images (N, C, H, W) uint8 and labels (N,) int64 of a split of the set that `spec` describes.
+def load(spec: DatasetSpec, split: Split, data_folder: Path) -> Arrays:
+    """A split of the set that `spec` describes, mapped where the set has MAPPED_FROM bytes.
 
     Of pairs that a filter makes, the images that it is applied to.
 
     Raises DataError where the set is not there, is damaged, or is another than when `spec` was written."""
     spec = spec.original
     folder = folder_of(spec.name, data_folder)
+    path = folder / "images.safetensors"
     try:
         stored = results.load(folder / "dataset.json", OwnDataset)
-        content = read_file(folder / "images.safetensors")
+        content = None if path.stat().st_size >= MAPPED_FROM else read_file(path)
     except FileNotFoundError as error:
         raise DataError(
             f"{spec.title} is not in {folder.parent}; add it again with "
@@ -69,12 +82,47 @@ def load(spec: DatasetSpec, split: Split, data_folder: Path) -> tuple[np.ndarray
             "of the former set do not fit it, so train them again with --overwrite, or add the new set under "
             "another name"
         )
-    if hashlib.sha256(content).hexdigest() != spec.digest:
-        raise DataError(f"{folder / 'images.safetensors'} is damaged; add the data set again")
-    from safetensors.numpy import load as unpack
+    if (_sha256_of(path) if content is None else hashlib.sha256(content).hexdigest()) != spec.digest:
+        raise DataError(f"{path} is damaged; add the data set again")
+    if content is None:
+        arrays = _mapped(path)
+    else:
+        from safetensors.numpy import load as unpack
 
-    arrays = unpack(content)
-    return arrays[f"{split}_images"], arrays[f"{split}_labels"]
+        arrays = unpack(content)
+    sources = arrays[f"{split}_sources"] if spec.is_paired else None
+    return Arrays(arrays[f"{split}_images"], arrays[f"{split}_labels"], sources)
+
+
+def _sha256_of(path: Path) -> str:
+    stat = path.stat()
+    return _sha256(path, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _sha256(path: Path, _size: int, _mtime_ns: int) -> str:
+    """Of a large file that has not changed since it had this size and time of modification."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _mapped(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a safetensors file, which has been compared with its digest, mapped copy-on-write.
+
+    The format: the length of a JSON header in 8 bytes, the header, and the arrays, each at its offsets."""
+    import numpy as np
+
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    types = {"U8": np.uint8, "I64": np.int64}
+    return {
+        name: np.memmap(
+            path, types[one["dtype"]], "c", 8 + length + one["data_offsets"][0], tuple(one["shape"])
+        )
+        for name, one in header.items()
+        if name != "__metadata__"
+    }
 
 
 def _differences(then: DatasetSpec, now: DatasetSpec) -> Iterator[str]:

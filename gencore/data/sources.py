@@ -92,8 +92,10 @@ def load(spec: DatasetSpec, split: Split, folder: Path | None = None) -> ImageDa
         return replace(original, spec=spec, sources=sources)
     try:
         if spec.is_own:
-            pixels, classes = own.load(spec, split, folder)
-            return ImageData(torch.from_numpy(pixels), torch.from_numpy(classes), spec)
+            stored = own.load(spec, split, folder)
+            sources = None if stored.sources is None else torch.from_numpy(stored.sources)
+            images, labels = torch.from_numpy(stored.images), torch.from_numpy(stored.labels)
+            return ImageData(images, labels, spec, sources)
         if not all((folder / path).exists() for path in PUBLISHED[spec.name].unpacked):
             _obtain(spec, folder)
         images, labels = _READERS[spec.name](spec, split, folder)

@@ -31,11 +31,13 @@ class Item:
 class Pile:
     """Images of one size. Grey ones take a third of the memory until the first with colour is finished."""
 
-    def __init__(self, options: ImportOptions) -> None:
+    def __init__(self, options: ImportOptions, sharing: int = 1) -> None:
         self.options = options
+        self.most_bytes = MOST_BYTES // sharing  # `sharing` piles share what one may take
         self.items: list[Item] = []
         self.sizes: Counter[tuple[int, int]] = Counter()
         self.unreadable: list[Unreadable] = []
+        self.unpaired: list[Unreadable] = []
         self.notes: list[str] = []
         self.has_part = False
         """Whether the source gives the split."""
@@ -49,10 +51,10 @@ class Pile:
             channels = 3 if self.coloured else 1
         else:
             channels = self.options.channels
-        if len(self.items) >= MOST_IMAGES or (len(self.items) + 1) * channels * size**2 > MOST_BYTES:
+        if len(self.items) >= MOST_IMAGES or (len(self.items) + 1) * channels * size**2 > self.most_bytes:
             raise DataError(
                 f"{printable(item.name)} is one image too many; at most {MOST_IMAGES:,} of together "
-                f"{MOST_BYTES:,} bytes are read, so take fewer or smaller ones"
+                f"{self.most_bytes:,} bytes are read, so take fewer or smaller ones"
             )
         pixels = to_square(image, size, self.options.fit)
         self.coloured += pixels.ndim == 3
@@ -62,6 +64,15 @@ class Pile:
         self.items.append(item)
         self._images.append(pixels)
 
+    @property
+    def grey(self) -> int:
+        """How many of the images have no colour."""
+        return len(self.items) - self.coloured
+
+    def leave_unpaired(self, name: str, reason: str) -> None:
+        """Notes a picture that makes no pair."""
+        self.unpaired.append(Unreadable(name=printable(name), reason=printable(reason)))
+
     def leave_out(self, name: str, reason: str) -> None:
         """Notes a picture that cannot be read."""
         self.unreadable.append(Unreadable(name=printable(name), reason=printable(reason)))
@@ -70,10 +81,10 @@ class Pile:
         """All images, uint8 (N, C, S, S); the pile no longer holds them. Raises DataError for too many."""
         n, size = len(self._images), self.options.size
         channels = self.options.channels or (3 if self.coloured else 1)
-        if n * channels * size**2 > MOST_BYTES:
+        if n * channels * size**2 > self.most_bytes:
             raise DataError(
-                f"{n:,} colour images of {size} x {size} pixels have more than {MOST_BYTES:,} bytes; take "
-                "fewer, or --grey"
+                f"{n:,} colour images of {size} x {size} pixels have more than {self.most_bytes:,} bytes; "
+                "take fewer, or --grey"
             )
         together = np.empty((n, channels, size, size), np.uint8)
         for i in range(n):

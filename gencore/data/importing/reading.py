@@ -12,6 +12,7 @@ from gencore.data.importing.layout import Layout, layout_of
 from gencore.data.importing.names import count, listed, printable
 from gencore.data.importing.opening import opened
 from gencore.data.importing.options import ImportOptions
+from gencore.data.importing.pairing import add_pairs
 from gencore.data.importing.pictures import UnreadableError, read_picture
 from gencore.data.importing.pile import Pile
 from gencore.data.importing.report import Imported
@@ -29,18 +30,46 @@ def read(
 ) -> Imported:
     """The images at `path` in the size, the channels and the split that `options` name.
 
-    `path` is a folder, a ZIP or a TAR archive (.tar, .tar.gz, .tar.xz) of pictures, of IDX files or of NPZ
-    files, or one IDX file or NPZ. Pictures lie in class folders or side by side; `train/` and `test/`
-    folders, or these words in the names of IDX files and arrays, give the split. `labels` is a file of
-    `file,label` rows, of one label an image in the order of names, an IDX file or an .npy. `say` takes a
-    line of progress now and then. Raises DataError, and nothing else, for whatever the files hold.
+    With `options.pairs` they are pairs, as `gencore.data.importing.pairing` says. `path` is a folder, a ZIP
+    or a TAR archive (.tar, .tar.gz, .tar.xz) of pictures, of IDX files or of NPZ files, or one IDX file or
+    NPZ. Pictures lie in class folders or side by side; `train/` and `test/` folders, or these words in the
+    names of IDX files and arrays, give the split. `labels` is a file of `file,label` rows, of one label an
+    image in the order of names, an IDX file or an .npy. `say` takes a line of progress now and then. Raises
+    DataError, and nothing else, for whatever the files hold.
     """
+    if options.pairs:
+        return _read_pairs(path, options, labels, say)
     pile = Pile(options)
     try:
         found_labels = None if labels is None else read_label_file(labels)
         with opened(path) as source:
             contents = _add_contents(source, found_labels, pile, say)
             return assemble(pile, f"{source.container} of {contents}", len(source.entries), path)
+    except OSError as error:
+        raise DataError(
+            f"{error.filename or path} cannot be read: {error.strerror or reason_of(error)}"
+        ) from error
+
+
+def _read_pairs(
+    path: Path, options: ImportOptions, labels: Path | None, say: Callable[[str], None]
+) -> Imported:
+    """As `read`, of pairs: their two sides share the memory that images alone may take."""
+    if labels is not None:
+        raise DataError(f"{labels} labels images, and pairs need no labels; leave out --labels")
+    sources, targets = (Pile(options, sharing=2) for _ in range(2))
+    try:
+        with opened(path) as source:
+            say(f"{source.path} is a {source.container} with {count(len(source.entries), 'file')}")
+            targets.notes += source.notes
+            pictures, arrays, others = _sorted_by_kind(source)
+            if others := [*others, *(entry.name for entry in arrays)]:
+                targets.notes.append(f"Files of other kinds were not read: {listed(others)}.")
+            if not pictures:
+                raise DataError(f"{path} holds no pictures; pairs are read from pictures alone")
+            contents = add_pairs(pictures, sources, targets, path, say)
+            words = f"{source.container} of {contents}"
+            return assemble(targets, words, len(source.entries), path, sources)
     except OSError as error:
         raise DataError(
             f"{error.filename or path} cannot be read: {error.strerror or reason_of(error)}"

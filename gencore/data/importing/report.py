@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pydantic import Field
+
 from gencore.config.sections import Config
 
 if TYPE_CHECKING:  # a report is read without arrays
@@ -28,7 +30,7 @@ class ClassCount(Config):
 
 
 class Unreadable(Config):
-    """A picture that could not be read."""
+    """A picture that could not be read, or that makes no pair."""
 
     name: str
     reason: str
@@ -61,6 +63,9 @@ class ImportReport(Config):
     classes: tuple[ClassCount, ...]
     unreadable: tuple[Unreadable, ...]
     more_unreadable: int
+    unpaired: tuple[Unreadable, ...] = Field((), exclude_if=lambda found: not found)
+    """Pictures without a partner, or of another size than it."""
+    more_unpaired: int = Field(0, exclude_if=lambda more: not more)
     duplicates: tuple[Duplicate, ...]
     more_duplicates: int
     notes: tuple[str, ...]
@@ -79,3 +84,5 @@ class Imported:
     is_test: np.ndarray
     """bool (N,)"""
     report: ImportReport
+    sources: np.ndarray | None = None
+    """uint8 (N, source channels, S, S): what each image is to be made from; None where images come alone"""

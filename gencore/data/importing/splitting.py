@@ -15,11 +15,14 @@ from gencore.data.importing.report import ClassCount, Duplicate, Imported, Impor
 from gencore.data.verification import DataError
 
 
-def assemble(pile: Pile, source: str, files: int, name: object) -> Imported:
+def assemble(pile: Pile, source: str, files: int, name: object, sources: Pile | None = None) -> Imported:
     """The data set of all images in `pile`, each kept once. `name` is for messages.
 
+    With `sources`, which has the source image of each, each pair is kept once.
+
     Where the source gives no split, an image is for testing if the SHA-256 of its pixels, read as a fraction
-    of 1, is below `holdout`: so the split of an image stays the same when others are added. Raises DataError
+    of 1, is below `holdout`: so the split of an image stays the same when others are added, and pairs of one
+    target are in one split. Raises DataError
     where no images remain for training or for testing.
     """
     items, options = pile.items, pile.options
@@ -28,7 +31,9 @@ def assemble(pile: Pile, source: str, files: int, name: object) -> Imported:
     order = sorted(range(len(items)), key=lambda i: (items[i].part == "test", natural_key(items[i].name)))
     pixels = pile.pixels()
     digests = [hashlib.sha256(image.data).digest() for image in pixels]
-    unique, duplicates = _without_repetitions(order, digests, items, pile.notes)
+    paired = None if sources is None else sources.pixels()
+    contents = digests if paired is None else [_of_pair(*both) for both in zip(digests, paired, strict=True)]
+    unique, duplicates = _without_repetitions(order, contents, items, pile.notes)
     is_test = np.array(
         [
             items[i].part == "test" if pile.has_part else _fraction(digests[i]) < options.holdout
@@ -49,16 +54,23 @@ def assemble(pile: Pile, source: str, files: int, name: object) -> Imported:
             SizeCount(width=w, height=h, count=n) for (w, h), n in pile.sizes.most_common(MOST_LISTED)
         ),
         more_sizes=max(0, len(pile.sizes) - MOST_LISTED),
-        grey=len(items) - pile.coloured,
+        grey=pile.grey,
         colour=pile.coloured,
         classes=_counts(class_names, labels, is_test, pile.notes),
         unreadable=tuple(pile.unreadable[:MOST_LISTED]),
         more_unreadable=max(0, len(pile.unreadable) - MOST_LISTED),
+        unpaired=tuple(pile.unpaired[:MOST_LISTED]),
+        more_unpaired=max(0, len(pile.unpaired) - MOST_LISTED),
         duplicates=tuple(duplicates[:MOST_LISTED]),
         more_duplicates=max(0, len(duplicates) - MOST_LISTED),
         notes=tuple(pile.notes),
     )
-    return Imported(pixels[kept], labels, tuple(map(printable, class_names)), is_test, report)
+    names = tuple(map(printable, class_names))
+    return Imported(pixels[kept], labels, names, is_test, report, None if paired is None else paired[kept])
+
+
+def _of_pair(target: bytes, source: np.ndarray) -> bytes:
+    return hashlib.sha256(target + source.data).digest()
 
 
 def _fraction(digest: bytes) -> float:
