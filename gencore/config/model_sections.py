@@ -67,6 +67,11 @@ class ModelConfig(Config):
         return int(getattr(self, "discriminator_steps", 1))
 
     @property
+    def jitters(self) -> bool:
+        """Whether it is trained on images that are cropped and flipped at random."""
+        return bool(getattr(self, "jitter", False))
+
+    @property
     def largest_size(self) -> int:
         """Height and width of the largest images that the model takes, in pixels."""
         return LARGEST_SIZE

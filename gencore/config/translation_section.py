@@ -10,6 +10,7 @@ from gencore.config.datasets import LARGEST_PAIRED_SIZE
 from gencore.config.model_sections import Kind, ModelConfig, Sampler
 
 TranslationNorm = Literal["batch", "instance"]
+_JITTER = "Crop and flip the pairs of a batch at random, source and image alike; not for digits and letters."
 
 
 class Pix2PixConfig(ModelConfig):
@@ -45,6 +46,7 @@ class Pix2PixConfig(ModelConfig):
         description="Divide the PatchGAN's weights by their largest singular value, in place of its "
         "normalisation layers.",
     )
+    jitter: bool = Field(False, description=_JITTER)
     generator_learning_rate: float = Field(2e-4, gt=0, description="Learning rate of the generator.")
     discriminator_learning_rate: float = Field(2e-4, gt=0, description="Learning rate of the PatchGAN.")
     beta1: float = Field(0.5, ge=0, lt=1, description="Adam's first-moment decay.")
@@ -97,6 +99,7 @@ class PaletteConfig(ModelConfig):
     sampling_steps: int = Field(
         10, ge=1, le=10_000, description="Steps of that sampler (`ddpm` always takes T)."
     )
+    jitter: bool = Field(False, description=_JITTER)
     learning_rate: float = Field(2e-3, gt=0, description="Learning rate.")
 
     @model_validator(mode="after")

@@ -68,7 +68,7 @@ def prepare(
         load_extractor(config.dataset_spec, device, folder)
     data = (data or load_data(config.dataset_spec, "train", data_folder)).to(device)
     refuse_too_many(config.model.number_of_clusters, data)
-    return Batches(data, config.data.batch_size, config.training.seed)
+    return Batches(data, config.data.batch_size, config.training.seed, config.model.jitters)
 
 
 def train(
