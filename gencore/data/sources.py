@@ -88,8 +88,7 @@ def load(spec: DatasetSpec, split: Split, folder: Path | None = None) -> ImageDa
     folder = folder or data_folder()
     if spec.filter_id:
         original = load(spec.original, split, folder)
-        sources = sources_of(spec.filter_id, original.images)
-        return replace(original, spec=spec, sources=sources)
+        return replace(original, spec=spec, sources=sources_of(spec.filter_id, original.images))
     try:
         if spec.is_own:
             stored = own.load(spec, split, folder)

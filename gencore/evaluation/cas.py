@@ -31,8 +31,8 @@ def cas_metrics(
     """Of generated images (N, C, H, W) uint8 and the labels (N,) they were asked for; all on one device."""
     rng = Generator(images.device).manual_seed(seed)
     chosen = torch.randperm(len(train.images), generator=rng, device=images.device)[: len(images)]
-    real = replace(train, images=train.images[chosen], labels=train.labels[chosen])
-    generated = replace(train, images=images, labels=labels)
+    real = replace(train.alone, images=train.images[chosen], labels=train.labels[chosen])
+    generated = replace(train.alone, images=images, labels=labels)
     value, floor = (accuracy_after_training(data, test, seed) for data in (generated, real))
     return {"cas": Metric(value=value, floor=floor, samples=len(images))}
 
