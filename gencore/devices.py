@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from gencore import __version__
 from gencore.store.results import Origin
@@ -44,6 +45,13 @@ def pick(name: str = "auto") -> torch.device:
         )
     use_full_float32()
     return device
+
+
+def queue_copy(tensor: Tensor, device: torch.device) -> Tensor:
+    """`tensor` on `device`, without making the host wait for a GPU; itself where it is there already."""
+    if device.type == "cuda" and tensor.device != device:  # only copies from pinned memory are queued
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 def use_full_float32() -> None:

@@ -344,3 +344,11 @@ def test_the_command_names_what_it_left_out(gencore: Gencore, tmp_path: Path) ->
     assert "64x64 grey to colour" in gencore("data", "list", "--data-dir", tmp_path).out
     wrong = gencore(*words, "--pairs", "sketch", "--overwrite", "--data-dir", tmp_path)
     assert wrong.code == 2 and "give the folder names of the sources and of the targets" in wrong.complaint
+
+
+def test_pairs_in_an_archive_are_those_of_the_folder_that_it_was_made_of(tmp_path: Path) -> None:
+    folder = in_two_folders(tmp_path / "pictures")
+    archive = shutil.make_archive(str(tmp_path / "packed"), "zip", folder)
+    ours, theirs = read(Path(archive), FOLDERS), read(folder, FOLDERS)
+    assert_pairs_belong_together(ours)
+    assert np.array_equal(ours.images, theirs.images) and np.array_equal(ours.is_test, theirs.is_test)

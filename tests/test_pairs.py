@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from gencore.config.datasets import DATASETS, DatasetSpec
 from gencore.config.options import PRESETS
+from gencore.data import own
 from gencore.data.batches import Batch, Batches, dequantise
 from gencore.data.jitter import Jitter
 from gencore.data.sources import ImageData
@@ -126,14 +127,20 @@ def test_jitter_reaches_a_sixteenth_of_the_side_each_way_and_flips_half() -> Non
     assert 0.45 < drawn.flips.float().mean() < 0.55
 
 
-def test_jittered_batches_do_not_make_the_host_wait() -> None:
+@pytest.mark.parametrize("most", [10**9, 1])
+def test_batches_of_pairs_on_the_device_or_in_a_file_do_not_make_the_host_wait(
+    monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    monkeypatch.setattr(own, "MAPPED_FROM", most)
     with fake_cuda() as device:
         data = ImageData(
-            torch.empty(24, 3, 32, 32, dtype=torch.uint8, device=device),
-            torch.empty(24, dtype=torch.int64, device=device),
+            torch.empty(24, 3, 32, 32, dtype=torch.uint8),
+            torch.empty(24, dtype=torch.int64),
             spec_of(3, 1, 32),
-            torch.empty(24, 1, 32, 32, dtype=torch.uint8, device=device),
-        )
+            torch.empty(24, 1, 32, 32, dtype=torch.uint8),
+        ).for_batches(device)
+        assert data.images.device == (device if most > 1 else torch.device("cpu"))
         with no_host_wait():
             batch = Batches(data, 8, seed=0, is_jittered=True).batch(1)
-    assert batch.sources is not None and batch.sources.device == batch.images.device == device
+    assert batch.sources is not None
+    assert {x.device for x in (batch.images, batch.labels, batch.sources)} == {device}

@@ -1,4 +1,5 @@
-"""Batches as a pure function of (seed, step), over data that already lies on the device as uint8.
+"""Batches as a pure function of (seed, step), over data that already lies on the device as uint8. Large pairs
+stay on the host, mapped from their file.
 
 There is no loader process and no state to save: resuming at a step is calling `batch(step)`.
 This is also the edge where pixels 0..255 become floats in [-1, 1], and back.
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from gencore.data.jitter import Jitter
 from gencore.data.sources import ImageData
+from gencore.devices import queue_copy
 
 _JITTER = 1
 """Tells the seeds of jitter by step from those of the order by epoch."""
@@ -74,26 +76,21 @@ class Batches:
         if epoch != self._epoch:
             self._epoch, self._order = epoch, self._shuffled(epoch)
         chosen = self._order[position * self.batch_size : (position + 1) * self.batch_size]
-        images, sources = self.data.images[chosen], self.data.sources
-        sources = None if sources is None else sources[chosen]
+        device = self.data.labels.device
+        images, sources = queue_copy(self.data.images[chosen], device), self.data.sources
+        sources = None if sources is None else queue_copy(sources[chosen], device)
         if self.is_jittered:
-            jitter = self._jitter(step)
+            rng = torch.Generator().manual_seed(_mixed(self.seed, _JITTER, step))
+            jitter = Jitter.draw(self.batch_size, self.data.spec.size, rng, device)
             images, sources = jitter(images), None if sources is None else jitter(sources)
         sources = None if sources is None else dequantise(sources)
-        return Batch(dequantise(images), self.data.labels[chosen], sources)
-
-    def _jitter(self, step: int) -> Jitter:
-        rng = torch.Generator().manual_seed(_mixed(self.seed, _JITTER, step))
-        return Jitter.draw(self.batch_size, self.data.spec.size, rng, self.data.images.device)
+        return Batch(dequantise(images), self.data.labels[queue_copy(chosen, device)], sources)
 
     def _shuffled(self, epoch: int) -> Tensor:
-        """The order of one epoch, int64 (N,), on the data's device; the same on every kind of device."""
+        """The order of one epoch, int64 (N,), where the images lie; the same on every kind of device."""
         rng = torch.Generator().manual_seed(_mixed(self.seed, epoch))
         order = torch.randperm(len(self.data.images), generator=rng)
-        device = self.data.images.device
-        if device.type == "cuda":  # a copy from pinned memory is queued; any other makes the host wait
-            order = order.pin_memory()
-        return order.to(device, non_blocking=True)
+        return queue_copy(order, self.data.images.device)
 
 
 def _mixed(seed: int, *key: int) -> int:

@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Generator, Tensor
 
+from gencore.devices import queue_copy
+
 BORDER = 1 / 16
 """Of the side, added on each side before the crop: an eighth of the side together."""
 
@@ -32,9 +34,7 @@ class Jitter(NamedTuple):
         drawn = torch.cat(
             [torch.randint(-most, most + 1, (2, n), generator=rng), torch.randint(2, (1, n), generator=rng)]
         )
-        if device.type == "cuda":  # a copy from pinned memory is queued; any other makes the host wait
-            drawn = drawn.pin_memory()
-        rows, columns, flips = drawn.to(device, non_blocking=True)
+        rows, columns, flips = queue_copy(drawn, device)
         return cls(rows, columns, flips)
 
     def __call__(self, images: Tensor) -> Tensor:

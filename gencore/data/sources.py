@@ -65,6 +65,13 @@ class ImageData:
         sources = None if self.sources is None else self.sources.to(device)
         return replace(self, images=self.images.to(device), labels=self.labels.to(device), sources=sources)
 
+    def for_batches(self, device: torch.device | str) -> ImageData:
+        """The same data for batches on `device`: pairs of `own.MAPPED_FROM` bytes stay where they are."""
+        size = self.images.nbytes + (0 if self.sources is None else self.sources.nbytes)
+        if self.spec.is_paired and size >= own.MAPPED_FROM:
+            return replace(self, labels=self.labels.to(device))
+        return self.to(device)
+
     @cached_property
     def alone(self) -> ImageData:
         """The images without their sources, as the data set that a filter was applied to."""

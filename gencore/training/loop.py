@@ -66,7 +66,7 @@ def prepare(
     load_teacher(config, device, folder)
     if config.training.patience is not None:
         load_extractor(config.dataset_spec, device, folder)
-    data = (data or load_data(config.dataset_spec, "train", data_folder)).to(device)
+    data = (data or load_data(config.dataset_spec, "train", data_folder)).for_batches(device)
     refuse_too_many(config.model.number_of_clusters, data)
     return Batches(data, config.data.batch_size, config.training.seed, config.model.jitters)
 
@@ -303,7 +303,7 @@ class _Training:
             return
         real = []
         for images in self.data.images[: 5 * self.settings.fd_samples].split(_CHUNK):
-            real.append(extractor(images).features)
+            real.append(extractor(images.to(self.device)).features)
             if self._is_stopping():
                 return
         self.quick_fd_reference = (extractor, moments(torch.cat(real)))
