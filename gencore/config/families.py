@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gencore.config.family import Family, Preset, SamplingOption, Task, Variant
+from gencore.config.family import QUICK_TRAINING, Family, Preset, SamplingOption, Task, Variant
 from gencore.config.gan_section import GANConfig
 from gencore.config.model_sections import ClassifierConfig, DDPMConfig, ImagesConfig, ModelConfig, VAEConfig
 from gencore.config.sections import TrainingConfig
-from gencore.config.translation_section import PaletteConfig, Pix2PixConfig
+from gencore.config.translation_families import PALETTE, PIX2PIX
 
-_QUICK_TRAINING = TrainingConfig(  # the same work on every data set; sheets, not distances, show how it goes
-    steps=300, schedule="cosine", ema_decay=0.98, sheets=12, fd_every=0, progress_every=10
-)
-_QUICK_MUON_TRAINING = _QUICK_TRAINING.model_copy(update={"optimizer": "muon"})
-_QUICK_GAN_TRAINING = _QUICK_TRAINING.model_copy(update={"steps": 500})
+_QUICK_MUON_TRAINING = QUICK_TRAINING.model_copy(update={"optimizer": "muon"})
+_QUICK_GAN_TRAINING = QUICK_TRAINING.model_copy(update={"steps": 500})
 _QUICK_GAN = GANConfig(  # Muon at its usual rate makes it collapse
     width=32, depth=1, real_label=0.9, generator_learning_rate=1e-3, discriminator_learning_rate=4e-4
 )
@@ -104,14 +101,6 @@ _GUIDED = {  # so that more steps are no worse, as results/mnist-ddpm/steps.json
 }
 _DDPM_BASE = _DDPM.model_copy(update={"width": 96, "depth": 2, "attention": True, **_GUIDED})
 _MUON_TRAINING = _DDPM_TRAINING.model_copy(update={"optimizer": "muon"})
-_TRANSLATION_TRAINING = TrainingConfig(  # no quick distances: they ignore which source an image is of
-    epochs=5, schedule="cosine", ema_decay=0.99, checkpoint_every=1, fd_every=0
-)
-_PALETTE_TRAINING = _TRANSLATION_TRAINING.model_copy(update={"optimizer": "muon", "clip_norm": 1.0})
-_PIX2PIX = Pix2PixConfig(  # the paper's rates times five, for batches of 32 in place of 1
-    generator_learning_rate=1e-3, discriminator_learning_rate=1e-3
-)
-_PIX2PIX_BATCH = 32
 
 VAE = Family(
     config=VAEConfig,
@@ -276,84 +265,6 @@ DDPM = Family(
         SamplingOption("guidance", "guidance", needs_condition=True),
         SamplingOption("guidance_most_noise", "guidance_most_noise", needs_condition=True),
     ),
-)
-
-PIX2PIX = Family(
-    config=Pix2PixConfig,
-    implementation="gencore.models.pix2pix:Pix2Pix",
-    variants=(
-        Variant(
-            "pix2pix",
-            "#CC79A7",
-            "source → U-Net → x ← PatchGAN + source",
-            "A U-Net turns a source image, such as edges, into an image. It learns from two losses: the mean "
-            "absolute error against the real image, and a discriminator, the PatchGAN, which tells real "
-            "patches from generated ones. The first puts things in their place, the second makes them sharp.",
-        ),
-        Variant(
-            "L1 U-Net",
-            "#E69F00",
-            "source → U-Net → x",
-            "The U-Net of pix2pix without its discriminator: it learns from the mean absolute error alone. "
-            "Where a source leaves a choice, the best answer to that error is between the choices, so images "
-            "are blurred.",
-            "without-adversary",
-        ),
-    ),
-    presets={
-        "pix2pix": Preset(_PIX2PIX, _TRANSLATION_TRAINING, is_headline=True, batch_size=_PIX2PIX_BATCH),
-        "pix2pix-l1": Preset(
-            _PIX2PIX.model_copy(update={"adversarial": False}),
-            _TRANSLATION_TRAINING,
-            is_headline=True,
-            batch_size=_PIX2PIX_BATCH,
-        ),
-        "pix2pix-spectral": Preset(
-            _PIX2PIX.model_copy(update={"spectral_norm": True}),
-            _TRANSLATION_TRAINING,
-            batch_size=_PIX2PIX_BATCH,
-            note="spectral norm",
-        ),
-        "pix2pix-base": Preset(  # the paper's networks, rates and normalisation of single images
-            Pix2PixConfig(width=64, norm="instance", jitter=True),
-            _TRANSLATION_TRAINING.model_copy(update={"ema_decay": 0.999}),
-            batch_size=4,
-            note="base size",
-        ),
-        "pix2pix-quick": Preset(
-            _PIX2PIX.model_copy(update={"width": 16}),
-            _QUICK_TRAINING,
-            is_quick=True,
-            batch_size=_PIX2PIX_BATCH,
-            note="quick",
-        ),
-    },
-    task="translation",
-)
-
-PALETTE = Family(
-    config=PaletteConfig,
-    implementation="gencore.models.palette:Palette",
-    variants=(
-        Variant(
-            "Palette",
-            "#009E73",
-            "noise + source → denoise + source → … → x",
-            "A DDPM whose network also sees the source image at every step. It has no opponent and draws "
-            "other images of a source from other noise, where pix2pix draws nearly the same one. An image "
-            "takes several passes through the network.",
-        ),
-    ),
-    presets={
-        "palette": Preset(PaletteConfig(), _PALETTE_TRAINING, is_headline=True),
-        "palette-quick": Preset(
-            PaletteConfig(width=32),
-            _QUICK_MUON_TRAINING.model_copy(update={"steps": 240, "clip_norm": 1.0}),
-            is_quick=True,
-            note="quick",
-        ),
-    },
-    task="translation",
 )
 
 CLASSIFIER = Family(

@@ -88,3 +88,9 @@ class Family:
     def variant(self, model: ModelConfig) -> Variant:
         """The variant that `model`, a config of this family, is."""
         return next(variant for variant in self.variants if variant.kind == model.kind)
+
+
+QUICK_TRAINING = TrainingConfig(  # sheets, not distances, show how it goes
+    steps=300, schedule="cosine", ema_decay=0.98, sheets=12, fd_every=0, progress_every=10
+)
+"""That of quick presets: the same work on every data set."""

@@ -10,9 +10,7 @@ from torch import Tensor, nn
 
 from gencore.config.options import TranslationNorm
 from gencore.networks.dcgan import initialise, normalisation
-
-MOST_CHANNELS = 8
-"""Times the width: the channels at the coarsest resolutions."""
+from gencore.networks.translation_unet import MOST_CHANNELS
 
 
 def patch_depth(size: int) -> int:
