@@ -15,7 +15,7 @@ from torch import Generator, Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from gencore.models import ddpm
+from gencore.models import ddpm, palette
 from gencore.models.clusters import Clusters
 from gencore.models.diffusion.schedules import Schedule, linear_schedule
 
@@ -141,12 +141,13 @@ def _real_schedule(timesteps: int, beta_start: float, beta_end: float) -> Schedu
 def fake_cuda() -> Iterator[torch.device]:
     """Tensors made here have no values; the device that this gives is the GPU."""
     with pytest.MonkeyPatch.context() as patch, FakeTensorMode(allow_non_fake_inputs=True):
-        for module in ("gencore.training.step", "gencore.sampling.generate"):
+        for module in ("gencore.training.step", "gencore.sampling.generate", "gencore.sampling.translate"):
             patch.setattr(f"{module}.Generator", _generator)
         for name in ("rand", "randint", "randn", "randperm", "multinomial"):
             patch.setattr(torch, name, _random(getattr(torch, name)))
         patch.setattr(torch, "bincount", _bincount)
-        patch.setattr(ddpm, "linear_schedule", _real_schedule)
+        for family in (ddpm, palette):
+            patch.setattr(family, "linear_schedule", _real_schedule)
         patch.setattr(Clusters, "fit", lambda *_: None)  # by scikit-learn, on the host, before the first step
         patch.setattr(nn.Module, "_apply", _apply)
         for kind in (Tensor, nn.Parameter):

@@ -9,11 +9,12 @@ import subprocess
 import textwrap
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
-from gencore.config.datasets import DATASETS
+from gencore.config.datasets import DATASETS, DatasetSpec
+from gencore.config.families import family_of
 from gencore.config.options import (
     PRESETS,
     DataConfig,
@@ -24,7 +25,8 @@ from gencore.config.options import (
     TrainingConfig,
     VAEConfig,
 )
-from gencore.data.sources import ImageData
+from gencore.data.registry import find
+from gencore.data.sources import ImageData, load
 from gencore.latent.traversal import LatentSpace
 from gencore.models import build
 from gencore.store import events
@@ -102,6 +104,26 @@ def latent_space(family: str, deviation: float, **changes: object) -> LatentSpac
     return LatentSpace(model, torch.float32)
 
 
+def suited(model: ModelConfig, spec: DatasetSpec) -> DatasetSpec:
+    """`spec`; as pairs with grey sources where `model` translates."""
+    if family_of(model).task != "translation":
+        return spec
+    return spec.model_copy(update={"name": f"edges:{spec.name}", "source_channels": 1})
+
+
+def suited_data(model: ModelConfig, data: ImageData) -> ImageData:
+    """`data`, grey; with negatives of its images as sources where `model` translates."""
+    spec = suited(model, data.spec)
+    return replace(data, spec=spec, sources=255 - data.images if spec.is_paired else None)
+
+
+def pairs_of(dataset: str, n: int | None = None) -> ImageData:
+    """The first `n` training images of a data set, or all, each with its edges as its source."""
+    pairs = load(find(f"edges:{dataset}"), "train")
+    assert pairs.sources is not None
+    return replace(pairs, images=pairs.images[:n], labels=pairs.labels[:n], sources=pairs.sources[:n])
+
+
 def tiny_config(family: str, **training: object) -> RunConfig:
     """A config of `family` that trains in moments: STEPS_PER_EPOCH steps an epoch on `few_digits`."""
     settings = TrainingConfig(
@@ -139,7 +161,7 @@ def _small(config: RunConfig, conditional: bool) -> RunConfig:
     given = config.model.model_dump()
     training = TrainingConfig(optimizer=config.training.optimizer, clip_norm=config.training.clip_norm)
     return RunConfig(
-        data=DataConfig(batch_size=12),
+        data=config.data.model_copy(update={"batch_size": 12}),
         model=type(config.model).model_validate(
             given | {key: value for key, value in model.items() if key in given}
         ),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from fake_cuda import CUDA, HostWaitError, NoiseDeviceError, fake_cuda, no_host_wait
-from support import small_presets
+from support import small_presets, suited
 from torch import Generator, Tensor
 from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorDeviceMismatchError
 
@@ -23,9 +23,10 @@ from gencore.config.options import (
 )
 from gencore.data.batches import Batch, Batches
 from gencore.data.sources import ImageData
-from gencore.models.base import GenerativeModel, Parts
+from gencore.models.base import GenerativeModel, Parts, Translates
 from gencore.models.vae import VAE
 from gencore.sampling.generate import generate
+from gencore.sampling.translate import translate
 from gencore.training.step import State
 
 CONFIGS: dict[str, RunConfig] = (
@@ -48,7 +49,10 @@ def state_of(
     config = config.model_copy(update={"training": settings})
     n = 3 * config.data.batch_size
     images = torch.empty(n, spec.channels, spec.size, spec.size, dtype=torch.uint8, device=device)
-    data = ImageData(images, torch.empty(n, dtype=torch.int64, device=device), spec)
+    spec = suited(config.model, spec)
+    sources = torch.empty(n, spec.source_channels, *images.shape[2:], dtype=torch.uint8, device=device)
+    labels = torch.empty(n, dtype=torch.int64, device=device)
+    data = ImageData(images, labels, spec, sources if spec.is_paired else None)
     return State.fresh(config, data, device), Batches(data, config.data.batch_size, seed=0)
 
 
@@ -80,11 +84,14 @@ def test_two_steps_and_a_sampling_pass_mix_no_devices_and_never_wait_for_the_gpu
         assert {x.device for x in state.model.parameters()} == {CUDA}
         assert {len(values) for values in state.window.values()} == {2}
         model = state.average
-        if not isinstance(model, GenerativeModel):
-            return
-        labels = torch.zeros(4, dtype=torch.int64, device=device) if model.conditional else None
         with no_host_wait():
-            images = generate(model, 4, labels, 0, torch.float32)
+            if isinstance(model, Translates):
+                images = translate(model, batches.data.sources[:4], 0, torch.float32)
+            elif isinstance(model, GenerativeModel):
+                labels = torch.zeros(4, dtype=torch.int64, device=device) if model.conditional else None
+                images = generate(model, 4, labels, 0, torch.float32)
+            else:
+                return
         assert images.shape == (4, spec.channels, spec.size, spec.size) and images.device == CUDA
 
 

@@ -243,7 +243,7 @@ def test_the_command_writes_what_the_name_ends_in(
     [
         ("nosuch", "x.pdf", r"x\.pdf; end it in \.md .* or \.onnx"),
         ("nosuch", "x.md", "no run named nosuch"),
-        ("features-digits", "x.md", "generates no images"),
+        ("features-digits", "x.md", "draws no images"),
         ("features-digits", "x.onnx", "draws no images"),
     ],
 )

@@ -110,8 +110,8 @@ def test_a_new_family_is_a_config_a_model_and_a_row(checkout: Checkout) -> None:
     checkout.replace("gencore/config/families.py", "FAMILIES: dict", ROW)
     checkout.replace(
         "gencore/config/families.py",
-        "(VAE, GAN, DDPM, CLASSIFIER, IMAGES)",
-        "(VAE, GAN, DDPM, TOY, CLASSIFIER, IMAGES)",
+        "(VAE, GAN, DDPM, PIX2PIX, PALETTE, CLASSIFIER, IMAGES)",
+        "(VAE, GAN, DDPM, TOY, PIX2PIX, PALETTE, CLASSIFIER, IMAGES)",
     )
     files = {"gencore/config/toy.py", "gencore/models/toy.py", "gencore/config/families.py"}
     assert set(checkout.touched) == files
@@ -156,9 +156,14 @@ def script(checkout: Checkout) -> str:
 
 
 def test_every_variant_has_a_colour_and_an_explanation_of_its_own() -> None:
-    rows = list(variants())
-    for facts in zip(*((row.label, row.colour, row.diagram, row.explanation) for row in rows), strict=True):
-        assert all(facts) and len(set(facts)) == len(rows)
+    for task in ("generation", "translation"):
+        rows = list(variants(task))
+        for facts in zip(
+            *((row.label, row.colour, row.diagram, row.explanation) for row in rows), strict=True
+        ):
+            assert all(facts) and len(set(facts)) == len(rows)
+    both = list(variants("generation", "translation"))
+    assert len({row.label for row in both}) == len(both)
 
 
 def test_presets_have_names_and_titles_of_their_own_and_one_headline_a_variant_at_most() -> None:

@@ -23,10 +23,11 @@ from gencore.data.sources import load
 from gencore.store.extractor_runs import features_run
 from gencore.store.runs import run
 from tests.support import Result
-from tests.test_own_data import TINY, write_pictures
+from tests.test_own_data import write_pictures
 
 Gencore = Callable[..., Result]
 SIZES = 28, 64, 256
+QUICK = "--width 8 --steps 4 --batch-size 16 --sheets 0".split()
 EIGHT = [[1] * 3] * 3  # neighbours that touch, in scipy's form
 
 
@@ -170,7 +171,7 @@ def test_a_name_that_means_no_pairs_is_refused_in_a_sentence(name: str, words: s
 
 
 def test_a_config_of_pairs_that_cannot_be_is_not_valid() -> None:
-    given = PRESETS["ddpm"].model_dump()
+    given = PRESETS["pix2pix"].model_dump()
     for name, words in (("edge:mnist", "names no filter"), ("grey:mnist", "is grey already")):
         given["data"]["dataset"] = name
         with pytest.raises(ValidationError, match=words):
@@ -178,7 +179,7 @@ def test_a_config_of_pairs_that_cannot_be_is_not_valid() -> None:
 
 
 def test_a_config_of_derived_pairs_describes_them_and_is_read_back() -> None:
-    config = PRESETS["ddpm"].on(find("edges:digits"))
+    config = PRESETS["pix2pix"].on(find("edges:digits"))
     assert config.describes_data and config.dataset_spec == find("edges:digits") and config.own_data is None
     assert RunConfig.model_validate_json(config.model_dump_json()) == config
 
@@ -188,8 +189,8 @@ def test_pairs_share_the_feature_extractors_of_their_original(tmp_path: Path) ->
 
 
 def test_the_default_name_of_a_run_on_pairs_is_a_file_name(gencore: Gencore) -> None:
-    assert gencore("train", "vae", "--dataset", "edges:digits", *TINY).code == 0
-    assert run("edges-digits-vae").config().data.dataset == "edges:digits"
+    assert gencore("train", "pix2pix-quick", "--dataset", "edges:digits", *QUICK).code == 0
+    assert run("edges-digits-pix2pix-quick").config().data.dataset == "edges:digits"
     assert in_file_names("edges:digits") == "edges-digits" and in_file_names("digits") == "digits"
 
 
@@ -202,7 +203,7 @@ def test_a_filter_makes_pairs_of_ones_own_set_and_refuses_it_when_it_has_changed
     spec = find("grey:mine", tmp_path)
     made = load(spec, "train", tmp_path)
     assert made.sources is not None and torch.equal(made.sources, luminance(made.images))
-    config = PRESETS["vae"].on(spec)
+    config = PRESETS["palette"].on(spec)
     assert config.own_data == spec and config.dataset_spec.original == find("mine", tmp_path)
     assert gencore(*add, "--size", 32, "--overwrite").code == 0
     with pytest.raises(ValueError, match="mine has changed: size was 28, is 32"):

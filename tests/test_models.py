@@ -4,16 +4,24 @@ import math
 
 import pytest
 import torch
-from support import small_presets
+from support import small_presets, suited
 from torch import Generator
 
 from gencore.config.datasets import DATASETS, DatasetSpec
 from gencore.config.families import FAMILIES
-from gencore.config.options import ClassifierConfig, DDPMConfig, GANConfig, ModelConfig, VAEConfig
+from gencore.config.options import (
+    ClassifierConfig,
+    DDPMConfig,
+    GANConfig,
+    ModelConfig,
+    PaletteConfig,
+    Pix2PixConfig,
+    VAEConfig,
+)
 from gencore.data.batches import Batch, dequantise
 from gencore.data.sources import load
 from gencore.models import build
-from gencore.models.base import GenerativeModel, HasLatent, Inverts, Trainable
+from gencore.models.base import GenerativeModel, HasLatent, Inverts, Trainable, Translates
 from gencore.models.classifier import jitter
 from gencore.models.vae import (
     ROUNDING_VARIANCE,
@@ -102,6 +110,10 @@ VARIANTS: dict[str, ModelConfig] = {
     ),
     "ddpm-clusters": DDPMConfig(width=16, sampling_steps=3, clusters=12, guidance=2.0, spacing="mixed"),
     "ddpm-attention": DDPMConfig(width=16, sampling_steps=3, depth=2, attention=True),
+    "pix2pix": Pix2PixConfig(width=8),
+    "pix2pix-spectral": Pix2PixConfig(width=8, norm="instance", spectral_norm=True),
+    "pix2pix-l1": Pix2PixConfig(width=8, adversarial=False),
+    "palette": PaletteConfig(width=16, sampling_steps=3),
     "classifier": ClassifierConfig(width=8, feature_dim=16),
     "plain-classifier": ClassifierConfig(network="plain", width=8, feature_dim=16, augment="shift"),
     "mixer-classifier": ClassifierConfig(network="mixer", width=8, feature_dim=16, augment="warp"),
@@ -124,8 +136,10 @@ OF_FURTHER_SPECS = [
     "cgan-projection",
     "ddpm-attention",
 ]
-GENERATIVE = [name for name, config in VARIANTS.items() if FAMILIES[config.family].is_generative]
-CLASSIFIERS = [name for name in VARIANTS if name not in GENERATIVE]
+GENERATIVE, TRANSLATING, CLASSIFIERS = (
+    [name for name, config in VARIANTS.items() if FAMILIES[config.family].task == task]
+    for task in ("generation", "translation", "classification")
+)
 
 
 def of_sizes(names: list[str], further: list[str]) -> pytest.MarkDecorator:
@@ -143,12 +157,14 @@ def rng(seed: int = 0) -> Generator:
 
 def batch_for(spec: DatasetSpec, n: int = 8) -> Batch:
     shape = (n, spec.channels, spec.size, spec.size)
-    return Batch(torch.rand(shape, generator=rng()) * 2 - 1, torch.arange(n) % len(spec.class_names))
+    images = torch.rand(shape, generator=rng()) * 2 - 1
+    sources = torch.rand(n, spec.source_channels, *shape[2:], generator=rng(1)) * 2 - 1
+    return Batch(images, torch.arange(n) % len(spec.class_names), sources if spec.is_paired else None)
 
 
 def fresh(name: str, spec: DatasetSpec = DIGITS):
     torch.manual_seed(0)
-    return build(VARIANTS[name], spec)
+    return build(VARIANTS[name], suited(VARIANTS[name], spec))
 
 
 def lively(name: str):
@@ -184,22 +200,25 @@ def assert_each_player_moves_alone(model: Trainable, batch: Batch) -> None:
             assert other is player or all(x.grad is None for x in other.module.parameters())
 
 
-@of_sizes(list(VARIANTS), [*OF_FURTHER_SPECS, *CLASSIFIERS])
+@of_sizes(list(VARIANTS), [*OF_FURTHER_SPECS, *TRANSLATING, *CLASSIFIERS])
 def test_each_players_loss_is_finite_and_moves_that_player_alone(name: str, spec: DatasetSpec) -> None:
-    assert_each_player_moves_alone(fresh(name, spec), batch_for(spec))
+    assert_each_player_moves_alone(fresh(name, spec), batch_for(suited(VARIANTS[name], spec)))
 
 
 @pytest.mark.parametrize("size", SPECS)
 @pytest.mark.parametrize("preset", SMALL_PRESETS)
 def test_every_preset_trains_and_draws_at_both_sizes_with_labels_and_without(preset: str, size: str) -> None:
-    spec, config = SPECS[size], SMALL_PRESETS[preset].model
+    config = SMALL_PRESETS[preset].model
+    spec = suited(config, SPECS[size])
     torch.manual_seed(0)
     model = build(config, spec)
-    assert isinstance(model, GenerativeModel) and model.conditional == preset.endswith("conditional")
     assert_each_player_moves_alone(model, batch_for(spec, 4))
-    labels = torch.arange(2) if model.conditional else None
     with torch.no_grad():
-        images = model.eval().sample(2, labels, rng())
+        if isinstance(model, Translates):
+            images = model.eval().translate(batch_for(spec, 2).sources, rng())
+        else:
+            assert isinstance(model, GenerativeModel) and model.conditional == preset.endswith("conditional")
+            images = model.eval().sample(2, torch.arange(2) if model.conditional else None, rng())
     assert images.shape == (2, spec.channels, spec.size, spec.size) and images.isfinite().all()
     assert images.min() >= -1 and images.max() <= 1
 
@@ -221,6 +240,25 @@ def test_the_same_seed_draws_the_same_samples_and_another_seed_others(name: str)
     with torch.no_grad():
         first, again, other = (model.sample(4, labels, rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+@of_sizes(TRANSLATING, TRANSLATING)
+def test_translations_have_the_images_shape_and_range(name: str, spec: DatasetSpec) -> None:
+    sources = batch_for(suited(VARIANTS[name], spec), 5).sources
+    with torch.no_grad():
+        images = fresh(name, spec).eval().translate(sources, rng())
+    assert images.shape == (5, spec.channels, spec.size, spec.size) and images.dtype == torch.float32
+    assert images.isfinite().all() and images.min() >= -1 and images.max() <= 1
+
+
+@pytest.mark.parametrize("name", TRANSLATING)
+def test_the_same_seed_makes_the_same_translations_and_another_seed_others(name: str) -> None:
+    model, sources = lively(name), batch_for(suited(VARIANTS[name], DIGITS), 4).sources
+    with torch.no_grad():
+        first, again, other = (model.translate(sources, rng(seed)) for seed in (1, 1, 2))
+        of_other_sources = model.translate(-sources, rng(1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other) and not torch.equal(first, of_other_sources)
 
 
 @pytest.mark.parametrize("name", GENERATIVE)
@@ -482,6 +520,7 @@ def test_jitter_with_no_range_changes_nothing_and_keeps_black_black() -> None:
     torch.testing.assert_close(jitter(black, rng()), black, atol=1e-5, rtol=0)
 
 
-def test_a_generative_model_is_what_the_table_says() -> None:
-    for name in GENERATIVE:
-        assert isinstance(fresh(name), GenerativeModel)
+def test_a_model_is_what_the_table_says() -> None:
+    for name in VARIANTS:
+        assert isinstance(fresh(name), GenerativeModel) == (name in GENERATIVE)
+        assert isinstance(fresh(name), Translates) == (name in TRANSLATING)

@@ -55,7 +55,7 @@ def test_the_description_of_images_that_come_alone_is_written_as_before_there_we
     assert "source_channels" not in alone.model_dump_json() and "source_channels" not in alone.model_dump()
     for spec in (alone, paired):
         assert DatasetSpec.model_validate_json(spec.model_dump_json()) == spec
-        config = PRESETS["ddpm"].on(spec)
+        config = PRESETS["pix2pix" if spec.is_paired else "ddpm"].on(spec)
         assert type(config).model_validate_json(config.model_dump_json()) == config
 
 

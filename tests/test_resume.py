@@ -8,11 +8,20 @@ from pathlib import Path
 
 import pytest
 import torch
-from support import STEPS_PER_EPOCH, TINY, record, tiny_config
+from support import STEPS_PER_EPOCH, TINY, record, suited_data, tiny_config
 from torch import Tensor
 
 from gencore.config.families import FAMILIES
-from gencore.config.options import ClassifierConfig, GANConfig, ModelConfig, RunConfig, VAEConfig
+from gencore.config.options import (
+    ClassifierConfig,
+    DataConfig,
+    GANConfig,
+    ModelConfig,
+    PaletteConfig,
+    Pix2PixConfig,
+    RunConfig,
+    VAEConfig,
+)
 from gencore.data.batches import Batch, Batches
 from gencore.data.sources import ImageData
 from gencore.models.load import load_model, newest_states
@@ -37,6 +46,10 @@ CONVOLUTIONAL: dict[str, ModelConfig] = TINY | {
         discriminator_norm="layer",
         discriminator_steps=3,
     ),
+    "pix2pix": Pix2PixConfig(width=8),
+    "L1 U-Net": Pix2PixConfig(width=8, adversarial=False, norm="instance"),
+    "spectral pix2pix": Pix2PixConfig(width=8, spectral_norm=True),
+    "palette": PaletteConfig(width=16, timesteps=20, sampling_steps=2),
     "classifier": ClassifierConfig(width=8, feature_dim=8),
     "plain classifier": ClassifierConfig(network="plain", width=8, feature_dim=8, augment="warp"),
 }
@@ -49,7 +62,9 @@ def made(name: str, config: RunConfig) -> Run:
 
 
 def config_of(name: str) -> RunConfig:
-    return tiny_config("vae").model_copy(update={"model": CONVOLUTIONAL[name]})
+    is_paired = FAMILIES[CONVOLUTIONAL[name].family].task == "translation"
+    data = DataConfig(dataset="edges:digits" if is_paired else "digits", batch_size=16)
+    return tiny_config("vae").model_copy(update={"data": data, "model": CONVOLUTIONAL[name]})
 
 
 def advance(state: State, data: ImageData, steps: int) -> None:
@@ -82,8 +97,9 @@ def test_every_family_is_resumed_here() -> None:
 def test_a_restored_optimiser_has_the_strides_of_its_parameters(
     tmp_path: Path, few_digits: ImageData, name: str
 ) -> None:
-    saved, restored = (State.fresh(config_of(name), few_digits, CPU) for _ in range(2))
-    advance(saved, few_digits, 1)
+    data = suited_data(CONVOLUTIONAL[name], few_digits)
+    saved, restored = (State.fresh(config_of(name), data, CPU) for _ in range(2))
+    advance(saved, data, 1)
     saved.save(tmp_path / "state.safetensors")
     assert restored.restore(tmp_path / "state.safetensors") == []
     seen = 0
@@ -100,12 +116,13 @@ def test_a_restored_optimiser_has_the_strides_of_its_parameters(
 def test_a_fused_optimiser_goes_on_bit_by_bit_after_a_restore(
     tmp_path: Path, few_digits: ImageData, name: str
 ) -> None:
-    whole, restored = (State.fresh(config_of(name), few_digits, CPU) for _ in range(2))
-    advance(whole, few_digits, 3)
+    data = suited_data(CONVOLUTIONAL[name], few_digits)
+    whole, restored = (State.fresh(config_of(name), data, CPU) for _ in range(2))
+    advance(whole, data, 3)
     whole.save(tmp_path / "state.safetensors")
     restored.restore(tmp_path / "state.safetensors")
     for state in (whole, restored):
-        advance(state, few_digits, 3)
+        advance(state, data, 3)
     assert_equal(weights(whole), weights(restored))
 
 
@@ -175,7 +192,7 @@ def spoil(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
 
     def spoilt(state: State, batch: Batch, factor: float) -> None:
         if state.step == at:
-            batch = Batch(batch.images * math.nan, batch.labels)
+            batch = batch._replace(images=batch.images * math.nan)
         advance_before(state, batch, factor)
 
     monkeypatch.setattr(State, "advance", spoilt)
@@ -185,11 +202,12 @@ def spoil(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
 def test_from_a_loss_that_is_not_finite_on_the_last_good_weights_are_kept(
     few_digits: ImageData, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    state = State.fresh(config_of(name), few_digits, CPU)
-    advance(state, few_digits, 5)
+    data = suited_data(CONVOLUTIONAL[name], few_digits)
+    state = State.fresh(config_of(name), data, CPU)
+    advance(state, data, 5)
     good = weights(state)
     spoil(monkeypatch, at=5)
-    advance(state, few_digits, 4)  # in the first of these, and after
+    advance(state, data, 4)  # in the first of these, and after
     assert_equal(weights(state), good)
     assert state.step == 9 and state.read_window().good_steps == 5 and not state.is_finite()
 

@@ -82,6 +82,11 @@ class Entry:
         """Whether its model is given a class."""
         return bool(self.config and getattr(self.config.model, "conditional", False))
 
+    @property
+    def translates(self) -> bool:
+        """Whether its model makes images of source images."""
+        return bool(self.config) and family_of(self.readable_config.model).task == "translation"
+
 
 @lru_cache(maxsize=4096)
 def _load(path: Path, kind: type[Record], _mtime_ns: int, _size: int) -> Record:
@@ -212,15 +217,25 @@ def extractor_records(dataset: str) -> ExtractorRecords:
     return ExtractorRecords(reference, ladder, tuple(faults))
 
 
-def generative_runs(folder: Path | None = None) -> list[Entry]:
-    """All runs of generative models, newest first; feature classifiers are left out."""
+def listed_runs(folder: Path | None = None) -> list[Entry]:
+    """All runs but those of feature classifiers, newest first."""
     found = [entry(run) for run in all_runs(folder) if not is_extractor(run.name)]
     return [one for one in found if one.config is None or one.config.model.family != "classifier"]
 
 
+def generative_runs(folder: Path | None = None) -> list[Entry]:
+    """As `listed_runs`, without translation models, which are no rivals of those that generate images."""
+    return [one for one in listed_runs(folder) if not one.translates]
+
+
+def trainings() -> list[Entry]:
+    """As `listed_runs`, without images that were made elsewhere."""
+    return [one for one in listed_runs() if one.config is None or family_of(one.config.model).is_trained]
+
+
 def trained_models() -> list[Entry]:
     """As `generative_runs`, without images that were made elsewhere: no model here can make more of them."""
-    return [one for one in generative_runs() if one.config is None or family_of(one.config.model).is_trained]
+    return [one for one in trainings() if not one.translates]
 
 
 def datasets(entries: Iterable[Entry]) -> list[DatasetName]:

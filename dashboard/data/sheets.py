@@ -13,6 +13,8 @@ from PIL import Image, UnidentifiedImageError
 COLUMNS = ROWS = 10
 MAX_SIDE = 10 * 256
 MAX_FRAMES = 200
+TRIPTYCH_SIDE = 128
+"""Pixels of a picture of a triptych as drawn, at most, where pictures are smaller."""
 GAP = 1
 """Native pixels between two pictures; transparent, so that the page's own colour shows."""
 PALE = 110
@@ -111,6 +113,22 @@ def draw_sheet(path: Path, scale: int = 4) -> bytes:
     """The whole sheet. Raises SheetError."""
     pictures = read(path)
     return draw(pictures.reshape(-1, *pictures.shape[2:]), COLUMNS, scale)
+
+
+def draw_triptychs(path: Path, side: int, rows: int | None = None) -> bytes:
+    """A sheet of triptychs, pictures of `side` pixels in threes, or its first `rows` rows, with gaps
+    between triptychs. Raises SheetError.
+    """
+    pixels = np.asarray(_open(path))
+    height, width = pixels.shape[:2]
+    if max(height, width) > MAX_SIDE or height % side or width % (3 * side):
+        raise SheetError(
+            f"{path.name} is {width} × {height}; a sheet of triptychs has pictures of {side} × {side} "
+            f"pixels in threes, at most {MAX_SIDE} pixels a side"
+        )
+    triptychs = pixels.reshape(height // side, side, width // (3 * side), 3 * side, 3).swapaxes(1, 2)[:rows]
+    columns = triptychs.shape[1]
+    return draw(triptychs.reshape(-1, side, 3 * side, 3), columns, scale=max(1, TRIPTYCH_SIDE // side))
 
 
 def draw_ten(path: Path, conditional: bool, columns: int = 5, scale: int = 6) -> bytes:

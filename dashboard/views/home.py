@@ -233,7 +233,7 @@ def _explanations() -> None:
     """How each model works, from the table of families."""
     st.divider()
     columns = st.columns(2, gap="large")
-    for place, variant in enumerate(variants()):
+    for place, variant in enumerate(variants("generation")):
         with columns[place % 2]:
             st.markdown(f"#### {mark(variant.colour)} {variant.label}", anchors=False)
             st.code(variant.diagram, language=None, wrap_lines=True)

@@ -40,7 +40,7 @@ ALONG = {"epochs": "epoch", "training minutes": "minutes"}
 def main() -> None:
     """Show the page."""
     st.title("Live", anchor=False)
-    known = [entry.run.name for entry in run_catalog.trained_models()]
+    known = [entry.run.name for entry in run_catalog.trainings()]
     names = list(dict.fromkeys([*(job.run.name for job in run_controls.jobs().alive()), *known]))
     if not names:
         st.info(

@@ -46,7 +46,7 @@ COLUMNS = {
 def main() -> None:
     """Show the page."""
     st.title("Runs", anchor=False)
-    entries = run_catalog.generative_runs()
+    entries = run_catalog.listed_runs()
     if not entries:
         st.info(
             "No runs yet. Choose a model on the left and press **Start**; every training is listed here.",
@@ -123,14 +123,21 @@ def _keep_selection(key: str, names: Sequence[str]) -> None:
 def _thumbnail(entry: Entry) -> str | None:
     path = run_catalog.newest_sheet(entry.run)
     try:
-        return _thumbnail_url(path, entry.is_conditional, path.stat().st_mtime_ns) if path else None
+        if path is None:
+            return None
+        side = entry.spec.size if entry.translates else None
+        return _thumbnail_url(path, entry.is_conditional, side, path.stat().st_mtime_ns)
     except (sheets.SheetError, OSError):  # the run's card says what is wrong with it
         return None
 
 
 @st.cache_data(max_entries=4 * MAX_WITH_THUMBNAILS, show_spinner=False)
-def _thumbnail_url(path: Path, conditional: bool, mtime_ns: int) -> str:
-    png = sheets.draw_ten(path, conditional, scale=2)
+def _thumbnail_url(path: Path, conditional: bool, triptych_side: int | None, mtime_ns: int) -> str:
+    png = (
+        sheets.draw_triptychs(path, triptych_side, rows=1)
+        if triptych_side
+        else sheets.draw_ten(path, conditional, scale=2)
+    )
     return f"data:image/png;base64,{b64encode(png).decode()}"
 
 
@@ -146,7 +153,7 @@ def _card(entry: Entry, state: Status) -> None:
             run_controls.badge(state)
             st.space("stretch")
             st.page_link(LIVE, label="Live", icon=":material/show_chart:", query_params={"run": name})
-            if entry.config:
+            if entry.config and not entry.translates:
                 st.page_link(
                     GALLERY, label="Gallery", icon=":material/photo_library:", query_params={"run": name}
                 )
@@ -158,6 +165,8 @@ def _card(entry: Entry, state: Status) -> None:
 
 def _main_results(entry: Entry) -> str:
     if entry.results is None:
+        if entry.translates:
+            return f":gray[try it: {plain(f'gencore translate {entry.run.name} --test 10')}]"
         command = plain(f"gencore evaluate {entry.run.name}")
         return f":gray[not evaluated: {command}]" if entry.config else ""
     [(_, cells)] = frames.table([entry])

@@ -114,7 +114,7 @@ def stop_button(run: Run, place: str, is_stopping: bool) -> None:
 def time_left(entry: Entry, progress: TrainingProgress) -> str:
     """The phase of a running run and the time until it is finished, in words."""
     left = time_estimate.time_left(
-        entry, progress, _evaluates(entry.run), run_catalog.generative_runs(), time.time()
+        entry, progress, _evaluates(entry.run), run_catalog.listed_runs(), time.time()
     )
     if left.phase == "evaluation":
         return (

@@ -16,6 +16,7 @@ from dashboard.widgets.text import duration, figure, plain
 from gencore.analysis.colours import colour
 from gencore.config import commands
 from gencore.config.datasets import in_file_names
+from gencore.config.families import family_of
 from gencore.config.options import EXTRACTORS, PRESETS, QUICK, RunConfig
 from gencore.store import runs
 from gencore.store.extractor_runs import features_run, is_extractor
@@ -63,7 +64,9 @@ def _train(machine: Machine | str | None) -> None:
     free = _free_name(f"{in_file_names(order.config.data.dataset)}-{order.preset}")
     name = st.text_input("Name", placeholder=free, key="train.name", max_chars=64).strip() or free
     words = commands.train(order.preset, name, order.config)
-    if has_extractor := _has_extractor(order.config.data.dataset):
+    is_generative = family_of(order.config.model).task == "generation"
+    has_extractor = is_generative and _has_extractor(order.config.data.dataset)
+    if has_extractor:
         words.append("--evaluate")
     starting = bool(run_controls.jobs().starting())
     if st.button(
@@ -79,7 +82,7 @@ def _train(machine: Machine | str | None) -> None:
         case (refused, reason) if refused in (words, quick_words):
             st.error(plain(reason), icon=":material/block:")
     _time_it_takes(order.config, machine, has_extractor)
-    if not has_extractor:
+    if is_generative and not has_extractor:
         _prepare(order.config.data.dataset)
     with st.expander("The same on the command line", icon=":material/terminal:"):
         st.code(commands.shown(words), language="bash", wrap_lines=True)
@@ -106,7 +109,7 @@ def _quick_training(config: RunConfig, evaluates: bool, starting: bool) -> list[
 
 
 def _time_it_takes(config: RunConfig, machine: Machine | str | None, evaluates: bool) -> None:
-    entries = run_catalog.trained_models()
+    entries = run_catalog.trainings()
     estimate = time_estimate.time_to_finish(config, entries, machine)
     st.session_state[PROBE] = None
     if isinstance(estimate, str) and isinstance(machine, Machine):

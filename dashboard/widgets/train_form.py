@@ -14,9 +14,9 @@ from pydantic.fields import FieldInfo
 from dashboard.widgets.text import plain
 from gencore.config import commands
 from gencore.config.commands import Option
-from gencore.config.families import variants
+from gencore.config.families import preset_family, variants
 from gencore.config.options import PRESETS, RunConfig, preset_title
-from gencore.data.registry import known, with_data
+from gencore.data.registry import known, pairs, with_data
 from gencore.store.results import explain
 
 PARTS = {"model": "Model", "training": "Training", "data": "Data"}
@@ -71,7 +71,8 @@ def configured(preset: str, answers: Mapping[tuple[str, str], object]) -> RunCon
 
 
 def _about_presets() -> str:
-    return "\n".join(f"- **{variant.label}**: {variant.explanation}" for variant in variants())
+    about = variants("generation", "translation")
+    return "\n".join(f"- **{variant.label}**: {variant.explanation}" for variant in about)
 
 
 class Bounds(NamedTuple):
@@ -117,9 +118,24 @@ def fill(config: RunConfig) -> None:
 
 
 def _key(name: str, preset: str) -> str:
-    """Each preset keeps its defaults and its user's changes; what is always asked is asked once for all."""
+    """Each preset keeps its defaults and its user's changes; what is always asked is asked once for all, the
+    data set once for all that take pairs and once for all others.
+    """
+    if name == "dataset" and _takes_pairs(preset):
+        return "train.pairs"
     is_shared = name != "steps" and name in commands.always_shown(PRESETS[preset])
     return f"train.{name}" if is_shared else f"train.{preset}.{name}"
+
+
+def _takes_pairs(preset: str) -> bool:
+    return preset_family(preset).task == "translation"
+
+
+def _datasets(preset: str) -> list[str]:
+    """The data sets that suit the preset: those of pairs, or those of images that come alone."""
+    if _takes_pairs(preset):
+        return list(pairs())
+    return [name for name, spec in known().items() if not spec.is_paired]
 
 
 def _ask(option: Option, preset: str, availability: Mapping[str, str]) -> object:
@@ -129,7 +145,7 @@ def _ask(option: Option, preset: str, availability: Mapping[str, str]) -> object
     label, key = name.replace("_", " ").capitalize(), _key(name, preset)
     number = kind(field)
     if name == "dataset" or number is Literal:
-        choices = list(known()) if name == "dataset" else list(get_args(field.annotation))
+        choices = _datasets(preset) if name == "dataset" else list(get_args(field.annotation))
         states = availability if name == "dataset" else {}
         return st.selectbox(
             label,

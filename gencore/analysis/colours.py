@@ -10,7 +10,7 @@ import numpy as np
 
 from gencore.config.families import variants
 
-COLOURS = {variant.label: variant.colour for variant in variants()}
+COLOURS = {variant.label: variant.colour for variant in variants("generation", "translation")}
 """#RRGGBB by label, of Okabe & Ito's palette, which is readable on light and on dark pages."""
 OTHER = "#8A8F98"
 MOST_PALE = 0.5

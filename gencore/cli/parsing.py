@@ -19,6 +19,7 @@ from gencore.cli.latent import Interpolate, Reconstruct
 from gencore.cli.measuring import Evaluate, Export, Measure, MeasureBudgets, Report, Sample, SelfTest, Steps
 from gencore.cli.status import Doctor, Migrate, Runs, Schema, Stop
 from gencore.cli.training import Compare, Distill, Features, Train
+from gencore.cli.translating import Translate
 from gencore.config.families import variants
 from gencore.config.options import HEADLINE, PRESETS, RunConfig, preset_title
 
@@ -30,6 +31,7 @@ COMMANDS: dict[str, type[Command]] = {
     "compare": Compare,
     "evaluate": Evaluate,
     "sample": Sample,
+    "translate": Translate,
     "reconstruct": Reconstruct,
     "interpolate": Interpolate,
     "data": Data,
@@ -46,7 +48,8 @@ COMMANDS: dict[str, type[Command]] = {
     "schema": Schema,
     "migrate": Migrate,
 }
-_ABOUT = f"Train and measure generative models: {', '.join(variant.label for variant in variants())}."
+_LABELS = [variant.label for variant in variants("generation", "translation")]
+_ABOUT = f"Train and measure generative models: {', '.join(_LABELS)}."
 _COMPARED = ", ".join(PRESETS[preset].label for preset in HEADLINE)
 _NUMBERS = {"INT": "a whole number", "FLOAT": "a number"}
 

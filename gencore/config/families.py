@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gencore.config.family import Family, Preset, SamplingOption, Variant
+from gencore.config.family import QUICK_TRAINING, Family, Preset, SamplingOption, Task, Variant
 from gencore.config.gan_section import GANConfig
 from gencore.config.model_sections import ClassifierConfig, DDPMConfig, ImagesConfig, ModelConfig, VAEConfig
 from gencore.config.sections import TrainingConfig
+from gencore.config.translation_families import PALETTE, PIX2PIX
 
-_QUICK_TRAINING = TrainingConfig(  # the same work on every data set; sheets, not distances, show how it goes
-    steps=300, schedule="cosine", ema_decay=0.98, sheets=12, fd_every=0, progress_every=10
-)
-_QUICK_MUON_TRAINING = _QUICK_TRAINING.model_copy(update={"optimizer": "muon"})
-_QUICK_GAN_TRAINING = _QUICK_TRAINING.model_copy(update={"steps": 500})
+_QUICK_MUON_TRAINING = QUICK_TRAINING.model_copy(update={"optimizer": "muon"})
+_QUICK_GAN_TRAINING = QUICK_TRAINING.model_copy(update={"steps": 500})
 _QUICK_GAN = GANConfig(  # Muon at its usual rate makes it collapse
     width=32, depth=1, real_label=0.9, generator_learning_rate=1e-3, discriminator_learning_rate=4e-4
 )
@@ -275,7 +273,7 @@ CLASSIFIER = Family(
     variants=(
         Variant("features", "#8A8F98", "x → classifier → label", "The feature extractor of a data set."),
     ),
-    is_generative=False,
+    task="classification",
 )
 
 IMAGES = Family(
@@ -285,11 +283,12 @@ IMAGES = Family(
         Variant("images from outside", "#8A8F98", "file → x", "Images that were made elsewhere.", kind)
         for kind in ("plain", "conditional")
     ),
-    is_generative=False,
-    is_trained=False,
+    task="none",
 )
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (VAE, GAN, DDPM, CLASSIFIER, IMAGES)}
+FAMILIES: dict[str, Family] = {
+    family.name: family for family in (VAE, GAN, DDPM, PIX2PIX, PALETTE, CLASSIFIER, IMAGES)
+}
 """All families by name, in the order in which pages show them."""
 
 
@@ -298,17 +297,29 @@ def family_of(model: ModelConfig) -> Family:
     return FAMILIES[model.family]
 
 
-def variants() -> Iterator[Variant]:
-    """The variants of the generative families, in the table's order."""
+def variants(*tasks: Task) -> Iterator[Variant]:
+    """The variants of the families that have one of these tasks, in the table's order."""
     for family in FAMILIES.values():
-        if family.is_generative:
+        if family.task in tasks:
             yield from family.variants
 
 
-def refuse_images(run: str, model: ModelConfig) -> None:
-    """Raises ValueError where `run` holds images that were made elsewhere, and no model."""
-    if not family_of(model).is_trained:
-        raise ValueError(f"run {run} holds images from outside and no model that could make more")
+def refuse_other_tasks(run: str, model: ModelConfig, task: Task) -> None:
+    """Raises ValueError where `model`, that of `run`, has another task than `task`."""
+    family = family_of(model)
+    if family.task == task:
+        return
+    label = family.variant(model).label
+    raise ValueError(
+        {
+            "generation": f"run {run} is a {label}, which takes no source image; name a run of "
+            f"{', '.join(variant.label for variant in variants('translation'))}",
+            "translation": f"run {run} is a {label}, which makes images of source images; use "
+            f"`gencore translate {run}`",
+            "classification": f"run {run} is a feature classifier; it draws no images",
+            "none": f"run {run} holds images from outside and no model that could make more",
+        }[family.task]
+    )
 
 
 def preset_family(preset: str) -> Family:

@@ -6,8 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gencore.config.model_sections import ModelConfig
+from gencore.config.model_sections import Kind, ModelConfig
 from gencore.config.sections import TrainingConfig
+
+Task = Literal["generation", "translation", "classification", "none"]
+"""What the models of a family do: make images; make an image of a source image; tell classes; nothing, as
+there is no model.
+"""
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class Variant:
     """How data flows through it, in one line."""
     explanation: str
     """Three or four sentences for a newcomer."""
-    kind: Literal["plain", "conditional", "distilled"] = "plain"
+    kind: Kind = "plain"
     """Which models of the family it names."""
 
 
@@ -68,9 +73,12 @@ class Family:
     """One for each kind of model that the family has, the plain one first."""
     presets: Mapping[str, Preset] = field(default_factory=dict)
     sampling_options: tuple[SamplingOption, ...] = ()
-    is_generative: bool = True
-    is_trained: bool = True
-    """Whether its runs are trainings; else they hold images that were made elsewhere."""
+    task: Task = "generation"
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether its runs are trainings; else they hold images that were made elsewhere."""
+        return self.task != "none"
 
     @property
     def name(self) -> str:
@@ -79,5 +87,10 @@ class Family:
 
     def variant(self, model: ModelConfig) -> Variant:
         """The variant that `model`, a config of this family, is."""
-        kind = "distilled" if model.is_distilled else "conditional" if model.is_conditional else "plain"
-        return next(variant for variant in self.variants if variant.kind == kind)
+        return next(variant for variant in self.variants if variant.kind == model.kind)
+
+
+QUICK_TRAINING = TrainingConfig(  # sheets, not distances, show how it goes
+    steps=300, schedule="cosine", ema_decay=0.98, sheets=12, fd_every=0, progress_every=10
+)
+"""That of quick presets: the same work on every data set."""

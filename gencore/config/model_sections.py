@@ -11,10 +11,13 @@ from typing import Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from pydantic import Field, field_validator, model_validator
 
+from gencore.config.datasets import LARGEST_SIZE
 from gencore.config.sections import Config
 
 Sampler = Literal["ddpm", "ddim", "dpm-solver++"]
 Prior = Literal["normal", "mixture"]
+Kind = Literal["plain", "conditional", "distilled", "without-adversary"]
+"""Which models of a family a variant names."""
 _Model = TypeVar("_Model", bound="ModelConfig")
 
 
@@ -54,9 +57,24 @@ class ModelConfig(Config):
         return self.imitated is not None
 
     @property
+    def kind(self) -> Kind:
+        """Which variant of its family it is."""
+        return "distilled" if self.is_distilled else "conditional" if self.is_conditional else "plain"
+
+    @property
     def shares_of_a_batch(self) -> int:
         """Into how many shares a step divides its batch: the most turns that one player takes."""
         return int(getattr(self, "discriminator_steps", 1))
+
+    @property
+    def jitters(self) -> bool:
+        """Whether it is trained on images that are cropped and flipped at random."""
+        return bool(getattr(self, "jitter", False))
+
+    @property
+    def largest_size(self) -> int:
+        """Height and width of the largest images that the model takes, in pixels."""
+        return LARGEST_SIZE
 
     @property
     def number_of_clusters(self) -> int:

@@ -29,6 +29,7 @@ from gencore.config.model_sections import (
     VAEConfig,
 )
 from gencore.config.sections import Config, DataConfig, TrainingConfig
+from gencore.config.translation_section import PaletteConfig, Pix2PixConfig, TranslationNorm
 
 __all__ = [
     "HEADLINE",
@@ -45,11 +46,14 @@ __all__ = [
     "DiscriminatorNorm",
     "GANConfig",
     "ModelConfig",
+    "PaletteConfig",
+    "Pix2PixConfig",
     "Prior",
     "RunConfig",
     "Sampler",
     "HasSamplers",
     "TrainingConfig",
+    "TranslationNorm",
     "VAEConfig",
     "EXTRACTORS",
     "features_preset",
@@ -122,12 +126,43 @@ class RunConfig(Config):
         return self
 
     @model_validator(mode="after")
+    def _pairs_where_there_is_a_source(self) -> RunConfig:
+        if not self.describes_data:
+            return self
+        spec, task = self.dataset_spec, family_of(self.model).task
+        if task == "translation" and not spec.is_paired:
+            raise ValueError(
+                f"{self.label} makes images of source images, and {spec.title} has none; choose a data set "
+                f"of pairs, such as edges:{spec.name}"
+            )
+        if task == "generation" and spec.is_paired:
+            raise ValueError(
+                f"{self.label} takes no source images, and {spec.title} is a data set of pairs; choose "
+                "images that come alone, or a translation model such as pix2pix"
+            )
+        if spec.size > (largest := self.model.largest_size):
+            raise ValueError(
+                f"{self.label} takes images of at most {largest} pixels a side, and those of {spec.title} "
+                f"have {spec.size}; choose smaller images, or pix2pix"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _an_image_for_each_step(self) -> RunConfig:
         imitated = self.model.imitated
         if imitated and imitated.steps > self.data.batch_size:
             raise ValueError(
                 f"batch_size is {self.data.batch_size}, but each batch teaches a student all of its "
                 f"{imitated.steps} steps; raise batch_size, or take fewer steps"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _early_stopping_has_distances(self) -> RunConfig:
+        if self.training.patience is not None and family_of(self.model).task != "generation":
+            raise ValueError(
+                f"patience counts quick Fréchet distances, which a training of {self.label} has none of; "
+                "leave patience out"
             )
         return self
 
@@ -171,20 +206,31 @@ def _flatten(nested: dict[str, Any], prefix: str = "") -> dict[str, object]:
     return flat
 
 
+PAIRS = "edges:mnist"
+"""The data set of pairs that translation presets name."""
+
+
 def _presets() -> dict[str, Preset]:
     """Of all families by name, the headline presets first."""
     rows = {name: row for family in FAMILIES.values() for name, row in family.presets.items()}
     return dict(sorted(rows.items(), key=lambda item: not item[1].is_headline))
 
 
-PRESETS: dict[str, RunConfig] = {
-    name: RunConfig(data=DataConfig(batch_size=row.batch_size), model=row.model, training=row.training)
-    for name, row in _presets().items()
-}
+def _complete(row: Preset) -> RunConfig:
+    is_paired = family_of(row.model).task == "translation"
+    dataset = PAIRS if is_paired else DataConfig().dataset
+    return RunConfig(
+        data=DataConfig(dataset=dataset, batch_size=row.batch_size), model=row.model, training=row.training
+    )
+
+
+PRESETS: dict[str, RunConfig] = {name: _complete(row) for name, row in _presets().items()}
 """Complete configurations by name, the headline models first."""
 
-HEADLINE: tuple[str, ...] = tuple(name for name, row in _presets().items() if row.is_headline)
-"""The presets that Home shows and `gencore compare` trains."""
+HEADLINE: tuple[str, ...] = tuple(
+    name for name, row in _presets().items() if row.is_headline and family_of(row.model).task == "generation"
+)
+"""The presets that Home shows and `gencore compare` trains: those of the headline generative models."""
 
 
 QUICK: dict[str, str] = {

@@ -58,6 +58,11 @@ class Trainable(nn.Module, ABC):
     def loss(self, player: str, batch: Batch, rng: Generator) -> tuple[Tensor, Parts]:
         """What `player` minimises on this batch (a scalar), and its parts."""
 
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+        return next(self.parameters()).device
+
 
 class GenerativeModel(Trainable):
     """A model that generates images."""
@@ -81,11 +86,6 @@ class GenerativeModel(Trainable):
     def network_evaluations(self) -> int:
         """Passes of a network that one image of `sample` takes."""
         return 1
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights lie."""
-        return next(self.parameters()).device
 
     @property
     def clusters(self) -> Clusters | None:
@@ -122,6 +122,32 @@ class GenerativeModel(Trainable):
             last = self.spec.classes - 1
             raise ValueError(f"this model is conditional; give a label (0 to {last}) for each image")
         return labels
+
+
+@runtime_checkable
+class Translates(Protocol):
+    """A model that makes an image of a source image."""
+
+    spec: DatasetSpec
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights lie."""
+
+    def translate(self, source: Tensor, rng: Generator) -> Tensor:
+        """(B, source_channels, H, W) in [-1, 1] -> (B, C, H, W) in [-1, 1], float32.
+
+        All noise is from `rng`, on the same device: the same sources and state of it, the same images."""
+
+    @property
+    def translation(self) -> str:
+        """How `translate` makes its images, in words."""
+
+
+def sources_of(batch: Batch) -> Tensor:
+    """The sources (B, source_channels, H, W) of a batch of pairs, which configs of translation ask for."""
+    assert batch.sources is not None, "a translation model learns from pairs"
+    return batch.sources
 
 
 @runtime_checkable

@@ -8,7 +8,6 @@ The network predicts the noise in an image. Objective, preconditioning, guidance
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Generator, Tensor, nn
@@ -29,7 +28,7 @@ from gencore.models.diffusion.objective import (
     denoising_loss,
 )
 from gencore.models.diffusion.preconditioning import Standardise
-from gencore.models.diffusion.schedules import SPACINGS, Schedule, linear_schedule
+from gencore.models.diffusion.schedules import SPACINGS, Schedule, ScheduleOnDevice, linear_schedule
 from gencore.models.diffusion.solvers import ChainSolver, FlowSolver, Solver
 from gencore.networks.unet import UNet
 
@@ -57,15 +56,14 @@ class DDPM(GenerativeModel):
         if config.standardise:  # buffers of the U-Net, so that they are saved and averaged with its weights
             self.unet.register_buffer("mean", torch.zeros(()))
             self.unet.register_buffer("std", torch.ones(()))
-        self._schedule = linear_schedule(config.timesteps, config.beta_start, config.beta_end)
-        # buffers, so that they follow the model to its device
-        self.register_buffer("_alpha", self._schedule.alpha, persistent=False)
-        self.register_buffer("_sigma", self._schedule.sigma, persistent=False)
+        self._schedule = ScheduleOnDevice(
+            linear_schedule(config.timesteps, config.beta_start, config.beta_end)
+        )
 
     @property
     def schedule(self) -> Schedule:
         """The noise schedule, on the network's device."""
-        return replace(self._schedule, alpha=self.get_buffer("_alpha"), sigma=self.get_buffer("_sigma"))
+        return self._schedule.schedule
 
     @property
     def objective(self) -> Objective:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 
-from gencore.config.families import refuse_images
+from gencore.config.families import refuse_other_tasks
+from gencore.config.family import Task
 from gencore.config.options import RunConfig
 from gencore.models import build
-from gencore.models.base import GenerativeModel, Imitates
+from gencore.models.base import GenerativeModel, Imitates, Trainable, Translates
 from gencore.store import runs
 from gencore.store.checkpoints import (
     Checkpoint,
@@ -46,13 +47,38 @@ def load_model(
     changes: Mapping[str, object] | None = None,
     path: Path | None = None,
 ) -> tuple[GenerativeModel, Checkpoint]:
-    """The run's model, ready to sample, and the checkpoint it came from: `path`, or as in `load_weights`.
+    """The run's generative model, ready to sample, and the checkpoint it came from: `path`, or as in
+    `load_weights`.
 
     `changes` replace fields of its model config that do not touch weights (sampler, sampling_steps, guidance,
-    prior). Raises ValueError for a change the model does not have, FileNotFoundError, CheckpointError,
-    UnreadableError."""
+    prior). Raises ValueError for a change the model does not have or a run of another task,
+    FileNotFoundError, CheckpointError, UnreadableError."""
+    model, checkpoint = _load("generation", run, device, averaged, changes, path)
+    assert isinstance(model, GenerativeModel), "its family says so"
+    return model, checkpoint
+
+
+def load_translator(
+    run: Run, device: torch.device, averaged: bool = True, changes: Mapping[str, object] | None = None
+) -> tuple[Translates, Checkpoint]:
+    """The run's translation model, ready to translate, and its checkpoint; arguments and errors as in
+    `load_model`.
+    """
+    model, checkpoint = _load("translation", run, device, averaged, changes, None)
+    assert isinstance(model, Translates), "its family says so"
+    return model, checkpoint
+
+
+def _load(
+    task: Task,
+    run: Run,
+    device: torch.device,
+    averaged: bool,
+    changes: Mapping[str, object] | None,
+    path: Path | None,
+) -> tuple[Trainable, Checkpoint]:
     config = run.config()
-    refuse_images(run.name, config.model)
+    refuse_other_tasks(run.name, config.model, task)
     unknown = sorted(set(changes or ()) - set(type(config.model).model_fields))
     if unknown:
         raise ValueError(f"{config.label} has no option {', '.join(unknown)}")
@@ -60,8 +86,6 @@ def load_model(
         config.model_dump() | {"model": config.model.model_dump() | dict(changes or {})}
     )
     model = build(changed.model, config.dataset_spec)
-    if not isinstance(model, GenerativeModel):
-        raise ValueError(f"run {run.name} is a feature classifier; it draws no images")
     expected = shapes_of({"model": model.state_dict(), "average": model.averaged.state_dict()})
     try:
         checkpoint = load_weights(run, expected, path)

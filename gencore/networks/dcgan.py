@@ -14,7 +14,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from gencore.config.options import DiscriminatorNorm
+from gencore.config.options import DiscriminatorNorm, TranslationNorm
 from gencore.networks.resolution import coarsest, halvings
 
 
@@ -158,13 +158,17 @@ class Encoder(nn.Module):
         return self.last(maps).flatten(1)
 
 
-def normalisation(norm: DiscriminatorNorm, channels: int) -> tuple[nn.Module, ...]:
-    """What follows a convolution; `layer` normalises each image over channels and places."""
+def normalisation(norm: DiscriminatorNorm | TranslationNorm, channels: int) -> tuple[nn.Module, ...]:
+    """What follows a convolution; `layer` normalises each image over channels and places, `instance` each map
+    of each image over its places.
+    """
     match norm:
         case "batch":
             return (nn.BatchNorm2d(channels),)
         case "layer":
             return (nn.GroupNorm(1, channels),)
+        case "instance":
+            return (nn.InstanceNorm2d(channels, affine=True),)
         case "none":
             return ()
 

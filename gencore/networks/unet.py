@@ -22,10 +22,18 @@ class UNet(nn.Module):
     A stage has `depth` residual blocks; with `attention`, stages at the coarsest resolution end in it.
     forward: x (B, C, H, W), t (B,) in [0, timesteps), label (B,) int64, or weights of the labels (B, classes)
     between which the condition lies, or None -> (B, C, H, W). Label `classes` is the null label of
-    classifier-free guidance (Ho & Salimans 2022)."""
+    classifier-free guidance (Ho & Salimans 2022). With `source_channels`, x has so many channels more, those
+    of a source image after the noisy one's (Saharia et al. 2022)."""
 
     def __init__(
-        self, channels: int, size: int, width: int, classes: int = 0, depth: int = 1, attention: bool = False
+        self,
+        channels: int,
+        size: int,
+        width: int,
+        classes: int = 0,
+        depth: int = 1,
+        attention: bool = False,
+        source_channels: int = 0,
     ) -> None:
         super().__init__()
         fine, coarse, embedding = width, 2 * width, 2 * width
@@ -35,7 +43,7 @@ class UNet(nn.Module):
             nn.Linear(self.time_dim, embedding), nn.SiLU(), nn.Linear(embedding, embedding), nn.SiLU()
         )
         self.label = nn.Embedding(classes + 1, embedding) if classes else None
-        self.stem = nn.Conv2d(4 * channels, fine, 3, padding=1)
+        self.stem = nn.Conv2d(4 * (channels + source_channels), fine, 3, padding=1)
         self.down_fine = _Stage(fine, fine, embedding, depth)
         self.shrink = nn.Conv2d(fine, coarse, 3, stride=2, padding=1)
         self.down_coarse = _Stage(coarse, coarse, embedding, depth, attention and is_coarsest)
@@ -54,13 +62,15 @@ class UNet(nn.Module):
             nn.init.zeros_(self.head.bias)
 
     def forward(self, x: Tensor, t: Tensor, label: Tensor | None = None) -> Tensor:
-        """x (B, C, H, W), t (B,), labels (B,) or weights of them (B, classes) -> prediction (B, C, H, W)."""
+        """x (B, C + source_channels, H, W), t (B,), labels (B,) or weights of them (B, classes) -> prediction
+        (B, C, H, W).
+        """
         embedding = self.time(sinusoids(t, self.time_dim))
         if self.label is not None:
             assert label is not None, "a conditional U-Net needs labels; use the null label for none"
             rows = self.label(label) if label.ndim == 1 else label @ self.label.weight[: label.shape[1]]
             embedding = embedding + rows
-        h = self.stem(F.pixel_unshuffle(x, 2))  # (B, C, H, W) -> (B, 4C, H/2, W/2)
+        h = self.stem(F.pixel_unshuffle(x, 2))  # (B, C, H, W) -> (B, 4C, H/2, W/2) -> (B, width, H/2, W/2)
         h_fine = self.down_fine(h, embedding)
         h_coarse = self.down_coarse(self.shrink(h_fine), embedding)
         h = self.middle(h_coarse, embedding)

@@ -16,8 +16,7 @@ from safetensors import SafetensorError, safe_open
 
 from gencore.analysis.warnings import find_warnings
 from gencore.config import commands
-from gencore.config.families import refuse_images
-from gencore.config.options import ClassifierConfig
+from gencore.config.families import refuse_other_tasks
 from gencore.metrics import catalog
 from gencore.reports.html import day
 from gencore.store import events
@@ -36,9 +35,7 @@ def card(run: Run) -> str:
     images.
     """
     config = run.config()
-    if isinstance(config.model, ClassifierConfig):
-        raise ValueError(f"run {run.name} is a feature classifier; it generates no images")
-    refuse_images(run.name, config.model)
+    refuse_other_tasks(run.name, config.model, "generation")
     unmeasured = f"not measured yet; gencore evaluate {run.name} does it"
     try:
         results = run.load_results()

@@ -20,12 +20,13 @@ from gencore.data.batches import Batches
 from gencore.data.sources import ImageData
 from gencore.data.sources import load as load_data
 from gencore.metrics.frechet import Moments, frechet_distance, moments
-from gencore.models.base import GenerativeModel
+from gencore.models.base import GenerativeModel, Translates
 from gencore.models.clusters import refuse_too_many
 from gencore.models.feature_extractor import FeatureExtractor, MissingFeaturesError, load_extractor
 from gencore.models.load import load_teacher, newest_states
 from gencore.sampling.generate import generate_batches
 from gencore.sampling.sheets import draw_sheet
+from gencore.sampling.translate import draw_triptychs
 from gencore.store.checkpoints import CheckpointError, load_checkpoint
 from gencore.store.events import (
     Ended,
@@ -67,7 +68,7 @@ def prepare(
         load_extractor(config.dataset_spec, device, folder)
     data = (data or load_data(config.dataset_spec, "train", data_folder)).for_batches(device)
     refuse_too_many(config.model.number_of_clusters, data)
-    return Batches(data, config.data.batch_size, config.training.seed)
+    return Batches(data, config.data.batch_size, config.training.seed, config.model.jitters)
 
 
 def train(
@@ -77,17 +78,22 @@ def train(
     should_stop: Callable[[], str | None] = lambda: None,
     data_folder: Path | None = None,
     data: ImageData | None = None,
+    held_out: ImageData | None = None,
 ) -> Generator[Event, None, None]:
     """Train `run` by its config, yielding events as they happen; the last one is Ended.
 
     `should_stop` gives the reason to stop, or None; it is called after every step and between the parts of
-    longer work. `data` replaces the data set's training split (for tests). Raises as `prepare` does, and
-    ValueError when resuming another config. A full disk or memory is no exception: it ends the run as failed.
+    longer work. `data` and `held_out` replace the data set's training and test split (for tests); of the
+    test split, only a training of pairs takes something: the sources of its sheets. Raises as `prepare` does,
+    and ValueError when resuming another config. A full disk or memory is no exception: it ends the run as
+    failed.
     """
     config = run.config()
     idle_memory = devices.idle_memory_mib(device)
     devices.restart_peak_memory(device)
     batches = prepare(config, device, run.home, data_folder, data)
+    if held_out is None and config.dataset_spec.is_paired and config.training.sheets:
+        held_out = load_data(config.dataset_spec, "test", data_folder)
     total = config.total_steps(batches.steps_per_epoch)
     state = None
     try:
@@ -108,7 +114,7 @@ def train(
         )
         if resume:
             yield from _restore_newest(run, state)
-        yield from _Training(run, state, batches, total, should_stop).events()
+        yield from _Training(run, state, batches, total, should_stop, held_out).events()
     except (OSError, MemoryError, RuntimeError) as error:
         yield Ended(
             status="failed",
@@ -134,10 +140,17 @@ class _Training:
     """One run from its state's step to its end."""
 
     def __init__(
-        self, run: Run, state: State, batches: Batches, total: int, should_stop: Callable[[], str | None]
+        self,
+        run: Run,
+        state: State,
+        batches: Batches,
+        total: int,
+        should_stop: Callable[[], str | None],
+        held_out: ImageData | None,
     ) -> None:
         self.run, self.state, self.batches, self.data, self.total = run, state, batches, batches.data, total
         self.should_stop = should_stop
+        self.held_out = held_out
         self.stop_reason: str | None = None
         self.divergence: str | None = None
         self.device = state.rng.device
@@ -325,14 +338,20 @@ class _Training:
             self.state.save_weights(self.run.checkpoints / "best.safetensors")
 
     def _draw_sheet(self) -> Iterator[Event]:
-        assert isinstance(self.state.average, GenerativeModel)
-        self.state.fit_prior(self.data, quick=True)
         name = f"sheets/step-{self.state.step:08d}.png"
-        write_atomically(
-            self.run.results / name, draw_sheet(self.state.average, self.settings.seed, self.state.dtype)
-        )
+        write_atomically(self.run.results / name, self._sheet())
         self.state.sheet_step = self.state.step
         yield Sheet(step=self.state.step, epoch=self.state.step / self.batches.steps_per_epoch, file=name)
+
+    def _sheet(self) -> bytes:
+        """The PNG of samples of fixed noise; of a translation model, of fixed test pairs."""
+        model, settings = self.state.average, self.settings
+        if isinstance(model, Translates):
+            assert self.held_out is not None, "a run of pairs with sheets has its test split"
+            return draw_triptychs(model, self.held_out, settings.seed, self.state.dtype)
+        assert isinstance(model, GenerativeModel)
+        self.state.fit_prior(self.data, quick=True)
+        return draw_sheet(model, settings.seed, self.state.dtype)
 
     def _save_state(self) -> Iterator[Event]:
         with self._untimed():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 LAST_NOISE = 0.002
 """Share of noise in the variance of the x_t from which the last step of a sampler leads to the image."""
@@ -43,6 +43,21 @@ class Schedule:
     def to(self, device: torch.device | str) -> Schedule:
         """This schedule with `alpha` and `sigma` on `device`."""
         return replace(self, alpha=self.alpha.to(device), sigma=self.sigma.to(device))
+
+
+class ScheduleOnDevice(nn.Module):
+    """A schedule that follows the model which holds it to its device; no part of the model's state."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        super().__init__()
+        self._schedule = schedule
+        self.register_buffer("alpha", schedule.alpha, persistent=False)
+        self.register_buffer("sigma", schedule.sigma, persistent=False)
+
+    @property
+    def schedule(self) -> Schedule:
+        """The schedule, `alpha` and `sigma` where the model is."""
+        return replace(self._schedule, alpha=self.get_buffer("alpha"), sigma=self.get_buffer("sigma"))
 
 
 Spacing = Callable[[Schedule, int], list[int]]
