@@ -1,6 +1,6 @@
 """One slider under which pictures run along their strips, moved in the browser itself.
 
-All frames are there from the start, so it answers at once and asks the server for nothing.
+It may move by itself at first, three times there and back; a touch stops it. All frames are there from the start, so it answers at once and asks the server for nothing.
 """
 
 from __future__ import annotations
@@ -73,6 +73,19 @@ export default function ({ data, parentElement }) {
     if (data.address) keepInAddress({ [data.address]: Math.round(slider.value) });
   };
   slider.oninput();
+
+  clearInterval(tiles.timer);
+  const stop = () => { tiles.isTouched = true; clearInterval(tiles.timer); };
+  for (const gesture of ["pointerdown", "keydown"]) parentElement.querySelector("label").addEventListener(gesture, stop);
+  if (!data.moves || tiles.isTouched || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+  const start = performance.now();
+  tiles.timer = setInterval(() => {
+    const rounds = (performance.now() - start) / 1000 / data.moves;
+    slider.value = 50 - 50 * Math.cos(2 * Math.PI * rounds);
+    show();
+    if (rounds >= 3) stop();
+  }, 40);
+  return () => clearInterval(tiles.timer);
 }
 """
 _film = st.components.v2.component("film", html=_HTML, css=_CSS, js=ADDRESS + _JS)
@@ -80,11 +93,17 @@ WIDTH = 168
 
 
 def show(
-    tiles: Sequence[Tile], first: str, last: str, width: int = WIDTH, address: str | None = None
+    tiles: Sequence[Tile],
+    first: str,
+    last: str,
+    width: int = WIDTH,
+    address: str | None = None,
+    moves: float = 0.0,
 ) -> None:
     """`tiles` side by side, up to `width` pixels wide, and the slider from `first` to `last`.
 
-    Where it stands, in percent, is in the address under `address`, if that is given.
+    Where it stands, in percent, is in the address under `address`, if that is given. With `moves`, seconds
+    there and back, it moves by itself until it is touched, unless the visitor asked for less motion.
     """
     data = [
         {
@@ -105,5 +124,6 @@ def show(
             "width": width,
             "address": address,
             "place": place,
+            "moves": moves,
         },
     )

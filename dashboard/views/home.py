@@ -24,6 +24,8 @@ from gencore.reports.spheres import View
 
 PERFORMANCE = "views/performance.py"
 TITLE = "Generative models side by side"
+MORPH_SECONDS = 8.0
+"""From one class to the other and back, while nobody moves the slider."""
 ORIGIN_ICONS = {"measured": ":material/straighten:", "shipped": ":material/package_2:"}
 
 
@@ -47,11 +49,11 @@ def _overview(entries: list[Entry]) -> None:
         subtitle = st.container(width="stretch")
         shown = model_choice.side_by_side(models_by_family.compared(entries, dataset), dataset)
     subtitle.caption(_subtitle(shown, dataset))
+    _morph(shown)
     columns = st.columns(2, gap="large")
     for place, one in enumerate(shown):
         with columns[place % 2]:
             _card(one)
-    _morph(shown)
     _links()
     st.divider()
     if models := [one.model for one in shown if one.model]:
@@ -101,8 +103,7 @@ def _morph(shown: Sequence[ShownModel]) -> None:
     if tiles:
         spec = shown[0].first.spec
         first, last = (spec.class_names[i] for i in spec.morph)
-        st.subheader(f"From {plain(first)} to {plain(last)}", anchor=False)
-        frame_slider.show(tiles, first, last)
+        frame_slider.show(tiles, first, last, moves=MORPH_SECONDS)
         st.caption(
             "Interpolation in each model's latent space; a cGAN keeps its latent and changes the label. The "
             "two ends are generated images of which the classifier is certain; those in between are not "
