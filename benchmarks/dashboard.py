@@ -1,27 +1,33 @@
 """How long a visitor waits, in a real browser: for a page, for the picture after a slider, for a list of 500
 runs.
 
-    python benchmarks/dashboard.py [--repeats 20]
+    python benchmarks/dashboard.py [--repeats 20] [--training]
 
-Beside each figure stands that of a page which does nothing else, on the same server and machine: what
-Streamlit and the browser take by themselves. A page is there when its script has ended and its first picture,
-chart or table is on the screen; a slider's clock runs in the browser, from the key to the frame that shows
-another picture. Needs Chromium and Playwright (requirements-dev.txt); the runs are the shipped ones."""
+A slider's picture is drawn by the server and then, in the same run, by the model in the page: from a key, and
+as pictures a second while the slider moves all the time; with --training, once more beside a training. Beside
+each figure stands that of a page which does nothing else, on the same server and machine: what Streamlit and
+the browser take by themselves. A page is there when its script has ended and its first picture, chart or
+table is on the screen; a slider's clock runs in the browser, from the key to the frame that shows another
+picture. Needs Chromium and Playwright (requirements-dev.txt); the runs are the shipped ones."""
 
 from __future__ import annotations
 
 import argparse
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import BrowserContext, sync_playwright
 
 from gencore import devices
-from gencore.store import runs
+from gencore.store import events, runs
+from gencore.store.events import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:1] = map(
@@ -79,6 +85,24 @@ show()
 """
 """The least that a Streamlit page with a slider and a picture can be."""
 MANY = 500
+IN_PAGE = "drawn in this page"
+
+
+FRAMES = """
+    async ([slider, seconds]) => {
+        const root = slider.getRootNode(), picture = root.querySelector("img");
+        const drawn = () => +(picture.dataset.drawn ?? 0), before = drawn(), start = performance.now();
+        for (let i = 0; performance.now() - start < 1000 * seconds; i++) {
+            slider.value = Math.sin(i / 20);
+            slider.dispatchEvent(new Event("input", { bubbles: true }));
+            await new Promise(requestAnimationFrame);
+        }
+        return (drawn() - before) / seconds;
+    }
+"""
+"""Pictures a second that the page draws while the slider moves with every frame of the screen."""
+SECONDS = 4
+ENDLESS = "train ddpm --dataset digits --steps 1000000 --fd-every 0 --threads 1 --name beside".split()
 
 
 def main() -> None:
@@ -88,7 +112,9 @@ def main() -> None:
     parser.add_argument(
         "--repeats", type=int, default=20, help="slider moves a model, and a quarter as many page loads"
     )
-    repeats = parser.parse_args().repeats
+    parser.add_argument("--training", action="store_true", help="also beside a training on one thread")
+    asked = parser.parse_args()
+    repeats = asked.repeats
     origin = devices.origin_here(
         devices.pick(), ["python", "benchmarks/dashboard.py", "--repeats", str(repeats)]
     )
@@ -108,7 +134,18 @@ def main() -> None:
             loads = _loads(context, server, "/", repeats)
         with serving(_copied(Path(folder) / "shipped")) as server:
             for name in SHIPPED:
-                _say(name, _moves(context, server, f"/latent?run={name}", "direction 1 ·", repeats), nothing)
+                path, slider = f"/latent?run={name}", "direction 1 ·"
+                _say(f"{name}, server", _moves(context, server, path, slider, repeats, "**/*.onnx*"), nothing)
+                _say(f"{name}, page", _moves(context, server, path, slider, repeats), nothing)
+            print("\npictures a second while the slider moves")
+            for name in SHIPPED:
+                print(f"  {name:26s} {_frames(context, server, name):6.1f}", flush=True)
+            if asked.training:
+                with _training(server.home):
+                    for name in SHIPPED:
+                        print(
+                            f"  {name + ', training':26s} {_frames(context, server, name):6.1f}", flush=True
+                        )
             print("\nfrom the address to the page, ms; without 3-D figures")
             _say("a page with nothing else", loads)
             for name, path in PAGES.items():
@@ -138,13 +175,46 @@ def _many(home: Path) -> Path:
     return home
 
 
-def _moves(context: BrowserContext, server: Server, path: str, slider: str, repeats: int) -> list[float]:
+@contextmanager
+def _training(home: Path) -> Iterator[None]:
+    """A training runs beside."""
+    words = [sys.executable, "-m", "gencore", *ENDLESS, "--output-dir", str(home)]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        while not isinstance(events.last(runs.run("beside", home).events_path), Progress):
+            assert process.poll() is None, "the training ended"
+            time.sleep(0.2)
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _frames(context: BrowserContext, server: Server, run: str) -> float:
+    """Pictures a second that the page draws by itself."""
+    visitor = Visitor(context, server)
+    visitor.visit(f"/latent?run={run}")
+    visitor.tab.get_by_text(IN_PAGE).wait_for()
+    slider = visitor.tab.get_by_role("slider", name="direction 1 ·").element_handle()
+    found: float = visitor.tab.evaluate(FRAMES, [slider, SECONDS])
+    visitor.check()
+    visitor.tab.close()
+    return found
+
+
+def _moves(
+    context: BrowserContext, server: Server, path: str, slider: str, repeats: int, blocked: str = ""
+) -> list[float]:
     """Milliseconds from a key on the slider to another picture; the first move, which loads the model, is
-    left out.
+    left out. With the model's address `blocked`, the server draws.
     """
     visitor = Visitor(context, server)
+    if blocked:
+        visitor.tab.route(blocked, lambda route: route.abort())
     visitor.visit(path)
     picture = visitor.see(IMAGE)
+    if path != "/":
+        visitor.tab.get_by_text("drawn by the server: " if blocked else IN_PAGE).wait_for()
     visitor.tab.get_by_role("slider", name=slider).focus()
     waited = []
     for i in range(repeats + 1):
