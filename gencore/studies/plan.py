@@ -20,7 +20,6 @@ from gencore.store.results import explain
 from gencore.studies.points import (
     Point,
     corners,
-    first_option,
     options_of,
     points_before,
     refuse_unknown,
@@ -59,8 +58,8 @@ def base_config(study: Study, data_folder: Path | None = None) -> RunConfig:
     refuse_unknown(study, preset)
     if preset.training.steps and "epochs" in study.base.options and "steps" not in study.base.options:
         raise ValueError(
-            f"base: preset {study.base.preset} trains for {preset.training.steps} steps, whatever its epochs; set "
-            "steps, or steps to null and then epochs"
+            f"base: preset {study.base.preset} trains for {preset.training.steps} steps, whatever its "
+            "epochs; set steps, or steps to null and then epochs"
         )
     config = preset.on(find(study.base.dataset, data_folder))
     return _with_options(config, study.base.options, "base") if study.base.options else config
@@ -97,16 +96,11 @@ def trials_at(
 ) -> list[Trial]:
     """The trials at `point`, one a seed (default: those of the study). Raises ValueError, with the point."""
     config = configure(study, base, point)
-    given = options_of(config)
-    levels = {
-        axis: given[option].value if (option := first_option(study, axis)) else level
-        for axis, level in point.levels.items()
-    }
     return [
         Trial(
             number=first_number + place,
             name=_run_name(study, config, seed),
-            point=levels,
+            point=dict(point.levels),
             seed=seed,
             phase=phase,
             config=_seeded(config, seed),
@@ -128,6 +122,12 @@ def configure(study: Study, base: RunConfig, point: Point) -> RunConfig:
             f"{point.title}: {needs} needs quick Fréchet distances, and this training of "
             f"{config.total_steps(passes)} steps ({passes} an epoch) with fd_every {training.fd_every} has "
             "none; set fd_every to 1, and epochs to 1 or more (or enough steps), in base.options"
+        )
+    if study.scheduler == "asha" and study.asha_first_epoch * passes >= config.total_steps(passes):
+        raise ValueError(
+            f"{point.title}: asha_first_epoch is {study.asha_first_epoch}, but the training has no more "
+            f"than {config.total_steps(passes) / passes:g} epochs, so nothing would be cut; lower it, or "
+            "train longer"
         )
     return config.model_copy(update={"study": study.name})
 

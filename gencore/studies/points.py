@@ -14,10 +14,12 @@ from difflib import get_close_matches
 from typing import get_args
 
 from annotated_types import MultipleOf
+from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from gencore.config import commands
 from gencore.config.options import RunConfig
+from gencore.store.results import explain
 from gencore.studies.study import Axis, Level, Study
 
 ABLATED = "change"
@@ -85,12 +87,6 @@ def _named(title: str, axis: Axis) -> list[str]:
     return [*axis.options] or [title]
 
 
-def first_option(study: Study, axis: str) -> str | None:
-    """The option whose value is the level of `axis`; None where levels have names."""
-    found = study.axes.get(axis)
-    return None if found is None or found.levels is not None else _named(axis, found)[0]
-
-
 def points_before(study: Study, config: RunConfig) -> list[Point] | None:
     """All points of `study`, where they are known before its first training; None for TPE.
 
@@ -123,7 +119,7 @@ def point(study: Study, config: RunConfig, levels: Mapping[str, Level]) -> Point
 def corners(study: Study, config: RunConfig) -> Iterator[Point]:
     """Combinations of listed levels and ends of ranges, at most 4,096: what a search may come across."""
     levels = [
-        [axis.lower, axis.upper] if axis.is_range else _levels(title, axis)
+        [axis.lower, axis.upper] if axis.is_range else levels_of(config, title, axis)
         for title, axis in study.axes.items()
     ]
     for chosen in itertools.islice(itertools.product(*levels), _MOST_CORNERS):
@@ -131,21 +127,29 @@ def corners(study: Study, config: RunConfig) -> Iterator[Point]:
 
 
 def _grid(study: Study, config: RunConfig) -> Iterator[Point]:
-    levels = [_levels(title, axis) for title, axis in study.axes.items()]
+    levels = [levels_of(config, title, axis) for title, axis in study.axes.items()]
     for chosen in itertools.product(*levels):
         yield point(study, config, dict(zip(study.axes, chosen, strict=True)))
 
 
-def _levels(title: str, axis: Axis) -> list[Level]:
-    """The levels of an axis in a grid."""
+def levels_of(config: RunConfig, title: str, axis: Axis) -> list[Level]:
+    """The levels of an axis that is listed, or those of a range in a grid, as the option takes them.
+
+    Raises ValueError for a value that the option does not take, and for one listed twice."""
     if axis.levels is not None:
         return [*axis.levels]
-    if axis.values is not None:
-        if repeated := [shown(one) for one in dict.fromkeys(axis.values) if axis.values.count(one) > 1]:
-            raise ValueError(f"axis {title} lists {', '.join(repeated)} more than once")
-        return [*axis.values]
-    assert axis.number is not None
-    return [at(axis, place / (axis.number - 1)) for place in range(axis.number)]
+    field = options_of(config)[_named(title, axis)[0]].field
+    if axis.values is None:
+        assert axis.number is not None
+        return [at(axis, place / (axis.number - 1)) for place in range(axis.number)]
+    adapter: TypeAdapter[Level] = TypeAdapter(field.rebuild_annotation())
+    try:
+        values = [adapter.validate_python(value) for value in axis.values]
+    except ValidationError as error:
+        raise ValueError(f"axis {title}: {explain(error)}") from error
+    if repeated := [shown(one) for one in dict.fromkeys(values) if values.count(one) > 1]:
+        raise ValueError(f"axis {title} lists {', '.join(repeated)} more than once")
+    return values
 
 
 def at(axis: Axis, share: float) -> float:
@@ -165,7 +169,7 @@ def _draws(study: Study, config: RunConfig) -> list[Point]:
     found: dict[str, Point] = {}
     for _ in range(_MOST_DRAWS * wanted):
         levels: dict[str, Level] = {
-            title: at(axis, rng.random()) if axis.is_range else rng.choice(_levels(title, axis))
+            title: at(axis, rng.random()) if axis.is_range else rng.choice(levels_of(config, title, axis))
             for title, axis in study.axes.items()
         }
         drawn = point(study, config, levels)
