@@ -132,7 +132,7 @@ class Run(WorkOptions):
             )
         trials = plan.expand(asked, self.data_dir)
         plan.refuse_without_extractors(asked, self.folder)
-        engine.require(asked)
+        engine.require(asked, self.address)
         for trial in trials:
             record.refuse_foreign_run(trial)
         if not self.agree(self.budget(asked, trials), asked.scheduler == "asha"):
@@ -152,7 +152,7 @@ class Resume(WorkOptions):
         """Run the command; returns the exit code."""
         record = self.find(self.name)
         asked = record.study()
-        engine.require(asked)
+        engine.require(asked, self.address)
         if record.status() == "finished" and all(one.is_settled for one in record.states()):
             say(f"{self.name} has finished")
             return DONE

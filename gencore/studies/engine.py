@@ -57,16 +57,18 @@ class Machines:
     data_folder: Path | None = None
 
 
-def require(study: Study | None = None) -> None:
-    """Raises ValueError where Ray, or Optuna for a study that needs it, is not installed."""
-    os.environ.update(_ENVIRONMENT)
+def require(study: Study, address: str | None = None) -> None:
+    """Load Ray, set to run `study` at `address`: Ray reads its settings when it is loaded, and only then.
+
+    Raises ValueError where Ray, or Optuna for a study that needs it, is not installed."""
+    os.environ.update(_ENVIRONMENT | ({} if address else _LOCAL_ENVIRONMENT))
     try:
         import ray.tune  # noqa: F401
     except ImportError as error:
         raise ValueError(
             f"studies are run by Ray Tune, which is not installed ({error}); {INSTALL}"
         ) from error
-    if study is not None and study.search.method == "tpe":
+    if study.search.method == "tpe":
         try:
             import optuna  # noqa: F401
         except ImportError as error:
@@ -84,9 +86,7 @@ def drive(record: StudyRecord, machines: Machines, say: Callable[[str], None]) -
     A signal stops it in order: each trial saves a checkpoint. Raises BusyError where another process drives
     it, RunBusyError where one trains a trial, ValueError where Ray is absent or cannot be reached."""
     study = record.study()
-    if machines.address is None:
-        os.environ.update(_LOCAL_ENVIRONMENT)
-    require(study)
+    require(study, machines.address)
     with record.claim.hold(), _signals(record):
         _wait_for_trials(record)
         with _ray(record, machines) as cores:
@@ -157,7 +157,10 @@ class _Session:
 
         chooser = PointChooser(self.record, self.machines.data_folder)
         searcher = ChosenTrials(chooser, lambda trial: {"work": self._config(trial)}, self._at_once)
-        self._fit({}, tune.TuneConfig(search_alg=searcher, scheduler=self._scheduler(), num_samples=-1))
+        settings = tune.TuneConfig(
+            search_alg=searcher, scheduler=self._scheduler(), metric=QUICK_FD, mode="min", num_samples=-1
+        )
+        self._fit({}, settings)
 
     def _fit(self, space: dict[str, object], settings: TuneConfig) -> None:
         """Have Tune train until no trial is left or the study is asked to stop."""
@@ -209,8 +212,6 @@ class _Session:
         longest = max([self.base.total_steps(passes) / passes, *known])
         return ASHAScheduler(
             time_attr="epoch",
-            metric=QUICK_FD,
-            mode="min",
             max_t=math.ceil(longest) - 1,  # at the end, a cut would save nothing
             grace_period=self.study.asha_first_epoch,
             reduction_factor=self.study.asha_factor,

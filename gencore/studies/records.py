@@ -226,8 +226,11 @@ def _state(study: Study, trial: Trial, run: Run, status: TrialStatus, found: lis
         except UnreadableError as error:
             measured, reason = None, str(error)
         value = measured.value(study.objective) if measured else None
-        if status == "finished" and value is None:
+        if status == "finished" and measured is None:
             status = "stopped"  # its evaluation is still to come
+        elif measured and value is None:
+            metric = measured.metrics.get(study.objective)
+            reason = metric.reason or "" if metric else f"its evaluation has no {study.objective}"
     return TrialState(
         trial=trial,
         status=status,

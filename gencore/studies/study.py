@@ -181,7 +181,7 @@ class Study(Config):
     @field_validator("objective")
     @classmethod
     def _can_be_compared(cls, objective: str) -> str:
-        known = [QUICK_FD, *(info.id for info in catalog.compared() if info.better in ("smaller", "larger"))]
+        known = [QUICK_FD, *(info.id for info in catalog.compared() if _is_measured_by_default(info))]
         if objective not in known:
             raise ValueError(f"there is no objective {objective}; use one of {', '.join(known)}")
         return objective
@@ -224,6 +224,11 @@ class Study(Config):
     def is_on_log_scale(self) -> bool:
         """Whether the objective is a distance, of which ratios count and not differences."""
         return self.objective in (QUICK_FD, "fd", "fd_over_floor")
+
+
+def _is_measured_by_default(info: catalog.MetricInfo) -> bool:
+    """Whether an evaluation without options has the metric, and it has a better end."""
+    return info.better in ("smaller", "larger") and info.group in (*catalog.DEFAULT_GROUPS, "training")
 
 
 def parse(text: bytes | str, source: str = "the study") -> Study:

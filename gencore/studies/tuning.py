@@ -29,7 +29,7 @@ class ChosenTrials(Searcher):
     """The trials of a `PointChooser`, at most `at_once` of them at a time."""
 
     def __init__(self, chooser: PointChooser, config_of: Callable[[Trial], Config], at_once: int) -> None:
-        super().__init__(metric="quick_fd", mode="min")
+        super().__init__()
         self._chooser, self._config_of, self._at_once = chooser, config_of, at_once
         self._running: dict[str, str] = {}
 
