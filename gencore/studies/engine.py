@@ -6,6 +6,7 @@ Nothing of Ray's is needed to go on: a trial's state is that of its run. Ray is 
 from __future__ import annotations
 
 import contextlib
+import logging
 import math
 import os
 import shutil
@@ -227,7 +228,7 @@ def _ray(record: StudyRecord, machines: Machines) -> Iterator[int]:
     cluster answers."""
     import ray
 
-    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     temporary = tempfile.mkdtemp(prefix="gencore-ray-")  # short: it holds sockets, whose paths are bounded
     shutil.rmtree(record.folder / _RAYS_FOLDER, ignore_errors=True)
     try:
