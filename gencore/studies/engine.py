@@ -9,6 +9,7 @@ import contextlib
 import logging
 import math
 import os
+import secrets
 import shutil
 import signal
 import tempfile
@@ -45,7 +46,10 @@ _ENVIRONMENT = {
 _LOCAL_ENVIRONMENT = {
     # despite its name on every system: the node's address is 127.0.0.1, so Ray listens nowhere else
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # for other users of this machine; by default Ray would leave one in the home folder
+    "RAY_AUTH_MODE": "token",
 }
+_TOKEN = "RAY_AUTH_TOKEN"
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,10 @@ def require(study: Study, address: str | None = None) -> None:
     """Load Ray, set to run `study` at `address`: Ray reads its settings when it is loaded, and only then.
 
     Raises ValueError where Ray, or Optuna for a study that needs it, is not installed."""
-    os.environ.update(_ENVIRONMENT | ({} if address else _LOCAL_ENVIRONMENT))
+    os.environ.update(_ENVIRONMENT)
+    if address is None:
+        os.environ.update(_LOCAL_ENVIRONMENT)
+        os.environ.setdefault(_TOKEN, secrets.token_hex(32))
     try:
         import ray.tune  # noqa: F401
     except ImportError as error:
