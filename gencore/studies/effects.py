@@ -36,6 +36,8 @@ def shares_of_variance(observations: Sequence[Observation]) -> dict[Cause, float
     if total == 0:
         return "all values are alike, or there are none"
     axes = [axis for axis in observations[0].levels if len({one.levels[axis] for one in observations}) > 1]
+    if not axes:
+        return "no option has been trained at two levels yet"
     mains: dict[Cause, _Matrix] = {
         (axis,): _columns([one.levels[axis] for one in observations]) for axis in axes
     }

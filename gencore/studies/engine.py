@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from gencore.analysis.time_estimate import steps_per_epoch
 from gencore.store.runs import RunBusyError
@@ -138,7 +138,7 @@ class _Session:
             for trial in trials_at(self.study, self.base, at, fresh, "confirmation", len(known)):
                 self.record.refuse_foreign_run(trial)
                 self.record.save(trial)
-            self.say(f"{winner.title} leads; it is trained again on {len(fresh)} fresh seeds")
+            self.say(f"{winner.title} leads; it is trained again on fresh seeds ({len(fresh)})")
         states = [state for state in self.record.states() if state.trial.phase == "confirmation"]
         if left := [state for state in states if not state.is_settled]:
             self._train(left, None)
@@ -190,7 +190,7 @@ class _Session:
                 verbose=0,
             ),
         )
-        with self.record.log_path.open("a", buffering=1) as log, contextlib.redirect_stdout(log):
+        with _logging_to(self.record.log_path) as log, contextlib.redirect_stdout(log):
             tuner.fit()
 
     @property
@@ -261,6 +261,19 @@ def _ray(record: StudyRecord, machines: Machines) -> Iterator[int]:
         ray.shutdown()
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(record.folder / _RAYS_FOLDER, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _logging_to(path: Path) -> Iterator[TextIO]:
+    """What Ray logs goes to `path`, which is yielded open, and not to the terminal."""
+    logger = logging.getLogger("ray")
+    before = logger.handlers[:]
+    with path.open("a", buffering=1) as log:
+        logger.handlers = [logging.StreamHandler(log)]
+        try:
+            yield log
+        finally:
+            logger.handlers = before
 
 
 @contextlib.contextmanager

@@ -184,9 +184,9 @@ def _curse(selected: MeanInterval, confirmed: MeanInterval | None, among: int) -
     """What the choice among many does to the value of the chosen (winner's curse)."""
     reason = f"the first of {among} points on the seeds that chose it, so partly by luck (winner's curse)"
     if confirmed is None:
-        return f"not called best yet: {selected.mean:.4g} is {reason}; it is to be trained on fresh seeds"
+        return f"not called best: {selected.mean:.4g} is {reason}; only fresh seeds can tell"
     return (
-        f"{confirmed.mean:.4g} on {len(confirmed.values)} fresh seeds is what counts; {selected.mean:.4g} "
+        f"{confirmed.mean:.4g} on fresh seeds ({len(confirmed.values)}) is what counts; {selected.mean:.4g} "
         f"was {reason}"
     )
 
