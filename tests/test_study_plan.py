@@ -176,4 +176,5 @@ def test_no_run_reaches_the_studies_and_no_study_leaves_their_folder(tmp_path: P
 )
 def test_a_committed_study_expands(path: Path) -> None:
     asked = study.read(path)
-    assert asked.name == path.stem and plan.expand(asked)
+    trials = plan.expand(asked)
+    assert asked.name == path.stem and (trials or asked.search.method == "tpe")

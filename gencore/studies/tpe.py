@@ -30,14 +30,16 @@ class PointChooser:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self._record, self._study = record, record.study()
         self._base = base_config(self._study, data_folder)
-        sampler = optuna.samplers.TPESampler(seed=self._study.search.seed, constant_liar=True)
+        known = record.trials()
+        seed = self._study.search.seed + len(known)  # or it would draw again what it drew at first
+        sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         self._optuna = optuna.create_study(
             direction="minimize" if self._study.is_smaller_better else "maximize", sampler=sampler
         )
         self._distributions = self._all_distributions()
         self._groups: dict[str, list[Trial]] = {}
         self._asked: dict[str, optuna.trial.Trial] = {}
-        for trial in record.trials():
+        for trial in known:
             if trial.phase == "search":
                 self._groups.setdefault(title_of(trial.point), []).append(trial)
         states = {state.trial.name: state for state in record.states()}
