@@ -25,7 +25,7 @@ from gencore.studies.budget import Budget, estimate
 from gencore.studies.engine import Machines
 from gencore.studies.plan import Trial
 from gencore.studies.records import StudyRecord, TrialState
-from gencore.studies.statistics import StudyAnalysis, analyse
+from gencore.studies.statistics import StudyAnalysis, analyse, find_winner
 from gencore.studies.study import Study as StudyPlan
 
 
@@ -198,7 +198,10 @@ class Stop(StudyOptions):
     def __call__(self) -> int:
         """Run the command; returns the exit code."""
         record = self.find(self.name)
-        print(f"{self.name} stopped" if record.stop() else f"{self.name} is not running")
+        if not record.stop():
+            print(f"{self.name} is not running")
+        else:
+            print(f"{self.name} {'is still stopping' if record.claim.process() else 'stopped'}")
         return DONE
 
 
@@ -212,7 +215,7 @@ class Best(StudyOptions):
         """Run the command; returns the exit code. Raises ValueError where there is none."""
         record = self.find(self.name)
         asked, states = record.study(), record.states()
-        winner = analyse(asked, states).winner
+        winner = find_winner(asked, states)
         if winner is None:
             reason = (
                 "no trial of it has finished, or it has one point"
@@ -276,7 +279,7 @@ def _row(record: StudyRecord) -> dict[str, object]:
         asked, states = record.study(), record.states()
     except (UnreadableError, FileNotFoundError) as error:
         return row | {"problem": str(error)}
-    winner = analyse(asked, states).winner
+    winner = find_winner(asked, states)
     return row | {
         "preset": asked.base.preset,
         "dataset": asked.base.dataset,

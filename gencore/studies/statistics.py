@@ -21,6 +21,8 @@ from gencore.studies.records import TrialState
 from gencore.studies.study import QUICK_FD, Level, Study
 
 _FEWEST_FOR_A_FOREST = 10
+_MOST_LEVELS = 12
+"""Of an axis whose levels are compared in pairs: more would leave no test any power."""
 
 
 class _Record(BaseModel):
@@ -340,12 +342,16 @@ def _contrasts(study: Study, observations: Sequence[Observation]) -> tuple[list[
     pairs: dict[tuple[str, str, str], list[float]] = {}
     for axis in observations[0].levels if observations else ():
         levels = list(dict.fromkeys(str(one.levels[axis]) for one in observations))
-        for first, second in itertools.combinations(levels, 2):
-            if axis != ABLATED or UNCHANGED in (first, second):
-                pairs[axis, first, second] = _paired(observations, axis, first, second)
+        compared = [
+            pair for pair in itertools.combinations(levels, 2) if axis != ABLATED or UNCHANGED in pair
+        ]
+        if axis == ABLATED or len(levels) <= _MOST_LEVELS:
+            values = _by_rest(observations, axis)
+            for first, second in compared:
+                pairs[axis, first, second] = _paired(values, first, second)
     pairs = {key: differences for key, differences in pairs.items() if differences}
     if not pairs:
-        return [], "not tested: no two levels have trained on the same seed yet"
+        return [], "not tested: no two levels have trained on the same seed, or there are too many levels"
     seeds = min(len(differences) for differences in pairs.values())
     is_tested = smallest_p(seeds, len(pairs)) < ALPHA
     ps = corrected([*pairs.values()]) if is_tested else [None] * len(pairs)
@@ -371,16 +377,28 @@ def _contrast(
     return Contrast(axis=axis, first=first, second=second, difference=interval, p=p, better=better)
 
 
-def _paired(observations: Sequence[Observation], axis: str, first: str, second: str) -> list[float]:
-    """By seed that has both levels with all else alike: the mean difference over what else there is."""
-    values: dict[tuple[object, ...], float] = {}
+_Rest = tuple[int, tuple[object, ...]]
+"""A seed, and the levels of all other axes."""
+
+
+def _by_rest(observations: Sequence[Observation], axis: str) -> dict[str, dict[_Rest, float]]:
+    """By level of `axis`, the values by what else the trials have."""
+    found: dict[str, dict[_Rest, float]] = {}
     for one in observations:
         rest = tuple(level for name, level in one.levels.items() if name != axis)
-        values[one.levels[axis], one.seed, rest] = one.value
-    rests = list(dict.fromkeys(key[2] for key in values))
-    found = []
-    for seed in sorted({one.seed for one in observations}):
-        keys = [((first, seed, rest), (second, seed, rest)) for rest in rests]
-        if all(ours in values and theirs in values for ours, theirs in keys):
-            found.append(statistics.fmean(values[ours] - values[theirs] for ours, theirs in keys))
+        found.setdefault(str(one.levels[axis]), {})[one.seed, rest] = one.value
     return found
+
+
+def _paired(values: Mapping[str, Mapping[_Rest, float]], first: str, second: str) -> list[float]:
+    """By seed on which both levels have trained with all that either has: the mean difference over that."""
+    by_seed: dict[int, list[float | None]] = {}
+    ours, theirs = values[first], values[second]
+    rests = dict.fromkeys(rest for level in (ours, theirs) for _, rest in level)
+    for seed in dict.fromkeys(seed for level in (ours, theirs) for seed, _ in level):
+        by_seed[seed] = [
+            ours[seed, rest] - theirs[seed, rest] if (seed, rest) in ours and (seed, rest) in theirs else None
+            for rest in rests
+        ]
+    whole = {seed: [one for one in found if one is not None] for seed, found in by_seed.items()}
+    return [statistics.fmean(whole[seed]) for seed in sorted(whole) if len(whole[seed]) == len(rests)]
