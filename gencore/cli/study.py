@@ -54,8 +54,6 @@ class StudyOptions:
 class WorkOptions(StudyOptions):
     """Where trials are trained."""
 
-    yes: bool = False
-    """Begin without being asked."""
     address: str | None = None
     """A Ray cluster, as 127.0.0.1:6379 or auto; every node sees the same folders [this machine]."""
     data_dir: Path | None = None
@@ -68,7 +66,49 @@ class WorkOptions(StudyOptions):
         """Where trials run."""
         return Machines(address=self.address, device=self.device, data_folder=self.data_dir)
 
-    def agree(self, budget: Budget, asha: bool) -> bool:
+    def work(self, record: StudyRecord) -> int:
+        """Run what is left of the study and show it; returns the exit code."""
+        states = engine.drive(record, self.machines, say)
+        if self.as_json:
+            print(_as_json(record))
+        else:
+            study_tables.show_study(record, record.study(), states)
+        if record.status() == "stopped" and not any(one.status in ("failed", "died") for one in states):
+            say(f"stopped; `gencore study resume {record.name}` goes on")
+            return INTERRUPTED
+        return FAILED if any(one.status in ("failed", "died") for one in states) else DONE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(WorkOptions):
+    """Run a study from its file: all trials are ordinary runs."""
+
+    path: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE.yaml")]
+    yes: bool = False
+    """Begin without being asked."""
+
+    def __call__(self) -> int:
+        """Run the command; returns the exit code."""
+        text = read_file(self.path)
+        asked = study.parse(text, str(self.path))
+        record = records.record(asked.name, self.folder)
+        if record.exists:
+            raise RunExistsError(
+                f"a study named {asked.name} exists; `gencore study resume {asked.name}` goes on with it, or "
+                "use another name"
+            )
+        trials = plan.expand(asked, self.data_dir)
+        plan.refuse_without_extractors(asked, self.folder)
+        engine.require(asked, self.address)
+        for trial in trials:
+            record.refuse_foreign_run(trial)
+        if not self._agree(self._budget(asked, trials), asked.scheduler == "asha"):
+            say("nothing was written")
+            return DONE
+        record.create(text, trials)
+        return self.work(record)
+
+    def _agree(self, budget: Budget, asha: bool) -> bool:
         """Say what it takes; whether to begin. Raises ValueError where nobody can be asked."""
         for line in study_tables.budget_lines(budget, asha, self.address):
             say(line)
@@ -79,7 +119,7 @@ class WorkOptions(StudyOptions):
         print("Begin? [y/N] ", end="", file=sys.stderr, flush=True)
         return sys.stdin.readline().strip().lower() in ("y", "yes")
 
-    def budget(self, asked: StudyPlan, trials: Sequence[Trial]) -> Budget:
+    def _budget(self, asked: StudyPlan, trials: Sequence[Trial]) -> Budget:
         """What these trials take, by a probe of this machine."""
         import torch
 
@@ -100,46 +140,6 @@ class WorkOptions(StudyOptions):
             )
         finally:
             torch.set_num_threads(before)
-
-    def work(self, record: StudyRecord) -> int:
-        """Run what is left of the study and show it; returns the exit code."""
-        states = engine.drive(record, self.machines, say)
-        if self.as_json:
-            print(_as_json(record))
-        else:
-            study_tables.show_study(record, record.study(), states)
-        if record.status() == "stopped" and not any(one.status in ("failed", "died") for one in states):
-            say(f"stopped; `gencore study resume {record.name}` goes on")
-            return INTERRUPTED
-        return FAILED if any(one.status in ("failed", "died") for one in states) else DONE
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run(WorkOptions):
-    """Run a study from its file: all trials are ordinary runs."""
-
-    path: Annotated[Positional[Path], tyro.conf.arg(metavar="FILE.yaml")]
-
-    def __call__(self) -> int:
-        """Run the command; returns the exit code."""
-        text = read_file(self.path)
-        asked = study.parse(text, str(self.path))
-        record = records.record(asked.name, self.folder)
-        if record.exists:
-            raise RunExistsError(
-                f"a study named {asked.name} exists; `gencore study resume {asked.name}` goes on with it, or "
-                "use another name"
-            )
-        trials = plan.expand(asked, self.data_dir)
-        plan.refuse_without_extractors(asked, self.folder)
-        engine.require(asked, self.address)
-        for trial in trials:
-            record.refuse_foreign_run(trial)
-        if not self.agree(self.budget(asked, trials), asked.scheduler == "asha"):
-            say("nothing was written")
-            return DONE
-        record.create(text, trials)
-        return self.work(record)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from gencore.analysis.time_estimate import steps_per_epoch
+from gencore.store.claims import BusyError
 from gencore.store.runs import RunBusyError
 from gencore.studies.plan import Trial, base_config, trials_at
 from gencore.studies.points import point
@@ -95,6 +96,10 @@ def drive(record: StudyRecord, machines: Machines, say: Callable[[str], None]) -
     it, RunBusyError where one trains a trial, ValueError where Ray is absent or cannot be reached."""
     study = record.study()
     require(study, machines.address)
+    if record.claim.process():
+        raise BusyError(
+            f"another process runs study {record.name}; `gencore study stop {record.name}` ends it"
+        )
     with record.claim.hold(), _signals(record):
         _wait_for_trials(record)
         with _ray(record, machines) as cores:
