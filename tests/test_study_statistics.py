@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -177,3 +179,28 @@ def test_trials_that_were_cut_are_compared_where_all_have_a_distance() -> None:
     assert found.at_epoch == 1.0
     depth = next(one for one in found.effects if one.axis == "depth")
     assert depth.sensitivity == pytest.approx(9 / 8), "at epoch 1, not at the end"
+
+
+@pytest.mark.skipif(find_spec("optuna") is None, reason="Optuna is not installed")
+def test_in_a_random_search_the_option_that_matters_has_most_of_the_variance() -> None:
+    rng = np.random.default_rng(3)
+    search = grid(
+        1,
+        axes={"generator_learning_rate": {"lower": 1e-5, "upper": 1e-2, "scale": "log"}, "depth": [0, 2]},
+        search={"method": "random", "points": 40},
+    )
+    states = [
+        state(
+            {
+                "generator_learning_rate": (rate := float(10 ** rng.uniform(-5, -2))),
+                "depth": int(rng.choice([0, 2])),
+            },
+            42,
+            10 ** (abs(math.log10(rate) + 3) + rng.normal(0, 0.1)),
+        )
+        for _ in range(40)
+    ]
+    found = analyse(search, states)
+    shares = {one.axis: one.share for one in found.effects}
+    assert shares["generator_learning_rate"] > 0.8 > 0.2 > shares["depth"]
+    assert "fANOVA" in found.effects_note and not found.contrasts and "not tested" in found.contrasts_note

@@ -23,9 +23,10 @@ from gencore.store.runs import RunExistsError
 from gencore.studies import engine, plan, records, study
 from gencore.studies.budget import Budget, estimate
 from gencore.studies.engine import Machines
+from gencore.studies.findings import StudyAnalysis
 from gencore.studies.plan import Trial
 from gencore.studies.records import StudyRecord, TrialState
-from gencore.studies.statistics import StudyAnalysis, analyse, find_winner
+from gencore.studies.statistics import analyse, find_winner
 from gencore.studies.study import Study as StudyPlan
 
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from gencore.analysis.comparison import MeanInterval
 from gencore.cli.tables import show
 from gencore.studies.budget import Budget
+from gencore.studies.findings import StudyAnalysis, Winner
 from gencore.studies.points import title_of
 from gencore.studies.records import StudyRecord, TrialState
-from gencore.studies.statistics import StudyAnalysis, Winner, analyse
+from gencore.studies.statistics import analyse
 from gencore.studies.study import Study
 
 

@@ -6,114 +6,19 @@ of those that finished, and name how many did not. Loads no torch.
 
 from __future__ import annotations
 
-import itertools
 import math
 import statistics
 from collections.abc import Mapping, Sequence
 
-from pydantic import BaseModel, ConfigDict, Field
-
 from gencore.analysis.comparison import MeanInterval
+from gencore.studies.contrasts import contrasts
 from gencore.studies.effects import Observation, shares_of_variance
-from gencore.studies.permutation import ALPHA, corrected, seeds_needed, smallest_p
-from gencore.studies.points import ABLATED, UNCHANGED, shown, title_of
+from gencore.studies.findings import AxisEffect, Interaction, PointSummary, StudyAnalysis, Winner
+from gencore.studies.points import shown, title_of
 from gencore.studies.records import TrialState
-from gencore.studies.study import QUICK_FD, Level, Study
+from gencore.studies.study import QUICK_FD, Study
 
 _FEWEST_FOR_A_FOREST = 10
-_MOST_LEVELS = 12
-"""Of an axis whose levels are compared in pairs: more would leave no test any power."""
-
-
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class PointSummary(_Record):
-    """One point over its seeds."""
-
-    point: dict[str, Level]
-    title: str
-    seeds: list[int]
-    values: list[float | None] = Field(description="Of the objective by seed; null where there is none.")
-    interval: MeanInterval | None = Field(description="Over the seeds that finished; null for none.")
-    finished: int
-    cut: int
-    lost: int = Field(description="Seeds on which it diverged, failed or died.")
-    open: int = Field(description="Seeds that wait, run, or were stopped.")
-
-
-class AxisEffect(_Record):
-    """What one axis does."""
-
-    axis: str
-    share: float | None = Field(description="Of the variance; null where that is not known.")
-    levels: dict[str, MeanInterval] = Field(
-        description="By level, the mean over all else, with its interval over seeds; on the scale of the "
-        "analysis (log10 of a distance)."
-    )
-    sensitivity: float | None = Field(
-        description="The worst level's mean over the best one's (distances), else their difference."
-    )
-
-
-class Interaction(_Record):
-    """What two axes do together beyond what each does."""
-
-    first: str
-    second: str
-    share: float
-
-
-class Contrast(_Record):
-    """Two levels of an axis, compared seed by seed with all else alike."""
-
-    axis: str
-    first: str
-    second: str
-    difference: MeanInterval = Field(description="First - second, on the scale of the analysis.")
-    p: float | None = Field(
-        description="Of a paired permutation test, with Holm's correction for all contrasts of the study; "
-        "null where there are too few seeds."
-    )
-    better: str | None = Field(description="The better level where p < .05.")
-
-
-class Winner(_Record):
-    """The best point of a search."""
-
-    point: dict[str, Level]
-    title: str
-    run: str = Field(description="The trial with the best value at this point.")
-    selected: MeanInterval = Field(description="On the seeds by which it was chosen: too good by luck.")
-    among: int = Field(description="Points that it was chosen from.")
-    confirmed: MeanInterval | None = Field(description="On fresh seeds; null where it was not trained there.")
-    lost: int = Field(description="Fresh seeds on which it diverged or failed.")
-    note: str
-
-    @property
-    def is_best(self) -> bool:
-        """Whether it may be called the best: fresh seeds have measured it."""
-        return self.confirmed is not None
-
-
-class StudyAnalysis(_Record):
-    """Everything that the trials so far say."""
-
-    objective: str
-    is_smaller_better: bool
-    is_on_log_scale: bool = Field(description="Whether effects and contrasts are of log10 of the objective.")
-    at_epoch: float | None = Field(
-        description="Where trials were cut: the epoch at which all are compared; null for their end."
-    )
-    counts: dict[str, int] = Field(description="Trials by status.")
-    points: list[PointSummary] = Field(description="The best first; what did not finish last.")
-    effects: list[AxisEffect] = Field(description="The largest share first.")
-    interactions: list[Interaction]
-    effects_note: str
-    contrasts: list[Contrast]
-    contrasts_note: str
-    winner: Winner | None
 
 
 def analyse(study: Study, states: Sequence[TrialState]) -> StudyAnalysis:
@@ -132,7 +37,7 @@ def analyse(study: Study, states: Sequence[TrialState]) -> StudyAnalysis:
     ]
     is_factorial = bool(study.ablation) or study.search.method == "grid"
     effects, interactions, effects_note = _effects(study, observations, is_factorial)
-    contrasts, contrasts_note = _contrasts(study, observations) if is_factorial else ([], _NOT_FACTORIAL)
+    tested, contrasts_note = contrasts(study, observations) if is_factorial else ([], _NOT_FACTORIAL)
     return StudyAnalysis(
         objective=study.objective,
         is_smaller_better=study.is_smaller_better,
@@ -143,7 +48,7 @@ def analyse(study: Study, states: Sequence[TrialState]) -> StudyAnalysis:
         effects=effects,
         interactions=interactions,
         effects_note=effects_note,
-        contrasts=contrasts,
+        contrasts=tested,
         contrasts_note=contrasts_note,
         winner=find_winner(study, states),
     )
@@ -335,70 +240,3 @@ def _sensitivity(study: Study, levels: Mapping[str, MeanInterval]) -> float | No
     means = [level.mean for level in levels.values()]
     spread = max(means) - min(means)
     return 10**spread if study.is_on_log_scale else spread
-
-
-def _contrasts(study: Study, observations: Sequence[Observation]) -> tuple[list[Contrast], str]:
-    """Pairs of levels, tested where there are seeds enough; of an ablation, each change against the base."""
-    pairs: dict[tuple[str, str, str], list[float]] = {}
-    for axis in observations[0].levels if observations else ():
-        levels = list(dict.fromkeys(str(one.levels[axis]) for one in observations))
-        compared = [
-            pair for pair in itertools.combinations(levels, 2) if axis != ABLATED or UNCHANGED in pair
-        ]
-        if axis == ABLATED or len(levels) <= _MOST_LEVELS:
-            values = _by_rest(observations, axis)
-            for first, second in compared:
-                pairs[axis, first, second] = _paired(values, first, second)
-    pairs = {key: differences for key, differences in pairs.items() if differences}
-    if not pairs:
-        return [], "not tested: no two levels have trained on the same seed, or there are too many levels"
-    seeds = min(len(differences) for differences in pairs.values())
-    is_tested = smallest_p(seeds, len(pairs)) < ALPHA
-    ps = corrected([*pairs.values()]) if is_tested else [None] * len(pairs)
-    note = (
-        f"paired permutation tests over {seeds} seeds, with Holm's correction for {len(pairs)}"
-        if is_tested
-        else f"not tested: on {seeds} seeds, p of {len(pairs)} paired permutation tests cannot fall below "
-        f"{smallest_p(seeds, len(pairs)):.2g}; {seeds_needed(len(pairs))} seeds would do"
-    )
-    return [
-        _contrast(study, key, differences, p) for (key, differences), p in zip(pairs.items(), ps, strict=True)
-    ], note
-
-
-def _contrast(
-    study: Study, key: tuple[str, str, str], differences: Sequence[float], p: float | None
-) -> Contrast:
-    axis, first, second = key
-    interval = MeanInterval.of(differences)
-    better = None
-    if p is not None and p < ALPHA:
-        better = first if _signed(study, interval.mean) < 0 else second
-    return Contrast(axis=axis, first=first, second=second, difference=interval, p=p, better=better)
-
-
-_Rest = tuple[int, tuple[object, ...]]
-"""A seed, and the levels of all other axes."""
-
-
-def _by_rest(observations: Sequence[Observation], axis: str) -> dict[str, dict[_Rest, float]]:
-    """By level of `axis`, the values by what else the trials have."""
-    found: dict[str, dict[_Rest, float]] = {}
-    for one in observations:
-        rest = tuple(level for name, level in one.levels.items() if name != axis)
-        found.setdefault(str(one.levels[axis]), {})[one.seed, rest] = one.value
-    return found
-
-
-def _paired(values: Mapping[str, Mapping[_Rest, float]], first: str, second: str) -> list[float]:
-    """By seed on which both levels have trained with all that either has: the mean difference over that."""
-    by_seed: dict[int, list[float | None]] = {}
-    ours, theirs = values[first], values[second]
-    rests = dict.fromkeys(rest for level in (ours, theirs) for _, rest in level)
-    for seed in dict.fromkeys(seed for level in (ours, theirs) for seed, _ in level):
-        by_seed[seed] = [
-            ours[seed, rest] - theirs[seed, rest] if (seed, rest) in ours and (seed, rest) in theirs else None
-            for rest in rests
-        ]
-    whole = {seed: [one for one in found if one is not None] for seed, found in by_seed.items()}
-    return [statistics.fmean(whole[seed]) for seed in sorted(whole) if len(whole[seed]) == len(rests)]
