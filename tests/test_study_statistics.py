@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from functools import cache
 from importlib.util import find_spec
 
 import numpy as np
@@ -23,7 +22,6 @@ from gencore.studies.study import Study
 SEEDS = range(42, 51)
 
 
-@cache
 def grid(seeds: int = len(SEEDS), **changes: object) -> Study:
     return Study.model_validate(
         {
