@@ -27,6 +27,7 @@ from dashboard.data import frames, run_catalog, sheets, time_estimate
 from dashboard.data.machine import Doctor, Machine, PaceProbe
 from dashboard.data.processes import Jobs, TooManyRunsError
 from dashboard.widgets import run_controls, sidebar, text, train_form
+from gencore.analysis.time_estimate import probed_time, run_to_probe
 from gencore.config import commands
 from gencore.config.options import PRESETS, RunConfig, TrainingConfig, VAEConfig, preset_title
 from gencore.metrics.diagnostics import DIAGNOSTICS
@@ -468,11 +469,11 @@ def test_a_shipped_run_is_scaled_by_a_probe_of_this_machine(home: Path) -> None:
     shipped = finished(home, "shipped", config("vae"), 30.0, rate=1000)
     (shipped.results / "shipped").touch()
     entries, wanted = run_catalog.generative_runs(), config("vae", epochs=8)
-    entry = time_estimate.run_to_probe(wanted, entries)
+    entry = run_to_probe(wanted, entries)
     assert entry is not None and entry.run.name == "shipped"
-    assert time_estimate.run_to_probe(config("gan"), entries) is None
+    assert run_to_probe(config("gan"), entries) is None
     there = 48 * wanted.data.batch_size / (48 * 0.4)  # images per second of the made log
-    found = time_estimate.probed_time(wanted, entries, entry, images_per_second=there / 2)
+    found = probed_time(wanted, entries, entry, images_per_second=there / 2)
     images = 8 * (1500 // wanted.data.batch_size) * wanted.data.batch_size
     assert found.is_probed and found.training == pytest.approx(2 * images / there)
     assert found.evaluation == pytest.approx(60.0)

@@ -22,6 +22,9 @@ GROUND = [
     "analysis.comparison",
     "analysis.measured_models",
     "reports.model_card",
+    "studies.plan",
+    "studies.records",
+    "studies.statistics",
 ]
 
 

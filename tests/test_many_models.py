@@ -92,6 +92,16 @@ def test_the_data_set_stays_chosen_from_page_to_page(two: Path) -> None:
     assert app.query_params == {"dataset": "digits"}
 
 
+def test_trials_of_a_study_are_no_models_of_a_page_unless_the_address_names_them(home: Path) -> None:
+    four(home, "mnist")
+    trial = config("gan", "mnist").model_copy(update={"study": "rates"})
+    measured(home, "rates-1", trial, 0.99, kind="measured")
+    assert drawn(visit("home")) == ["mnist-vae", "mnist-gan", "mnist-cgan", "mnist-ddpm"]
+    assert not choice(visit("performance")), "there is nothing to choose beside the headline models"
+    assert drawn(visit("home", ["rates-1"])) == ["rates-1"]
+    assert "rates-1" in [entry.run.name for entry in run_catalog.generative_runs()], "Runs lists it"
+
+
 @pytest.mark.parametrize("page", ["home", "performance"])
 def test_a_data_set_without_runs_in_a_link_is_named_and_the_first_one_shown(two: Path, page: str) -> None:
     shown = text_of(visit(page, dataset="kmnist"))

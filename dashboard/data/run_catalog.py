@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import cast
-
-from pydantic import ValidationError
 
 from gencore.analysis.scores import score_of_seed
 from gencore.config.datasets import DatasetSpec, in_file_names
@@ -78,6 +75,11 @@ class Entry:
         return origin is not None and origin.kind == "shipped"
 
     @property
+    def is_trial(self) -> bool:
+        """Whether it is one of the trainings of a study."""
+        return self.config is not None and self.config.study is not None
+
+    @property
     def is_conditional(self) -> bool:
         """Whether its model is given a class."""
         return bool(self.config and getattr(self.config.model, "conditional", False))
@@ -120,8 +122,7 @@ def entry(run: Run) -> Entry:
     return Entry(run, config, measured, tuple(faults))
 
 
-_TRACED = {kind.model_fields["type"].default: kind for kind in (Started, Resumed, QuickDistance, Sheet)}
-_TRACED_WORD = re.compile(f'"type":"({"|".join(_TRACED)})"'.encode())
+_TRACED = (Started, Resumed, QuickDistance, Sheet)
 
 
 @dataclass(frozen=True)
@@ -151,23 +152,13 @@ def trace(run: Run) -> Trace:
 
 @lru_cache(maxsize=4096)
 def _trace(path: Path, _mtime_ns: int, _size: int) -> Trace:
-    counted = events.without_void(_of_traced_kinds(read_file(path)))
+    counted = events.without_void(events.of_kinds(read_file(path), _TRACED))
     return Trace(
         started=next((e for e in counted if isinstance(e, Started)), None),
         newest=events.last(path),
         distances=tuple(e.fd for e in counted if isinstance(e, QuickDistance) and e.fd is not None),
         sheet=next((e.file for e in reversed(counted) if isinstance(e, Sheet)), None),
     )
-
-
-def _of_traced_kinds(content: bytes) -> list[Event]:
-    """The events of a log that a trace is made of, in its order; no other line is parsed."""
-    found: list[Event] = []
-    for word in _TRACED_WORD.finditer(content):
-        line = content[content.rfind(b"\n", 0, word.start()) + 1 : content.find(b"\n", word.end())]
-        with contextlib.suppress(ValidationError):
-            found.append(_TRACED[word[1].decode()].model_validate_json(line))
-    return found
 
 
 def newest_sheet(run: Run) -> Path | None:

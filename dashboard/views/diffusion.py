@@ -25,7 +25,7 @@ def main() -> None:
     st.title("Diffusion", anchor=False)
     diffusion_runs = {
         entry.run.name: entry
-        for entry in run_catalog.generative_runs()
+        for entry in address.models(run_catalog.generative_runs())
         if entry.config and isinstance(entry.config.model, HasSamplers)
     }
     if not diffusion_runs:

@@ -30,7 +30,7 @@ FORMER_VIEWS = {"digit by row": CLASS_BY_ROW}
 def main() -> None:
     """Show the page."""
     st.title("Gallery", anchor=False)
-    entries = run_catalog.trained_models()
+    entries = address.models(run_catalog.trained_models())
     if not entries:
         st.info(
             "No model to sample from yet. Choose a model on the left and press **Start**; its samples "

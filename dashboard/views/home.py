@@ -10,7 +10,14 @@ import streamlit as st
 from dashboard.components import frame_slider
 from dashboard.data import frames, run_catalog, sheets
 from dashboard.data.run_catalog import Entry
-from dashboard.widgets import altair_charts, dataset_choice, model_choice, models_by_family, run_controls
+from dashboard.widgets import (
+    address,
+    altair_charts,
+    dataset_choice,
+    model_choice,
+    models_by_family,
+    run_controls,
+)
 from dashboard.widgets.altair_charts import mark
 from dashboard.widgets.model_choice import ShownModel
 from dashboard.widgets.sidebar import LIVE
@@ -31,7 +38,7 @@ ORIGIN_ICONS = {"measured": ":material/straighten:", "shipped": ":material/packa
 
 def main() -> None:
     """Draw the page."""
-    entries = run_catalog.generative_runs()
+    entries = address.models(run_catalog.generative_runs())
     if run_catalog.datasets(entries):
         _overview(entries)
     else:

@@ -38,7 +38,7 @@ MAX_COORDINATES = 6
 def main() -> None:
     """Show the page."""
     st.title("Latent space", anchor=False)
-    entries = run_catalog.trained_models()
+    entries = address.models(run_catalog.trained_models())
     if not entries:
         st.info(
             "No model to explore yet. Choose a model on the left and press **Start**; its latent space is "

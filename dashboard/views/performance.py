@@ -11,7 +11,7 @@ from dashboard.data import run_catalog
 from dashboard.data.run_catalog import Entry
 from dashboard.views import performance_charts, performance_ranking
 from dashboard.views.performance_ranking import PageData
-from dashboard.widgets import dataset_choice, models_by_family, rankings, run_controls
+from dashboard.widgets import address, dataset_choice, models_by_family, rankings, run_controls
 from dashboard.widgets.text import plain
 from gencore.analysis import measured_models, reported
 from gencore.analysis.measured_models import MeasuredModels
@@ -34,7 +34,7 @@ VIEWS: dict[View, str] = {
 
 def main() -> None:
     """Draw the page."""
-    entries = run_catalog.generative_runs()
+    entries = address.models(run_catalog.generative_runs())
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.title(TITLE, anchor=False)
         if not run_catalog.datasets(entries):

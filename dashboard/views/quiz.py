@@ -23,7 +23,7 @@ LARGE_SCALE, SMALL_SCALE = 10, 3
 def main() -> None:
     """Show the page."""
     st.title("Real or generated?", anchor=False)
-    entries = [entry for entry in run_catalog.trained_models() if entry.config]
+    entries = [entry for entry in address.models(run_catalog.trained_models()) if entry.config]
     if not entries:
         st.info(
             "No model for the quiz yet. Choose a model on the left and press **Start**.",

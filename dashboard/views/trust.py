@@ -9,7 +9,7 @@ from dashboard.data import run_catalog
 from dashboard.data.run_catalog import Entry, ExtractorRecords
 from dashboard.views import trust_charts
 from dashboard.views.trust_charts import RUNGS
-from dashboard.widgets import dataset_choice, models_by_family
+from dashboard.widgets import address, dataset_choice, models_by_family
 from dashboard.widgets.text import figure, plain
 from gencore.analysis.warnings import find_warnings
 from gencore.data.registry import known
@@ -25,7 +25,7 @@ MEMORISATION = {
 
 def main() -> None:
     """Draw the page."""
-    entries = run_catalog.generative_runs()
+    entries = address.models(run_catalog.generative_runs())
     measured = run_catalog.datasets(entries)
     with_records = [
         name for name in known() if run_catalog.extractor_records(name).is_known and name not in measured

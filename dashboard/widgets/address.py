@@ -9,9 +9,16 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from dashboard.data.run_catalog import Entry
 from dashboard.widgets.text import plain
 
 MAX_SEED = 2**31 - 1
+
+
+def models(entries: Sequence[Entry]) -> list[Entry]:
+    """`entries` without the trials of studies, apart from those that the address names."""
+    asked = st.query_params.get_all("run")
+    return [one for one in entries if not one.is_trial or one.run.name in asked]
 
 
 def runs(page: str, names: Sequence[str], default: Sequence[str], limit: int) -> list[str]:

@@ -9,11 +9,11 @@ import streamlit as st
 
 from dashboard.data import frames, run_catalog, time_estimate
 from dashboard.data.machine import Doctor, Machine, PaceProbe
-from dashboard.data.time_estimate import TimeEstimate
 from dashboard.widgets import add_pictures, run_controls, train_form
 from dashboard.widgets.altair_charts import mark
 from dashboard.widgets.text import duration, figure, plain
 from gencore.analysis.colours import colour
+from gencore.analysis.time_estimate import TimeEstimate, probed_time, run_to_probe
 from gencore.config import commands
 from gencore.config.datasets import in_file_names
 from gencore.config.families import family_of
@@ -113,14 +113,14 @@ def _time_it_takes(config: RunConfig, machine: Machine | str | None, evaluates: 
     estimate = time_estimate.time_to_finish(config, entries, machine)
     st.session_state[PROBE] = None
     if isinstance(estimate, str) and isinstance(machine, Machine):
-        shipped = time_estimate.run_to_probe(config, entries)
+        shipped = run_to_probe(config, entries)
         if shipped is not None and shipped.config is not None:
             probe = st.session_state[PROBE] = pace_probe(shipped.config)
             match probe.answer:
                 case None:
                     estimate = "measuring how fast this machine trains …"
                 case float(images_per_second) if images_per_second > 0:
-                    estimate = time_estimate.probed_time(config, entries, shipped, images_per_second)
+                    estimate = probed_time(config, entries, shipped, images_per_second)
     if isinstance(estimate, TimeEstimate):
         st.caption(
             f":material/timer: {_in_words(estimate if evaluates else replace(estimate, evaluation=0.0))}"

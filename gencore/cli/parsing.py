@@ -18,6 +18,7 @@ from gencore.cli.data import Data
 from gencore.cli.latent import Interpolate, Reconstruct
 from gencore.cli.measuring import Evaluate, Export, Measure, MeasureBudgets, Report, Sample, SelfTest, Steps
 from gencore.cli.status import Doctor, Migrate, Runs, Schema, Stop
+from gencore.cli.study import Study
 from gencore.cli.training import Compare, Distill, Features, Train
 from gencore.cli.translating import Translate
 from gencore.config.families import variants
@@ -36,6 +37,7 @@ COMMANDS: dict[str, type[Command]] = {
     "interpolate": Interpolate,
     "data": Data,
     "features": Features,
+    "study": Study,
     "runs": Runs,
     "stop": Stop,
     "doctor": Doctor,

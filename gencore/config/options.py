@@ -79,6 +79,11 @@ class RunConfig(Config):
     own_data: Suppress[DatasetSpec | None] = Field(
         None, description="The data set as it was when the run was made, where it is one's own."
     )
+    study: Suppress[str | None] = Field(
+        None,
+        exclude_if=lambda given: given is None,
+        description="The study that the run is a trial of; pages list trials where they are asked for.",
+    )
 
     @property
     def sections(self) -> dict[str, Config]:
@@ -190,8 +195,10 @@ class RunConfig(Config):
         return self.training.steps or self.training.epochs * steps_per_epoch
 
     def difference(self, other: RunConfig) -> list[str]:
-        """One line for each field that differs, as `training.seed: 42 here, 7 there`."""
-        ours, theirs = _flatten(self.model_dump(mode="json")), _flatten(other.model_dump(mode="json"))
+        """One line for each field that differs, as `training.seed: 42 here, 7 there`.
+
+        The study that a run belongs to changes nothing of its training, so it is no difference."""
+        ours, theirs = (_flatten(one.model_dump(mode="json", exclude={"study"})) for one in (self, other))
         return [
             f"{key}: {ours.get(key)} here, {theirs.get(key)} there"
             for key in sorted(ours.keys() | theirs.keys())

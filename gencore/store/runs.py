@@ -17,14 +17,13 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import psutil
-from filelock import FileLock, Timeout
-from pydantic import ValidationError
 
 from gencore.config.families import family_of
 from gencore.config.options import RunConfig
 from gencore.store import events
-from gencore.store.files import UnreadableError, read_file, write_atomically
-from gencore.store.processes import ClaimingProcess, wait_for_end
+from gencore.store.claims import BusyError, Claim
+from gencore.store.files import UnreadableError
+from gencore.store.processes import wait_for_end
 from gencore.store.results import Results, load, save
 
 Status = Literal[
@@ -52,7 +51,6 @@ BUDGET_MINUTES = (1, 3, 10, 30)
 """Minutes of a device's work after which a training keeps its averaged weights, to compare models at equal
 budgets."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_LOCK = ".lock"
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
 
 
@@ -74,11 +72,16 @@ def comparisons_folder(folder: Path | None = None) -> Path:
     return (folder or home()) / "results" / "_comparisons"
 
 
+def studies_folder(folder: Path | None = None) -> Path:
+    """Where studies keep their records, a folder each; no run can take this name."""
+    return (folder or home()) / "results" / "_studies"
+
+
 class RunExistsError(ValueError):
     """The name is taken."""
 
 
-class RunBusyError(ValueError):
+class RunBusyError(BusyError):
     """Another process is training or measuring this run."""
 
 
@@ -135,13 +138,8 @@ class Run:
         return (self.results / "shipped").exists()
 
     @property
-    def _process_path(self) -> Path:
-        return self.results / "process.json"
-
-    @property
-    def _stop_path(self) -> Path:
-        """There while the process that holds the run has been asked to stop."""
-        return self.results / "stop-requested"
+    def _claim(self) -> Claim:
+        return Claim(self.results)
 
     @property
     def exists(self) -> bool:
@@ -191,7 +189,13 @@ class Run:
     @property
     def _kept_names(self) -> set[str]:
         """Files in a run's folder that do not come from its training: lock, claim, mark, and printed log."""
-        return {_LOCK, self._process_path.name, self._stop_path.name, self.log_path.name}
+        claim = self._claim
+        return {
+            claim.lock_path.name,
+            claim.process_path.name,
+            claim.stop_path.name,
+            self.log_path.name,
+        }
 
     def clear(self) -> None:
         """Remove what an earlier training left, to train anew; for the process that holds the claim.
@@ -224,29 +228,18 @@ class Run:
 
         Raises RunBusyError where another process holds it.
         """
-        self.results.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.results / _LOCK)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise RunBusyError(f"another process is training or measuring run {self.name}") from None
-        try:
-            self._stop_path.unlink(missing_ok=True)
-            write_atomically(self._process_path, ClaimingProcess.this().model_dump_json().encode())
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(self._claim.hold())
+            except BusyError:
+                raise RunBusyError(f"another process is training or measuring run {self.name}") from None
             for torn in self.checkpoints.glob(".*.partial"):  # of a process killed in mid-save
                 torn.unlink()
             yield
-        finally:
-            self._process_path.unlink(missing_ok=True)
-            self._stop_path.unlink(missing_ok=True)
-            lock.release()
 
     def process(self) -> psutil.Process | None:
         """The process that is training or measuring this run now."""
-        try:
-            return ClaimingProcess.model_validate_json(read_file(self._process_path)).find()
-        except (FileNotFoundError, UnreadableError, ValidationError):
-            return None
+        return self._claim.process()
 
     def status(self) -> Status:
         """What the run is doing; of a run that cannot be read, that."""
@@ -262,7 +255,7 @@ class Run:
     def _status(self) -> Status:
         newest = events.last(self.events_path)
         if self.process():
-            if self._stop_path.exists():
+            if self._claim.is_stopping:
                 return "stopping"
             has_finished = isinstance(newest, events.Ended) and newest.status == "finished"
             return "evaluating" if has_finished else "running"
@@ -273,13 +266,7 @@ class Run:
 
     def mark_as_stopping(self) -> bool:
         """Have `status` say `stopping` from now on. Returns False where the run was marked before."""
-        try:
-            self._stop_path.open("x").close()
-        except FileExistsError:
-            return False
-        except OSError:  # on a full disk no mark is made; the signal still counts
-            pass
-        return True
+        return self._claim.mark_as_stopping()
 
     def request_stop(self) -> bool:
         """Ask the training or measuring to end, and return at once; a training saves a checkpoint first.
@@ -336,7 +323,7 @@ def all_runs(folder: Path | None = None) -> list[Run]:
     """Every folder with a config, newest first; a broken config counts (its status says so)."""
     found = []
     for config in (folder or home()).glob("results/*/config.json"):
-        if config.parent == comparisons_folder(folder):
+        if config.parent in (comparisons_folder(folder), studies_folder(folder)):
             continue
         try:
             found.append((config.stat().st_mtime, run(config.parent.name, folder)))

@@ -59,14 +59,36 @@ def drive(
 ) -> events.Ended:
     """Train to the end, to a signal or to a fault, and return which. The run is claimed and its log written.
 
-    Raises as `refuse_if_taken` and `prepare` do, ValueError where a finished run is to be resumed.
+    Raises as `recorded` does.
+    """
+    last = None
+    for event in recorded(run, config, device, resume, overwrite, data_folder):
+        last = event
+    assert isinstance(last, events.Ended)
+    return last
+
+
+def recorded(
+    run: Run,
+    config: RunConfig,
+    device: torch.device,
+    resume: bool = False,
+    overwrite: bool = False,
+    data_folder: Path | None = None,
+    should_stop: Callable[[], str | None] = lambda: None,
+) -> Generator[events.Event, None, None]:
+    """The events of the training, each in the log of the run before it comes; the last one is Ended.
+
+    The run is claimed from the first to the last. `should_stop` gives a reason to stop beside those that
+    signals give, or None. Raises as `refuse_if_taken` and `prepare` do, ValueError where a finished run is to
+    be resumed.
     """
     refuse_if_taken(run, config, resume, overwrite)
     _refuse_if_finished(run, resume)
     from gencore.training.loop import prepare, train
 
     prepare(config, device, run.home, data_folder)  # refuses before anything is written
-    with run.claim(), _signals(run) as reason:
+    with run.claim(), _signals(run) as signalled:
         refuse_if_taken(run, config, resume, overwrite)  # again: another process may have been faster
         _refuse_if_finished(run, resume)
         if overwrite:
@@ -75,11 +97,16 @@ def drive(
             run.create(config)
         resume = resume and run.events_path.exists()
         with events.Writer(run.events_path) as log:
-            return _record(run, log, train(run, device, resume, should_stop=reason, data_folder=data_folder))
+            stream = train(
+                run, device, resume, should_stop=lambda: signalled() or should_stop(), data_folder=data_folder
+            )
+            yield from _record(run, log, stream)
 
 
-def _record(run: Run, log: events.Writer, stream: Generator[events.Event, None, None]) -> events.Ended:
-    """Append each event to the log and show it, to the last one, which is returned.
+def _record(
+    run: Run, log: events.Writer, stream: Generator[events.Event, None, None]
+) -> Iterator[events.Event]:
+    """Append each event to the log, show it and yield it, to the last one.
 
     A disk too full for an event, or for what is printed, ends the training like one too full for a
     checkpoint.
@@ -91,15 +118,17 @@ def _record(run: Run, log: events.Writer, stream: Generator[events.Event, None, 
         while True:
             try:
                 log.append(event)
-                if isinstance(event, events.Ended):
-                    return event
-                _show(run, event, bar)
+                if not isinstance(event, events.Ended):
+                    _show(run, event, bar)
             except OSError as error:
                 if isinstance(event, events.Ended):
                     raise
                 event = stream.throw(error)
-            else:
-                event = next(stream)
+                continue
+            yield event
+            if isinstance(event, events.Ended):
+                return
+            event = next(stream)
 
 
 def _show(run: Run, event: events.Event, bar: tqdm[NoReturn]) -> None:
