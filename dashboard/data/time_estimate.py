@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from dashboard.data.frames import TrainingProgress
 from dashboard.data.machine import Machine
 from dashboard.data.run_catalog import Entry
+from gencore.config.families import translates
 from gencore.config.options import RunConfig
 from gencore.store import events
 from gencore.store.events import Ended, Resumed, Started
@@ -124,6 +125,7 @@ def evaluation_seconds(
         (entry, entry.results, entry.config)
         for entry in entries
         if entry.results is not None and entry.config is not None
+        if entry.translates == translates(wanted.model)  # their evaluations are not alike
         if device is None or _evaluated_on(entry.results) == (device, threads)
     ]
     like = [(entry, results) for entry, results, config in known if _is_like(wanted, config)]

@@ -2,7 +2,7 @@
 
 The command line, tables, pages, the report, the model card, the README and `gencore schema` read this
 catalogue. To add a metric: write its function, return it from the function of its group in
-`gencore.evaluation.suite`, and add a row here. Loads no torch.
+`gencore.evaluation.suite` (of translations, `paired_figures`), and add a row here. Loads no torch.
 """
 
 from __future__ import annotations
