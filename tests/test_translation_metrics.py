@@ -22,6 +22,7 @@ from gencore.config.datasets import DATASETS, derived
 from gencore.config.options import DataConfig, Pix2PixConfig, RunConfig, TrainingConfig
 from gencore.data.filters import edges, sources_of
 from gencore.data.sources import ImageData
+from gencore.evaluation import inception
 from gencore.evaluation.cost import translation_cost_metrics
 from gencore.evaluation.evaluate import evaluate
 from gencore.evaluation.paired_figures import PairFigures, translation_metrics, variety
@@ -320,6 +321,33 @@ def test_a_translator_is_never_a_model_of_a_comparison(
     for page in ("performance", "home", "trust"):
         assert NAME not in text_of(visit(page))
     assert NAME in visit("runs").main.dataframe[0].value["run"].tolist()
+
+
+def test_published_lpips_is_absent_with_the_reason_where_its_weights_cannot_be_had(
+    with_translator: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nothing listens there
+    found = evaluate_translation(run(NAME), CPU, samples=60, spaces=["inception"])
+    for name in ("fid", "translation_lpips"):
+        assert found.value(name) is None and str(tmp_path) in (found.metrics[name].reason or "")
+    assert "lpips" not in found.metrics
+    assert found.metrics["translation_l1"].measured_in.startswith("evaluation ")  # of the earlier one
+
+
+def test_published_lpips_compares_each_output_with_its_own_real_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Difference(torch.nn.Module):  # in place of a network whose weights are not here
+        def forward(self, x: Tensor, y: Tensor) -> Tensor:
+            assert x.shape[1] == y.shape[1] == 3
+            return (x.float() - y.float()).abs().mean(dim=(1, 2, 3))
+
+    monkeypatch.setattr(inception, "_lpips_network", Difference)
+    targets = torch.arange(120, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 28, 28)
+    assert inception.lpips_to_targets(targets, targets, lambda text: None).value == 0
+    found = inception.lpips_to_targets(targets + 2, targets, lambda text: None)
+    assert (found.value, found.spread, found.samples) == (2, 0, 120)
 
 
 def test_large_batches_of_large_images_are_not_timed() -> None:
