@@ -30,6 +30,7 @@ from dashboard.widgets import run_controls, sidebar, text, train_form
 from gencore.analysis.time_estimate import probed_time, run_to_probe
 from gencore.config import commands
 from gencore.config.options import PRESETS, RunConfig, TrainingConfig, VAEConfig, preset_title
+from gencore.data.registry import find
 from gencore.metrics.diagnostics import DIAGNOSTICS
 from gencore.store import events, results
 from gencore.store.events import Collapse, Progress, Resumed
@@ -444,6 +445,16 @@ def test_an_evaluation_is_estimated_by_another_family_with_the_sampling_time_rep
     finished(home, "other", config("vae"), 90_000.0, rate=1000)
     found = time_estimate.time_to_finish(config("vae"), run_catalog.generative_runs(), HERE)
     assert found.evaluation == pytest.approx(10.0 + 2.97)
+
+
+def test_the_evaluation_of_a_translator_says_nothing_of_that_of_a_generative_model(home: Path) -> None:
+    finished(home, "denoiser", config("ddpm"), 40.0, rate=99)
+    finished(home, "other", config("vae"), 90_000.0, rate=1000)
+    finished(home, "pairs", PRESETS["pix2pix"].on(find("edges:digits")), 5.0, rate=1000)
+    seconds = time_estimate.evaluation_seconds(config("vae"), run_catalog.trainings())
+    assert seconds == pytest.approx(10.0 + 2.97)
+    pairs = PRESETS["pix2pix"].on(find("edges:digits"))
+    assert time_estimate.evaluation_seconds(pairs, run_catalog.trainings()) == pytest.approx(5.0)
 
 
 def test_time_left_counts_the_evaluation_and_names_the_phase(home: Path) -> None:

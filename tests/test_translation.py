@@ -318,13 +318,11 @@ def test_triptychs_of_test_pairs_are_written(
         (["translate", "RUN", "--test", "2", "--steps", "3"], "pix2pix has no option sampling_steps"),
         (["translate", "RUN", "--test", "2", "--out", "x.jpg"], "end it in .png"),
         (["sample", "RUN"], "makes images of source images; use `gencore translate edges-digits-tiny`"),
-        (["evaluate", "RUN"], "use `gencore translate edges-digits-tiny`"),
         (["export", "RUN", "--out", "x.onnx"], "use `gencore translate edges-digits-tiny`"),
         (["export", "RUN"], "use `gencore translate edges-digits-tiny`"),
         (["interpolate", "RUN"], "use `gencore translate edges-digits-tiny`"),
         (["train", "pix2pix", "--dataset", "digits"], "such as edges:digits"),
         (["train", "vae", "--dataset", "edges:digits"], "is a data set of pairs"),
-        (["train", "pix2pix", "--dataset", "edges:digits", "--evaluate"], "leave out --evaluate"),
     ],
 )
 def test_what_does_not_fit_is_refused_in_a_sentence(

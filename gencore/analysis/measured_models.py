@@ -1,6 +1,7 @@
 """Measured runs, read from files and grouped: runs that differ only in their seed are one model.
 
-A run that cannot be read or was never measured is listed with the reason; the others are used without it.
+A run that cannot be read, was never measured or translates images is listed with the reason; the others are
+used without it.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from gencore.analysis.colours import appearances
 from gencore.analysis.comparison import MeanInterval
 from gencore.analysis.reported import Source, reported
 from gencore.analysis.scores import Score, scores, unlike_machines
+from gencore.config.families import translates
 from gencore.config.options import RunConfig
 from gencore.evaluation.records import BUDGETS_FILE, Budgets, Ladder
 from gencore.metrics import catalog
@@ -148,6 +150,12 @@ def load_measured_models(names: Sequence[str], folder: Path | None = None) -> Me
             continue
         if measured is None:
             left_out[run.name] = f"not measured yet; `gencore evaluate {run.name}` does it"
+            continue
+        if translates(config.model):
+            left_out[run.name] = (
+                "translates images, so it does not compare with models that generate them; "
+                f"`gencore evaluate {run.name}` prints its figures"
+            )
             continue
         try:
             budgets = _budgets(run)

@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from gencore.config.families import translates
 from gencore.config.options import RunConfig
 from gencore.store import events
 from gencore.store.events import Ended, Resumed, Started
@@ -153,6 +154,7 @@ def evaluation_seconds(
         (entry, entry.results, entry.config)
         for entry in entries
         if entry.results is not None and entry.config is not None
+        if translates(entry.config.model) == translates(wanted.model)  # their evaluations are not alike
         if device is None or _evaluated_on(entry.results) == (device, threads)
     ]
     like = [(entry, results) for entry, results, config in known if _is_like(wanted, config)]

@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, Any, Optional
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from gencore.cli import tables
-from gencore.config.families import sampling_options
-from gencore.metrics.catalog import DEFAULT_GROUPS, FeatureSpace, MetricGroup
+from gencore.config.families import sampling_options, translates
+from gencore.metrics.catalog import (
+    DEFAULT_GROUPS,
+    TRANSLATION_GROUPS,
+    TRANSLATION_SPACES,
+    FeatureSpace,
+    MetricGroup,
+)
 from gencore.store import results, runs
 from gencore.store.runs import Run
 
@@ -94,21 +100,51 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
+def groups_of(
+    run: Run, groups: tuple[MetricGroup, ...] | None, spaces: tuple[FeatureSpace, ...] = ("classifier",)
+) -> tuple[MetricGroup, ...]:
+    """The groups to measure of `run`: those asked for, or its model's usual ones.
+
+    Raises ValueError for a group or features that do not apply to its model."""
+    if not translates(run.config().model):
+        if "translation" in (groups or ()):
+            raise ValueError(
+                f"run {run.name} generates images without a source, so it has no translation to measure; use "
+                f"other groups ({', '.join(DEFAULT_GROUPS)})"
+            )
+        return groups or DEFAULT_GROUPS
+    if others := set(groups or ()) - set(TRANSLATION_GROUPS):
+        raise ValueError(
+            f"run {run.name} translates images, of which {', '.join(sorted(others))} is not measured; its "
+            f"groups are {', '.join(TRANSLATION_GROUPS)}"
+        )
+    if other_spaces := set(spaces) - set(TRANSLATION_SPACES):
+        raise ValueError(
+            f"run {run.name} translates images, which are not measured in {', '.join(sorted(other_spaces))} "
+            f"features; use {' or '.join(TRANSLATION_SPACES)}"
+        )
+    return groups or TRANSLATION_GROUPS
+
+
 def evaluate_run(
     run: Run,
     common: CommonOptions,
     samples: int | None = None,
     seed: int = 0,
     changes: dict[str, object] | None = None,
-    groups: tuple[MetricGroup, ...] = DEFAULT_GROUPS,
+    groups: tuple[MetricGroup, ...] | None = None,
     spaces: tuple[FeatureSpace, ...] = ("classifier",),
 ) -> results.Results:
-    """Measure `run` as `gencore.evaluation.evaluate` does, while no other process trains or measures it."""
+    """Measure `run` as `gencore.evaluation.evaluate` does, or `.translation` a model that translates, while
+    no other process trains or measures it. Raises as these and `groups_of`."""
+    groups = groups_of(run, groups, spaces)
     device = common.pick_device()
     from gencore.evaluation.evaluate import evaluate
+    from gencore.evaluation.translation import evaluate_translation
 
+    measure = evaluate_translation if translates(run.config().model) else evaluate
     with run.claim():
-        return evaluate(
+        return measure(
             run,
             device,
             samples,

@@ -18,15 +18,16 @@ from gencore.cli.common import (
     SamplingChanges,
     check_samples,
     evaluate_run,
+    groups_of,
     no_changes,
     print_results,
     say,
 )
 from gencore.config.datasets import DatasetName
-from gencore.config.families import family_of
+from gencore.config.families import family_of, translates
 from gencore.config.options import Sampler
 from gencore.data.registry import find
-from gencore.metrics.catalog import DEFAULT_GROUPS, FeatureSpace, MetricGroup
+from gencore.metrics.catalog import FeatureSpace, MetricGroup
 from gencore.store import runs
 from gencore.store.files import write_atomically
 from gencore.store.runs import RunExistsError
@@ -38,17 +39,18 @@ class Evaluate(CommonOptions):
 
     names: Annotated[Positional[tuple[str, ...]], tyro.conf.arg(metavar="RUN...")]
     samples: int | None = None
-    """Generated images to measure on [10000, or half as many as the training split has if that is fewer]."""
+    """Generated images to measure on [10000, or half as many as the training split has if that is fewer; test
+    pairs of a translation model, all up to that number]."""
     seed: int = 0
     """Seed of the generated images."""
     changes: Annotated[SamplingChanges, tyro.conf.arg(name="")] = field(default_factory=no_changes)
-    metrics: tuple[MetricGroup, ...] = DEFAULT_GROUPS
+    metrics: tuple[MetricGroup, ...] | None = None
     """Groups of metrics to measure; earlier results on the same images stay. `cas` is slow: it trains two
-    classifiers."""
+    classifiers [all but cas and translation; of a translation model distances, translation and cost]."""
     features: tuple[FeatureSpace, ...] = ("classifier",)
     """Features to measure in. `classifier`: all groups; `random`: distances and manifold in an untrained
     network's features, as a check; `inception`: FID, Inception Score and LPIPS by the published networks
-    (torch-fidelity, minutes on CPU)."""
+    (torch-fidelity, minutes on CPU), LPIPS of a translation model between output and real image."""
     as_json: Annotated[bool, tyro.conf.arg(name="json")] = False
     """Print the results as JSON."""
 
@@ -57,23 +59,24 @@ class Evaluate(CommonOptions):
         if not self.names:
             raise ValueError("name at least one run; `gencore runs` lists them")
         check_samples(self.samples)
-        if not (self.metrics and self.features):
+        if self.metrics == () or not self.features:
             raise ValueError(
                 "--metrics and --features need at least one name each; `gencore evaluate --help` lists them"
             )
-        if self.metrics != DEFAULT_GROUPS and "classifier" not in self.features:
+        if self.metrics and "classifier" not in self.features:
             raise ValueError(
                 "--metrics are measured in the classifier's features; add classifier to --features"
             )
         members = [runs.run(name, self.folder) for name in self.names]
-        for run in members:
-            run.config()  # all refusals come before the first measurement
+        for run in members:  # all refusals come before the first measurement
+            groups_of(run, self.metrics, self.features)
         changes = self.changes.by_field()
         found = [
             evaluate_run(run, self, self.samples, self.seed, changes, self.metrics, self.features)
             for run in members
         ]
-        if self.as_json or (self.metrics, self.features) == (DEFAULT_GROUPS, ("classifier",)):
+        is_usual = (self.metrics, self.features) == (None, ("classifier",))
+        if self.as_json or (is_usual and not any(translates(run.config().model) for run in members)):
             print_results(found, self.as_json)
         else:
             tables.show_measured(found)

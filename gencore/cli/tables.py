@@ -55,6 +55,7 @@ def show_measured(found: Sequence[Results]) -> None:
             "value": metric.value,
             "spread": metric.spread,
             "floor": metric.floor,
+            "without a model": ", ".join(f"{name} {x:.4g}" for name, x in metric.baselines.items()) or None,
             "unit": metric.reason or metric.unit or catalog.unit(name),
             "better": catalog.better(name),
         }
@@ -62,7 +63,10 @@ def show_measured(found: Sequence[Results]) -> None:
         for name, metric in one.metrics.items()
         if metric.measured_in == "evaluation"
     ]
-    show(rows, ["run", "metric", "value", "spread", "floor", "better", "unit"], empty="nothing measured")
+    columns = ["run", "metric", "value", "spread", "floor", "without a model", "better", "unit"]
+    if not any(row["without a model"] for row in rows):
+        columns.remove("without a model")
+    show(rows, columns, empty="nothing measured")
     _show_warnings(found)
 
 

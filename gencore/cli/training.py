@@ -26,7 +26,6 @@ from gencore.cli.common import (
 )
 from gencore.config import commands
 from gencore.config.datasets import DatasetName, DatasetSpec, in_file_names
-from gencore.config.families import family_of
 from gencore.config.options import (
     EXTRACTORS,
     HEADLINE,
@@ -67,10 +66,6 @@ class Train(CommonOptions):
     def __call__(self) -> int:
         """Run the command; returns the exit code."""
         config = with_data(self.config, self.data_dir)
-        if self.evaluate and family_of(config.model).task != "generation":
-            raise ValueError(
-                f"a run of {config.label} is not measured by `gencore evaluate`; leave out --evaluate"
-            )
         if (fewer := config.data.batch_size) < self.config.data.batch_size:
             say(f"batches of {fewer} images, as {config.dataset_spec.title} is small")
         run = runs.run(self.name or f"{in_file_names(config.data.dataset)}-{self.preset}", self.folder)

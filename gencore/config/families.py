@@ -304,6 +304,11 @@ def variants(*tasks: Task) -> Iterator[Variant]:
             yield from family.variants
 
 
+def translates(model: ModelConfig) -> bool:
+    """Whether `model` makes images of source images."""
+    return family_of(model).task == "translation"
+
+
 def refuse_other_tasks(run: str, model: ModelConfig, task: Task) -> None:
     """Raises ValueError where `model`, that of `run`, has another task than `task`."""
     family = family_of(model)

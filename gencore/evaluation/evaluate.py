@@ -29,7 +29,7 @@ from gencore.evaluation.suite import (
 from gencore.latent.traversal import LatentSpace
 from gencore.metrics.catalog import DEFAULT_GROUPS, FeatureSpace, MetricGroup
 from gencore.metrics.classes import class_shares
-from gencore.models.base import GenerativeModel, HasLatent
+from gencore.models.base import HasLatent, Trainable
 from gencore.models.feature_extractor import extractors_at_hand, load_extractor
 from gencore.models.load import load_model
 from gencore.sampling.cache import cached_samples
@@ -64,12 +64,9 @@ def evaluate(
     """
     config = run.config()
     model, checkpoint = load_model(run, device, changes=changes)
-    if not all(bool(weights.isfinite().all()) for weights in model.averaged.state_dict().values()):
-        raise ValueError(
-            f"weights of run {run.name} are not finite, so its images mean nothing; train it again"
-        )
+    refuse_broken_weights(run, model)
     history = events.without_void(events.tail(run.events_path).events)
-    training_origin, training_metrics = _training_metrics(run, config, model, history)
+    training_origin, training_metrics = training_figures(run, config, model, history)
     real = RealData.load(config.dataset_spec, device, run.home, data_folder)
     dtype = devices.precision(config.training.precision, device)
     samples = samples or default_samples(len(real.train.images))
@@ -86,16 +83,24 @@ def evaluate(
     metrics = measured_groups(evaluated, groups, spaces, say) | training_metrics
     fd, ends = metrics.get("fd"), real.first.reference
     metrics |= summary_metrics(history, ends.floors["fd"].value, ends.fd_of_blur, fd.value if fd else None)
-    here = devices.origin_here(device, _words(run, samples, seed, changes, groups, spaces))
+    here = devices.origin_here(device, words_of(run, samples, seed, changes, groups, spaces))
     origins = {"evaluation": with_digests(here, real.splits), "training": training_origin}
     found = as_results(run.name, config, checkpoint.digest, evaluated, origins, metrics)
-    found = with_what_still_stands(found, _previous(run, say))
+    found = with_what_still_stands(found, previous_results(run, say))
     write_atomically(run.results / "samples.png", draw_sheet(model, config.training.seed, dtype))
     if isinstance(model, HasLatent):
         morph = LatentSpace(model, dtype).morph(real.first.extractor, config.training.seed)
         write_atomically(run.results / "morph.png", to_png(morph, columns=len(morph)))
     results.save(run.results_path, found)
     return found
+
+
+def refuse_broken_weights(run: Run, model: Trainable) -> None:
+    """Raises ValueError where averaged weights of `model`, that of `run`, are not finite."""
+    if not all(bool(weights.isfinite().all()) for weights in model.averaged.state_dict().values()):
+        raise ValueError(
+            f"weights of run {run.name} are not finite, so its images mean nothing; train it again"
+        )
 
 
 def as_results(
@@ -132,7 +137,7 @@ def as_results(
 
 def measured_before(run: Run, device: torch.device, samples: int | None = None) -> Results | None:
     """The results of `evaluate` with default options but `samples`, of the same weights on this machine."""
-    spec, found = run.config().dataset_spec, _previous(run, lambda text: None)
+    spec, found = run.config().dataset_spec, previous_results(run, lambda text: None)
     if found is None or "evaluation" not in found.origins:
         return None
     _, checkpoint = load_model(run, device)
@@ -143,7 +148,7 @@ def measured_before(run: Run, device: torch.device, samples: int | None = None) 
         if not load_reference_figures(spec.name, extractor, run.home).misorders
     }
     samples = samples or default_samples(spec.train_count)
-    words = _words(run, samples, 0, None, DEFAULT_GROUPS, DEFAULT_SPACES)
+    words = words_of(run, samples, 0, None, DEFAULT_GROUPS, DEFAULT_SPACES)
     expected, known = devices.origin_here(device, words), found.origins["evaluation"]
     here, then = (
         (origin.command, origin.device, origin.threads, origin.versions) for origin in (expected, known)
@@ -152,19 +157,20 @@ def measured_before(run: Run, device: torch.device, samples: int | None = None) 
     return found if (now, here) == (before, then) else None
 
 
-def _words(
+def words_of(
     run: Run,
     samples: int,
     seed: int,
     changes: dict[str, object] | None,
     groups: Collection[MetricGroup],
     spaces: Collection[FeatureSpace],
+    default_groups: Collection[MetricGroup] = DEFAULT_GROUPS,
 ) -> list[str]:
-    """The command that measures this."""
+    """The words of the command that measures this."""
     words = ["evaluate", run.name, "--samples", str(samples), "--seed", str(seed)]
     flags = {option.field: flag for flag, rows in sampling_options().items() for option, _ in rows}
     words += [f"--{flags[name].replace('_', '-')}={value}" for name, value in (changes or {}).items()]
-    if set(groups) != set(DEFAULT_GROUPS):
+    if set(groups) != set(default_groups):
         words += ["--metrics", *groups]
     if set(spaces) != set(DEFAULT_SPACES):
         words += ["--features", *spaces]
@@ -195,7 +201,8 @@ def measured_groups(
     return metrics
 
 
-def _previous(run: Run, say: Callable[[str], None]) -> Results | None:
+def previous_results(run: Run, say: Callable[[str], None]) -> Results | None:
+    """The results of `run` before this evaluation; None where there are none that can be read."""
     try:
         return run.load_results()
     except results.UnreadableError as error:
@@ -226,8 +233,8 @@ def _images_of(found: Results) -> tuple[object, ...] | None:
     return found.checkpoint_digest, found.sampler, found.sampling_seed, found.samples, *extractors
 
 
-def _training_metrics(
-    run: Run, config: RunConfig, model: GenerativeModel, history: list[events.Event]
+def training_figures(
+    run: Run, config: RunConfig, model: Trainable, history: list[events.Event]
 ) -> tuple[Origin, dict[str, Metric]]:
     """What the event log says of the training: where it ran, how long it took."""
     started = next((e for e in reversed(history) if isinstance(e, events.Started)), None)

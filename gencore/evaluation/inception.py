@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 from tqdm import tqdm
 
 from gencore.metrics.frechet import frechet_distance, moments, sample_size_warning
-from gencore.metrics.perceptual import mean_pair_distance
+from gencore.metrics.perceptual import PAIRS, mean_pair_distance
 from gencore.store.results import Metric
 
 _TIMEOUT_SECONDS = 10
@@ -74,6 +74,27 @@ def lpips(images: Tensor, real: Tensor, rng: Generator, say: Callable[[str], Non
 
     drawn, known = (mean_pair_distance(side, distance, rng, _LPIPS_PAIRS) for side in (images, real))
     return Metric(value=drawn.value, floor=known.value, spread=drawn.standard_error, samples=2 * drawn.pairs)
+
+
+@torch.no_grad()
+def lpips_to_targets(images: Tensor, targets: Tensor, say: Callable[[str], None]) -> Metric:
+    """Mean LPIPS distance of uint8 images to their targets, both (N, C, H, W), of PAIRS of them at most.
+
+    By VGG16, at the size of the images. Without the network it has no value and the reason."""
+    try:
+        network = _lpips_network().to(images.device)
+    except NoNetworkError as error:
+        return Metric(value=None, reason=str(error))
+    count = min(PAIRS, len(images))
+    chosen = torch.arange(count, device=images.device) * len(images) // count
+    say(f"LPIPS of {count} pairs")
+    found = torch.cat(
+        [
+            network(*(side[part].expand(-1, 3, -1, -1) for side in (images, targets))).flatten()
+            for part in chosen.split(_CHUNK)
+        ]
+    ).double()
+    return Metric(value=found.mean().item(), spread=found.std().item() / count**0.5, samples=count)
 
 
 def _inception() -> torch.nn.Module:

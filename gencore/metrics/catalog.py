@@ -2,7 +2,7 @@
 
 The command line, tables, pages, the report, the model card, the README and `gencore schema` read this
 catalogue. To add a metric: write its function, return it from the function of its group in
-`gencore.evaluation.suite`, and add a row here. Loads no torch.
+`gencore.evaluation.suite` (of translations, `paired_figures`), and add a row here. Loads no torch.
 """
 
 from __future__ import annotations
@@ -23,18 +23,25 @@ MetricGroup = Literal[
     "latent",
     "cost",
     "cas",
+    "translation",
 ]
 """The groups of metrics that an evaluation can be asked for by name."""
 DEFAULT_GROUPS: tuple[MetricGroup, ...] = tuple(
-    group for group in get_args(MetricGroup) if group != "cas"
-)  # it trains two classifiers
+    group for group in get_args(MetricGroup) if group not in ("cas", "translation")
+)  # cas trains two classifiers
+TRANSLATION_GROUPS: tuple[MetricGroup, ...] = ("distances", "translation", "cost")
+"""Those of a model that translates images."""
 FeatureSpace = Literal["classifier", "random", "inception"]
+TRANSLATION_SPACES: tuple[FeatureSpace, ...] = ("classifier", "inception")
+"""Those that its images are measured in."""
 Group = MetricGroup | Literal["random features", "inception", "training"]
 """What measures a metric: a group, one of the two other feature spaces, or the training itself."""
 Better = Literal["smaller", "larger", "nearer 1"]
 Format = Literal["number", "count", "yes or no"]
 Need = Literal[
     "a conditional model",
+    "a model that translates",
+    "sources that a filter made",
     "a model with a latent",
     "a model that reconstructs",
     "a classifier that recognises the classes",
@@ -218,6 +225,94 @@ def _time_to(id: str, condition: str, level: str, better: Better | None = None) 
         " scale",
     )
 
+
+def _of_translations(
+    id: str, title: str, better: Better, definition: str, source: str = _OWN, unit: str = ""
+) -> MetricInfo:
+    """A row of an error of outputs to their real images."""
+    return MetricInfo(
+        id=f"translation_{id}",
+        title=title,
+        group="translation",
+        better=better,
+        unit=unit,
+        needs=("a model that translates",),
+        source=source,
+        definition=f"{definition} Its floor is the best of three answers without a model: the source itself,"
+        " the mean training image, and the training image of the nearest training source",
+    )
+
+
+_TRANSLATION = (
+    _of_translations(
+        "l1",
+        "Translation error (L1)",
+        "smaller",
+        "Mean absolute error of outputs to the real images of test pairs, pixels from 0 to 1.",
+        source="Isola et al. 2017",
+    ),
+    _of_translations(
+        "psnr",
+        "Translation PSNR",
+        "larger",
+        "Peak signal-to-noise ratio of outputs to the real images of test pairs, with a peak of 1.",
+        unit="dB",
+    ),
+    _of_translations(
+        "ssim",
+        "Translation SSIM",
+        "larger",
+        "Structural similarity of outputs to the real images of test pairs.",
+        source="Wang et al. 2004",
+    ),
+    _of_translations(
+        "feature_lpips",
+        "Translation feature LPIPS",
+        "smaller",
+        "Mean LPIPS distance of output and real image in the layers of this project's classifier, all"
+        " channels with weight 1: not comparable with published LPIPS.",
+        source="Zhang et al. 2018",
+    ),
+    MetricInfo(
+        id="translation_lpips",
+        title="Translation LPIPS",
+        group="inception",
+        better="smaller",
+        needs=("a model that translates", "LPIPS weights"),
+        source="Zhang et al. 2018",
+        definition="Mean distance of output and real image by VGG16 with the published weights, by"
+        " torch-fidelity, at the size of the images",
+    ),
+    MetricInfo(
+        id="source_agreement",
+        title="Agreement with the source",
+        group="translation",
+        better="larger",
+        needs=("a model that translates", "sources that a filter made"),
+        source=_OWN,
+        definition="The filter that made the sources, applied to the outputs and compared with the sources:"
+        " F1 of edge pixels with a tolerance of one pixel; 1 - L1 of other filters",
+    ),
+    MetricInfo(
+        id="label_agreement",
+        title="Agreement with the label",
+        group="translation",
+        better="larger",
+        needs=("a model that translates", NEEDS_CLASSES),
+        source=_OWN,
+        definition="Share of the outputs that the classifier recognises as the class of their pair. Its floor"
+        " is that of the real images",
+    ),
+    MetricInfo(
+        id="translation_variety",
+        title="Variety of translations",
+        group="translation",
+        needs=("a model that translates",),
+        source=_OWN,
+        definition="Mean absolute difference of two translations of one source with different seeds, pixels"
+        " from 0 to 1; 0 where the model is a function of its source",
+    ),
+)
 
 _ROWS = (
     _FRECHET,
@@ -479,6 +574,7 @@ _ROWS = (
         source="Wang et al. 2004",
         definition="Structural similarity of reconstructed test images to the originals",
     ),
+    *_TRANSLATION,
     MetricInfo(
         id="control_hit_rate",
         title="Control hit rate",

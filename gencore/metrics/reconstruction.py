@@ -1,4 +1,4 @@
-"""How well images are reconstructed: MSE, PSNR, and SSIM (Wang et al. 2004), all with a data range of 1.
+"""How near images are to their targets: L1, MSE, PSNR, and SSIM (Wang et al. 2004), with a data range of 1.
 
 They compare images pair by pair, so they are for models that reconstruct or translate a given image. All
 reward blur over a sharp but misplaced stroke; SSIM a little less. torchmetrics is only the tests' oracle:
@@ -21,6 +21,14 @@ def mse(images: Tensor, targets: Tensor) -> float:
     Raises ValueError on an empty set, unequal shapes, another type, NaN or values outside [0, 1].
     """
     return _mse_by_image(images, targets).mean().item()
+
+
+def l1_by_image(images: Tensor, targets: Tensor) -> Tensor:
+    """Mean absolute errors (N,) float64 of images to targets, both (N, C, H, W) float in [0, 1].
+
+    Raises ValueError as `mse`."""
+    _require_pairs(images, targets)
+    return (images - targets).abs().mean(dim=(1, 2, 3), dtype=torch.float64)
 
 
 def psnr(images: Tensor, targets: Tensor) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -65,31 +65,25 @@ def cached_samples(
             if torch.equal(kept["labels"], given_labels):
                 say(f"{n} images from the cache: {model.sampling}")
                 return kept["images"].to(model.device)
-    images = _generate(model, n, labels, seed, dtype, say)
+    say(f"generating {n} images: {model.sampling}")
+    images = with_progress(generate_batches(model, n, labels, seed, dtype), n, "generated", say)
     save_checkpoint(path, {"images": images, "labels": given_labels}, key)
     _delete_oldest(path.parent)
     return images
 
 
-def _generate(
-    model: GenerativeModel,
-    n: int,
-    labels: Tensor | None,
-    seed: int,
-    dtype: torch.dtype,
-    say: Callable[[str], None],
-) -> Tensor:
-    """Generate with a progress bar on a terminal, and a line for each tenth elsewhere."""
-    say(f"generating {n} images: {model.sampling}")
+def with_progress(batches: Iterable[Tensor], n: int, done_what: str, say: Callable[[str], None]) -> Tensor:
+    """All images (n, C, H, W) of `batches`, with a progress bar on a terminal and a line for each tenth
+    elsewhere (`done_what` 100 of 1000)."""
     parts: list[Tensor] = []
     with tqdm(total=n, unit="image", leave=False, disable=None) as bar:
         done = 0
-        for images in generate_batches(model, n, labels, seed, dtype):
+        for images in batches:
             parts.append(images)
             before, done = done, done + len(images)
             bar.update(len(images))
             if bar.disable and 10 * done // n > 10 * before // n and done < n:
-                say(f"generated {done} of {n}")
+                say(f"{done_what} {done} of {n}")
     return torch.cat(parts)
 
 

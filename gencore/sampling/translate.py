@@ -3,6 +3,8 @@ are three images in a row: a source, what the model makes of it, and the real im
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import Generator, Tensor
 
@@ -16,20 +18,25 @@ LARGE = 64
 """Images with a longer side than this are large: a sheet has fewer of them."""
 
 
-@torch.no_grad()
 def translate(
     model: Translates, sources: Tensor, seed: int, dtype: torch.dtype, batch_size: int = 64
 ) -> Tensor:
     """Images (N, C, H, W) uint8 of sources (N, Cs, H, W) uint8, on the model's device, as a PNG would hold
     them; same seed and sources, same images.
     """
+    return torch.cat(list(translate_batches(model, sources, seed, dtype, batch_size)))
+
+
+@torch.no_grad()
+def translate_batches(
+    model: Translates, sources: Tensor, seed: int, dtype: torch.dtype, batch_size: int = 64
+) -> Iterator[Tensor]:
+    """The images of `translate`, `batch_size` at a time."""
     rng = Generator(model.device).manual_seed(seed)
-    parts = []
     for chunk in sources.split(batch_size):
         with devices.autocast(model.device, dtype):
             images = model.translate(dequantise(chunk.to(model.device)), rng)
-        parts.append(quantise(images))
-    return torch.cat(parts)
+        yield quantise(images)
 
 
 def triptychs(*columns: Tensor) -> Tensor:

@@ -59,7 +59,14 @@ class Metric(_Record):
     unit: str = ""
     measured_in: str = Field("evaluation", description="Which of the origins it has.")
     floor: float | None = Field(
-        None, description="The same metric between real images (training sample against test split)."
+        None,
+        description="The same metric between real images (training sample against test split); where there "
+        "are `baselines` and real images have none, the best of those.",
+    )
+    baselines: dict[str, float] = Field(
+        {},
+        exclude_if=lambda baselines: not baselines,  # other metrics stay as they were
+        description="By name: the same metric of answers that need no model.",
     )
     spread: float | None = Field(
         None,
@@ -91,7 +98,10 @@ class Metric(_Record):
         reason = (
             {"reason": given.get("reason") or f"came out as {given['value']}"} if "value" in broken else {}
         )
-        return given | dict.fromkeys(broken) | reason
+        finite = {}
+        if isinstance(baselines := given.get("baselines"), dict):
+            finite["baselines"] = {name: one for name, one in baselines.items() if not _is_not_finite(one)}
+        return given | dict.fromkeys(broken) | reason | finite
 
     @model_validator(mode="after")
     def _has_value_or_reason(self) -> Metric:
