@@ -238,6 +238,17 @@ def trained_models() -> list[Entry]:
     return [one for one in trainings() if not one.translates]
 
 
+def translators() -> list[Entry]:
+    """The translation models: those named after presets in the order of these, then the newest first."""
+    order = {preset: place for place, preset in enumerate(PRESETS)}
+
+    def place(one: Entry) -> int:
+        preset = one.run.name.removeprefix(f"{in_file_names(one.dataset or '')}-")
+        return order.get(preset, len(order))
+
+    return sorted((one for one in trainings() if one.translates), key=place)
+
+
 def datasets(entries: Iterable[Entry]) -> list[DatasetName]:
     """Those with results: the one with most headline runs first, then with most that ship, then with most."""
     measured = [one for one in entries if one.results and one.dataset]

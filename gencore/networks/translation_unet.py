@@ -70,8 +70,8 @@ class TranslationUNet(nn.Module):
         initialise(self)
 
     def draw_masks(self, n: int, rng: Generator) -> list[Tensor | None]:
-        """What the dropout of each decoder block keeps of n images: bool (n, its channels, side, side), on the
-        device of `rng`; None for a block without dropout.
+        """What the dropout of each decoder block keeps of n images: bool (n, its channels, side, side), on
+        the device of `rng`; None for a block without dropout.
         """
         blocks = zip(self.decoder, reversed(self._sides[:-1]), strict=True)
         return [up.draw_mask(n, side, rng) for up, side in blocks]
