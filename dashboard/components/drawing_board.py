@@ -33,8 +33,8 @@ class Tile(NamedTuple):
 
     title: str
     alt: str
-    picture: bytes
-    """The PNG of what the server made of the drawing, at the model's size."""
+    picture: bytes | None
+    """The PNG of what the server made of the drawing, at the model's size; None leaves what there is."""
     colour: str
     """#RRGGBB of the model; empty for a picture that no model draws."""
     model: PageTranslator | str
@@ -52,6 +52,16 @@ class Start:
     """Whether lines have one pixel, white on black, as edges do."""
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """What is on the canvas."""
+
+    pixels: np.ndarray
+    """uint8 (source channels, H, W)"""
+    is_done: bool
+    """Whether it is the end of a stroke; in mid-stroke the server draws with the chosen model alone."""
+
+
 _HTML = """
 <div class="board">
   <figure>
@@ -63,11 +73,11 @@ _HTML = """
       <button type="button" data-does="clear">Clear</button>
       <button type="button" data-does="restart">Start again</button>
     </div>
+    <p class="about"></p>
   </figure>
-  <figure class="chosen"></figure>
+  <figure><div class="chosen"></div><p role="status"></p></figure>
   <div class="others"></div>
 </div>
-<p role="status"></p>
 """
 _CSS = """
 .board { display: flex; flex-wrap: wrap; gap: 1rem 1.5rem; align-items: flex-start; color: var(--st-text-color); }
@@ -76,13 +86,15 @@ figcaption { margin-top: 0.25rem; overflow-wrap: anywhere; }
 canvas, img { display: block; image-rendering: pixelated; }
 canvas { box-sizing: content-box; cursor: crosshair; touch-action: none; outline-offset: 2px; margin: -1px; border: 1px solid var(--st-border-color); }
 img { background: var(--st-secondary-background-color); }
+.about { margin-top: 0.75rem; }
 .others { display: flex; flex-wrap: wrap; flex: 1 1 140px; gap: 0.75rem 1rem; }
-.tools { display: flex; flex-wrap: wrap; gap: 0.375rem; margin-top: 0.5rem; max-width: 360px; }
+.tools { display: flex; flex-wrap: wrap; gap: 0.375rem; margin-top: 0.5rem; }
 .tools button[aria-pressed=true] { border-color: var(--st-primary-color); color: var(--st-primary-color); }
 .swatch { display: inline-block; width: 0.7em; height: 0.7em; margin-right: 0.4em; border-radius: 2px; }
 p { font-size: 0.75rem; opacity: 0.7; color: var(--st-text-color); margin: 0.5rem 0 0; min-height: 1.2em; }
 """
 _JS = """
+const GAP = 28;  // between canvas and image, with their borders
 const PAST = 50;  // strokes that can be undone
 const toText = bytes => {
   let text = "";
@@ -93,7 +105,7 @@ const toBytes = text => Uint8Array.from(atob(text), character => character.charC
 
 export default function ({ data, parentElement, setStateValue }) {
   const of = selector => parentElement.querySelector(selector);
-  const board = of(".board"), canvas = of("canvas"), note = of("p");
+  const board = of(".board"), canvas = of("canvas"), note = of("[role=status]");
   const { size, channels, start } = data, area = size * size;
   const ink = board.ink ??= canvas.getContext("2d", { willReadFrequently: true });
 
@@ -116,8 +128,8 @@ export default function ({ data, parentElement, setStateValue }) {
     Object.assign(canvas, { width: size, height: size });
     paint(toBytes(data.drawn));
   }
-  canvas.style.width = canvas.style.height = `${data.width}px`;
   canvas.setAttribute("aria-label", data.label);
+  of(".about").textContent = data.about;
 
   const shown = JSON.stringify(data.tiles.map(({ title, colour }) => [title, colour]));
   if (board.shown !== shown) {
@@ -128,7 +140,6 @@ export default function ({ data, parentElement, setStateValue }) {
       if (colour) caption.appendChild(Object.assign(document.createElement("span"), { className: "swatch" })).style.background = colour;
       caption.append(title);
       const image = document.createElement("img");
-      figure.style.width = `${i ? data.small : data.width}px`;
       figure.replaceChildren(image, caption);
       return image;
     });
@@ -137,10 +148,24 @@ export default function ({ data, parentElement, setStateValue }) {
   board.players ??= new Map();  // by the address of the graph
   const player = model => board.players.get(model?.graph);
   data.tiles.forEach(({ alt, picture, model }, i) => {
-    const image = board.images[i], width = i ? data.small : data.width;
-    Object.assign(image, { alt, width, height: width });
-    if (!player(model)?.ready) image.src = `data:image/png;base64,${picture}`;
+    const image = board.images[i];
+    image.alt = alt;
+    if (picture && !player(model)?.ready) image.src = `data:image/png;base64,${picture}`;
   });
+  const fit = () => {  // canvas and image side by side where a whole number of screen pixels for each of theirs allows it
+    const half = (board.clientWidth - GAP) / 2;
+    const width = half < size ? data.width : Math.min(data.width, Math.floor(half / size) * size);
+    canvas.style.width = canvas.style.height = `${width}px`;
+    board.images.forEach((image, i) => {
+      Object.assign(image, { width: i ? data.small : width, height: i ? data.small : width });
+      image.parentElement.style.width = `${image.width}px`;
+    });
+    for (const one of parentElement.querySelectorAll("p, .tools")) one.style.maxWidth = `${Math.max(width, 160)}px`;
+  };
+  fit();
+  board.observer?.disconnect();
+  board.observer = new ResizeObserver(fit);
+  board.observer.observe(board);
 
   const inPage = async (tile, i, bytes) => {
     const { model } = tile, dims = [1, data.channels, size, size];
@@ -153,13 +178,13 @@ export default function ({ data, parentElement, setStateValue }) {
     });
   };
   const tell = bytes => {
-    const now = toText(bytes);
-    if (board.waits || now === data.drawn || now === board.told) return;
-    Object.assign(board, { waits: true, told: now });
-    setStateValue("drawing", { name: start.name, pixels: now });
+    const now = toText(bytes), done = !board.stroking, told = now + done;
+    if (board.waits || (now === data.drawn && (data.done || !done)) || told === board.told) return;
+    Object.assign(board, { waits: true, told });
+    setStateValue("drawing", { name: start.name, pixels: now, done });
   };
-  const follow = done => {  // done: at the end of a stroke
-    const bytes = pixels();
+  const follow = () => {
+    const bytes = pixels(), done = !board.stroking;
     data.tiles.forEach((tile, i) => {
       // Several passes would keep the chosen model waiting: in mid-stroke only its own.
       if (player(tile.model)?.ready && (done || !i || !tile.model.steps.length)) inPage(tile, i, bytes);
@@ -186,7 +211,7 @@ export default function ({ data, parentElement, setStateValue }) {
       board.again();
     }
   };
-  board.again = () => { say(); follow(true); };
+  board.again = () => { say(); follow(); };
   for (const { model } of data.tiles) if (model && !player(model)) load(model);
   if (data.thin && !board.thinned) import(new URL("in-page/thinning.mjs", document.baseURI)).then(({ thinned }) => { board.thinned = thinned; }, () => {});
 
@@ -219,16 +244,15 @@ export default function ({ data, parentElement, setStateValue }) {
     board.past.push(ink.getImageData(0, 0, size, size));
     if (board.past.length > PAST) board.past.shift();
   };
-  const settle = () => { paint(pixels()); follow(true); };
   strokes(canvas, {
-    began: point => { keep(); board.last = point; line(point, point); follow(false); },
-    moved: point => { line(board.last, point); board.last = point; follow(false); },
-    ended: settle,
+    began: point => { keep(); Object.assign(board, { last: point, stroking: true }); line(point, point); follow(); },
+    moved: point => { line(board.last, point); board.last = point; follow(); },
+    ended: () => { board.stroking = false; paint(pixels()); follow(); },
   });
   const does = {
-    undo: () => { const before = board.past.pop(); if (before) { ink.putImageData(before, 0, 0); follow(true); } },
-    clear: () => { keep(); paint(new Uint8Array(channels * area).fill(blank)); follow(true); },
-    restart: () => { keep(); paint(toBytes(start.pixels)); follow(true); },
+    undo: () => { const before = board.past.pop(); if (before) { ink.putImageData(before, 0, 0); follow(); } },
+    clear: () => { keep(); paint(new Uint8Array(channels * area).fill(blank)); follow(); },
+    restart: () => { keep(); paint(toBytes(start.pixels)); follow(); },
   };
   canvas.onkeydown = event => {
     if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey)) return;
@@ -247,7 +271,7 @@ export default function ({ data, parentElement, setStateValue }) {
   if (missed) tell(pixels());
   if (board.of !== JSON.stringify([start.name, shown])) {  // another drawing or other models
     board.of = JSON.stringify([start.name, shown]);
-    follow(true);
+    follow();
   }
 }
 """
@@ -255,32 +279,34 @@ _board = st.components.v2.component("board", html=_HTML, css=BUTTON + _CSS, js=S
 _KEY = "board"
 
 
-def drawing(start: Start) -> np.ndarray:
-    """uint8 (source channels, H, W): the drawing as the browser last sent it, at first what it starts from."""
+def drawing(start: Start) -> Drawing:
+    """The drawing as the browser last sent it; at first what it starts from."""
     sent = st.session_state.get(_KEY, {}).get("drawing")
     if not isinstance(sent, dict) or sent.get("name") != start.name:
-        return start.pixels
+        return Drawing(start.pixels, is_done=True)
     pixels = sent_pixels(sent.get("pixels"), start.pixels.shape)
-    return start.pixels if pixels is None else pixels
+    return Drawing(start.pixels if pixels is None else pixels, bool(sent.get("done")))
 
 
-def show(start: Start, drawn: np.ndarray, tiles: Sequence[Tile], label: str, width: int, small: int) -> None:
-    """The canvas with what is `drawn`, and the `tiles`: the first as wide as the canvas, `width` screen pixels,
-    the others `small`. `label` is what the canvas is called.
+def show(start: Start, drawn: Drawing, tiles: Sequence[Tile], about: str, width: int, small: int) -> None:
+    """The canvas with what is `drawn` and `about` it in words, and the `tiles`: the first as wide as the canvas,
+    `width` screen pixels, the others `small`.
     """
     channels, size, _ = start.pixels.shape
     _board(
         key=_KEY,
         data={
             "start": {"name": start.name, "pixels": _packed(start.pixels)},
-            "drawn": _packed(drawn),
+            "drawn": _packed(drawn.pixels),
+            "done": drawn.is_done,
             "thin": start.is_thin,
             "blank": 0 if start.is_thin else int(np.median(start.pixels)),
             "size": size,
             "channels": channels,
             "width": width,
             "small": small,
-            "label": label,
+            "label": f"Canvas of {size} by {size} pixels: draw with mouse, finger or pen",
+            "about": about,
             "tiles": [_tile(one) for one in tiles],
         },
         on_drawing_change=lambda: None,
@@ -292,7 +318,7 @@ def _tile(one: Tile) -> dict[str, object]:
     return {
         "title": one.title,
         "alt": one.alt,
-        "picture": b64encode(one.picture).decode(),
+        "picture": one.picture and b64encode(one.picture).decode(),
         "colour": one.colour,
         "why": one.model if isinstance(one.model, str) else "",
         "model": model

@@ -101,17 +101,14 @@ def _draw(shown: Shown) -> None:
         number = _number(spec, "Start from test picture")
     start, real = _start(spec, number)
     drawn = drawing_board.drawing(start)
-    pair = Pair(f"drawing-{number}", torch.from_numpy(drawn.copy())[None], None)
-    tiles = [_tile(one, pair) for one in shown.entries]
+    pair = Pair(f"drawing-{number}", torch.from_numpy(drawn.pixels.copy())[None], None)
+    tiles = [_tile(one, pair, drawn.is_done or one is shown.entry) for one in shown.entries]
     if real is not None:
         alt = f"Real image of test pair {number}, from which the drawing starts"
         tiles.append(Tile(f"real image {number}", alt, _png(real), "", ""))
     scales = [max(1, width // spec.size) * spec.size for width in (LARGE, SMALL)]
-    label = f"Canvas of {spec.size} by {spec.size} pixels: draw with mouse, finger or pen"
-    drawing_board.show(start, drawn, tiles, label, *scales)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        translate_pictures.download(shown, pair)
-        st.caption(_about_drawing(spec), width="stretch")
+    drawing_board.show(start, drawn, tiles, _about_drawing(spec), *scales)
+    translate_pictures.download(shown, pair)
 
 
 def _start(spec: DatasetSpec, number: int) -> tuple[Start, torch.Tensor | None]:
@@ -127,13 +124,12 @@ def _start(spec: DatasetSpec, number: int) -> tuple[Start, torch.Tensor | None]:
     return Start(name, pair.source[0].numpy(), is_thin), pair.real
 
 
-def _tile(one: Entry, pair: Pair) -> Tile:
-    image = translations.translated(one.run, pair.source)
+def _tile(one: Entry, pair: Pair, is_drawn: bool) -> Tile:
     alt = f"Image of the drawing {translate_pictures.made_by(one)}"
     return Tile(
         f"{one.label} · {one.run.name}",
         alt,
-        _png(image),
+        _png(translations.translated(one.run, pair.source)) if is_drawn else None,
         colour(one.label),
         translations.for_the_page(one.run),
     )

@@ -123,9 +123,10 @@ def _legend() -> None:
     """The colours of a difference in words, and what the figures are."""
     shades = ", ".join(f"rgb{rgb}" for rgb in (DARKER, EQUAL, BRIGHTER))
     st.html(
-        '<div style="display:flex;gap:.5rem;align-items:center;font-size:.8rem"><span>darker than the real '
-        f'image</span><span role="img" aria-label="Colours from blue over white to vermilion" style="'
-        f'flex:0 0 120px;height:.7rem;border-radius:2px;background:linear-gradient(to right,{shades})"></span>'
+        '<div style="display:flex;gap:.5rem;align-items:center;font-size:.8rem">'
+        "<span>darker than the real image</span>"
+        '<span role="img" aria-label="Colours from blue over white to vermilion" style="flex:0 0 120px;'
+        f'height:.7rem;border-radius:2px;background:linear-gradient(to right,{shades})"></span>'
         "<span>brighter</span></div>"
     )
     st.caption(
