@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from gencore.analysis.scores import score_of_seed
 from gencore.config.datasets import DatasetSpec, in_file_names
 from gencore.config.families import family_of
-from gencore.config.options import HEADLINE, PRESETS, DatasetName, RunConfig
+from gencore.config.options import HEADLINE, PAIRS, PRESETS, DatasetName, RunConfig
 from gencore.evaluation.records import Ladder, ReferenceFigures
 from gencore.store import events, results
 from gencore.store.events import Event, QuickDistance, Resumed, Sheet, Started
@@ -239,12 +239,14 @@ def trained_models() -> list[Entry]:
 
 
 def translators() -> list[Entry]:
-    """The translation models: those named after presets in the order of these, then the newest first."""
+    """The translation models: the shipped ones first, then those named after presets in the order of these,
+    then the newest; of equals, those on the data set that presets name.
+    """
     order = {preset: place for place, preset in enumerate(PRESETS)}
 
-    def place(one: Entry) -> int:
+    def place(one: Entry) -> tuple[bool, int, bool]:
         preset = one.run.name.removeprefix(f"{in_file_names(one.dataset or '')}-")
-        return order.get(preset, len(order))
+        return not one.is_shipped, order.get(preset, len(order)), one.dataset != PAIRS
 
     return sorted((one for one in trainings() if one.translates), key=place)
 

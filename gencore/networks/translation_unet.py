@@ -73,8 +73,11 @@ class TranslationUNet(nn.Module):
         """What the dropout of each decoder block keeps of n images: bool (n, its channels, side, side), on
         the device of `rng`; None for a block without dropout.
         """
-        blocks = zip(self.decoder, reversed(self._sides[:-1]), strict=True)
-        return [up.draw_mask(n, side, rng) for up, side in blocks]
+        masks = []
+        for up, side in zip(self.decoder, reversed(self._sides[:-1]), strict=True):
+            assert isinstance(up, _Up), "the decoder has no others"
+            masks.append(up.draw_mask(n, side, rng))
+        return masks
 
     def forward(self, source: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
         """source (B, source_channels, H, W) in [-1, 1], `masks` of `draw_masks` -> (B, channels, H, W)."""
