@@ -22,6 +22,7 @@ PAGES = {
     "live": "/live?run=mnist-ddpm",
     "gallery": "/gallery",
     "latent": "/latent?run=mnist-vae",
+    "translate": "/translate",
     "performance": "/performance",
     "diffusion": "/diffusion",
     "quiz": "/quiz",

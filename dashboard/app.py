@@ -35,6 +35,7 @@ pages = [
     st.Page("views/live.py", title="Live", icon=":material/show_chart:"),
     st.Page("views/gallery.py", title="Gallery", icon=":material/photo_library:"),
     st.Page("views/latent.py", title="Latent", icon=":material/explore:"),
+    st.Page("views/translate.py", title="Translate", icon=":material/brush:"),
     st.Page("views/performance.py", title="Performance", icon=":material/leaderboard:"),
     st.Page("views/diffusion.py", title="Diffusion", icon=":material/blur_on:"),
     st.Page("views/quiz.py", title="Quiz", icon=":material/quiz:"),

@@ -13,18 +13,28 @@ import pytest
 import torch
 from browser.made_runs import config, measured
 from browser.made_runs import trained as told
-from support import TINY, Result, record, tiny_config
+from support import QUIET, TINY, Result, pairs_of, record, tiny_config
 from visits import trained
 
-from gencore.config.options import GANConfig
+from gencore.config.options import (
+    DataConfig,
+    GANConfig,
+    ModelConfig,
+    PaletteConfig,
+    Pix2PixConfig,
+    RunConfig,
+    TrainingConfig,
+)
+from gencore.data.batches import dequantise
 from gencore.data.sources import ImageData
 from gencore.metrics import catalog
 from gencore.metrics.catalog import number
 from gencore.models.ddpm import DDPM
-from gencore.models.load import load_model, load_weights
-from gencore.reports.decoder import decoder
+from gencore.models.load import load_model, load_translator, load_weights
+from gencore.reports.decoder import NOISE_SEED, decoder
 from gencore.reports.model_card import DIGITS, card, code
 from gencore.reports.onnx import onnx
+from gencore.sampling.translate import translate
 from gencore.store import results
 from gencore.store.results import Metric, Origin
 from gencore.store.runs import Run, run
@@ -298,3 +308,48 @@ def test_a_decoder_is_written_by_its_flag_and_other_files_take_no_options_of_sam
     ):
         refused = gencore("export", "vae", *words)
         assert refused.code == 2 and said in refused.complaint
+
+
+@pytest.mark.parametrize(
+    ("model", "steps"),
+    [
+        (Pix2PixConfig(width=8), 0),
+        (Pix2PixConfig(width=8, adversarial=False, norm="instance"), 0),
+        (PaletteConfig(width=16, sampling_steps=3), 3),
+        (PaletteConfig(width=16, sampling_steps=3, sampler="ddim"), 3),
+    ],
+    ids=["pix2pix", "L1 alone", "palette", "palette by DDIM"],
+)
+def test_a_translator_for_the_browser_makes_the_image_of_seed_0_of_a_source(
+    home: Path, model: ModelConfig, steps: int
+) -> None:
+    pairs = pairs_of("digits", 32)
+    one = run("tiny")
+    data = DataConfig(dataset="edges:digits", batch_size=16)
+    one.create(RunConfig(data=data, model=model, training=TrainingConfig(**QUIET | {"epochs": 1})))
+    record(one, pairs)
+    session = onnxruntime.InferenceSession(decoder(one), providers=["CPUExecutionProvider"])
+    translator, _ = load_translator(one, torch.device("cpu"))
+    metadata = session.get_modelmeta().custom_metadata_map
+    assert len(json.loads(metadata.get("steps", "[]"))) == steps
+    for source in pairs.sources[:3, None]:
+        given = {"source": dequantise(source).numpy()}
+        if steps:
+            x = previous = translator.draw_noise(1, torch.Generator().manual_seed(NOISE_SEED)).numpy()
+            for row in json.loads(metadata["steps"]):
+                inputs = {"z": x, "previous": previous, "row": np.float32(row)}
+                x, previous = session.run(["next_z", "x_0"], inputs | given)
+        else:
+            [x] = session.run(["images"], given)
+        expected = translate(translator, source, NOISE_SEED, torch.float32).float().numpy()
+        assert np.abs((x.clip(-1, 1) + 1) * 127.5 - expected).max() < 2, "levels of 255"
+
+
+def test_a_sampler_that_adds_noise_at_each_step_is_not_exported_for_the_browser(home: Path) -> None:
+    one = run("ancestral")
+    model = PaletteConfig(width=16, sampler="ddpm")
+    data = DataConfig(dataset="edges:digits", batch_size=16)
+    one.create(RunConfig(data=data, model=model, training=TrainingConfig(**QUIET | {"epochs": 1})))
+    record(one, pairs_of("digits", 16))
+    with pytest.raises(ValueError, match="ancestral sampler adds noise at each step"):
+        decoder(one)

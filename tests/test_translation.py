@@ -104,7 +104,8 @@ def test_the_unet_goes_down_to_one_pixel_and_back_at_every_size(
     seen: list[int] = []
     for block in (*network.encoder, *network.decoder):
         block.register_forward_hook(lambda _, __, h: seen.append(h.shape[2]))
-    assert network(torch.randn(2, 1, size, size), rng()).shape == (2, 3, size, size)
+    masks = network.draw_masks(2, rng())
+    assert network(torch.randn(2, 1, size, size), masks).shape == (2, 3, size, size)
     assert resolutions(size) == sides
     assert seen == [*sides[1:], *sides[-2::-1]]
 

@@ -1,1 +1,1 @@
-"""Parts that run in the browser: canvas, frame slider, latent sliders."""
+"""Parts that run in the browser: canvas, drawing board, frame slider, latent sliders."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from base64 import b64decode
 
 import numpy as np
@@ -18,6 +19,29 @@ VISIBLE = 128
 """Grey of the brightest pixel of a drawing at least: a stroke's middle is white, its trace at the edge is
 not.
 """
+
+STROKES = """
+// Strokes by mouse, finger or pen: calls began, moved (at each point that the pointer passed) and ended; points are in
+// pixels of the canvas.
+const strokes = (canvas, { began, moved, ended }) => {
+  const at = event => {
+    const box = canvas.getBoundingClientRect(), scale = canvas.width / canvas.clientWidth;
+    return [(event.clientX - box.left - canvas.clientLeft) * scale, (event.clientY - box.top - canvas.clientTop) * scale];
+  };
+  canvas.onpointerdown = event => {
+    if (event.button || !event.isPrimary) return;
+    canvas.setPointerCapture(event.pointerId);
+    began(at(event));
+  };
+  canvas.onpointermove = event => {
+    if (!canvas.hasPointerCapture(event.pointerId)) return;
+    const passed = event.getCoalescedEvents?.() ?? [];
+    for (const one of passed.length ? passed : [event]) moved(at(one));
+  };
+  canvas.onlostpointercapture = ended;
+};
+"""
+"""JavaScript, for every component that is drawn on."""
 
 _HTML = """
 <canvas width="224" height="224" role="img" aria-label="Canvas: draw with mouse, finger or pen"></canvas>
@@ -36,9 +60,8 @@ export default function ({ parentElement, data, setStateValue }) {
   const ink = canvas.getContext("2d");
   Object.assign(ink, { lineWidth: 20, lineCap: "round", lineJoin: "round", strokeStyle: "white" });
 
-  const strokeTo = event => {
-    const scale = canvas.width / canvas.clientWidth;
-    ink.lineTo(event.offsetX * scale, event.offsetY * scale);
+  const strokeTo = point => {
+    ink.lineTo(...point);
     ink.stroke();
   };
   const shrunk = () => {  // the ink is the opacity
@@ -55,22 +78,19 @@ export default function ({ parentElement, data, setStateValue }) {
     return btoa(String.fromCharCode(...rgba.filter((_, i) => i % 4 === 3)));
   };
 
-  canvas.onpointerdown = event => {
-    if (event.button || !event.isPrimary) return;
-    canvas.setPointerCapture(event.pointerId);
+  const began = point => {
     ink.beginPath();
-    strokeTo(event);
-    strokeTo(event);  // a click is a dot
+    strokeTo(point);
+    strokeTo(point);  // a click is a dot
   };
-  canvas.onpointermove = event => canvas.hasPointerCapture(event.pointerId) && strokeTo(event);
-  canvas.onlostpointercapture = () => setStateValue("pixels", shrunk());
+  strokes(canvas, { began, moved: strokeTo, ended: () => setStateValue("pixels", shrunk()) });
   parentElement.querySelector("button").onclick = () => {
     ink.clearRect(0, 0, canvas.width, canvas.height);
     setStateValue("pixels", null);
   };
 }
 """
-_canvas = st.components.v2.component("canvas", html=_HTML, css=BUTTON + _CSS, js=_JS)
+_canvas = st.components.v2.component("canvas", html=_HTML, css=BUTTON + _CSS, js=STROKES + _JS)
 
 
 def drawn(key: str, size: int) -> np.ndarray | None:
@@ -82,13 +102,20 @@ def received(sent: object, size: int) -> np.ndarray | None:
     """(size, size) uint8; None unless a browser sent the base64 of exactly that, and something can be seen on
     it.
     """
-    if not isinstance(sent, str) or len(sent) != 4 * -(-(size**2) // 3):
+    pixels = sent_pixels(sent, (size, size))
+    return pixels if pixels is not None and pixels.max() >= VISIBLE else None
+
+
+def sent_pixels(sent: object, shape: tuple[int, ...]) -> np.ndarray | None:
+    """uint8 of `shape`; None unless a browser sent the base64 of exactly so many bytes."""
+    count = math.prod(shape)
+    if not isinstance(sent, str) or len(sent) != 4 * -(-count // 3):
         return None
     try:
         pixels = np.frombuffer(b64decode(sent, validate=True), np.uint8)
     except ValueError:
         return None
-    return pixels.reshape(size, size) if len(pixels) == size**2 and pixels.max() >= VISIBLE else None
+    return pixels.reshape(shape) if len(pixels) == count else None
 
 
 def fitted(pixels: np.ndarray, box: int) -> np.ndarray:

@@ -106,7 +106,9 @@ export default function ({ data, parentElement, setStateValue }) {
     for (let i = 0; i < z.length; i++) z[i] *= length / shifted;
     for (const name in now) if (name[0] === "z") z[+name.slice(1)] += now[name];
     const moved = data.sliders.filter(({ name }) => now[name]).map(({ name, said }) => `${said} ${now[name]}`);
-    await player.draw(z, shape, model.condition && floats(model.condition), canvas => {
+    const condition = model.condition && floats(model.condition);
+    const given = condition ? { condition: { values: condition, dims: [1, condition.length] } } : {};
+    await player.draw({ z: { values: z, dims: shape }, ...given }, canvas => {
       picture.src = canvas.toDataURL();
       picture.alt = data.alt.replace(data.stand, moved.join(", ") || data.still);
       picture.dataset.drawn = +(picture.dataset.drawn ?? 0) + 1;

@@ -1,4 +1,4 @@
-"""Images from a run's model for the pages. Of `dashboard.data`, only this module and `denoising` load torch.
+"""Images from a run's model for the pages. Of `dashboard.data`, only this one and `translations` load torch.
 
 Models are loaded once a server, and images are cached by their options; newer weights replace both.
 """

@@ -14,7 +14,7 @@ from typing import cast
 from gencore.analysis.scores import score_of_seed
 from gencore.config.datasets import DatasetSpec, in_file_names
 from gencore.config.families import family_of
-from gencore.config.options import HEADLINE, PRESETS, DatasetName, RunConfig
+from gencore.config.options import HEADLINE, PAIRS, PRESETS, DatasetName, RunConfig
 from gencore.evaluation.records import Ladder, ReferenceFigures
 from gencore.store import events, results
 from gencore.store.events import Event, QuickDistance, Resumed, Sheet, Started
@@ -227,6 +227,19 @@ def trainings() -> list[Entry]:
 def trained_models() -> list[Entry]:
     """As `generative_runs`, without images that were made elsewhere: no model here can make more of them."""
     return [one for one in trainings() if not one.translates]
+
+
+def translators() -> list[Entry]:
+    """The translation models: the shipped ones first, then those named after presets in the order of these,
+    then the newest; of equals, those on the data set that presets name.
+    """
+    order = {preset: place for place, preset in enumerate(PRESETS)}
+
+    def place(one: Entry) -> tuple[bool, int, bool]:
+        preset = one.run.name.removeprefix(f"{in_file_names(one.dataset or '')}-")
+        return not one.is_shipped, order.get(preset, len(order)), one.dataset != PAIRS
+
+    return sorted((one for one in trainings() if one.translates), key=place)
 
 
 def datasets(entries: Iterable[Entry]) -> list[DatasetName]:

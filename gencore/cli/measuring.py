@@ -310,8 +310,9 @@ class Export:
     out: Path = Path("card.md")
     """File to write: .md is a model card, .onnx is the network with averaged weights."""
     decoder: bool = False
-    """Write the way from a latent to an image instead: one image at a time, weights in half precision, for a
-    model that samples in steps one step with the table of steps. The dashboard runs it in the browser."""
+    """Write the way from a latent, or from a source image, to an image instead: one image at a time, weights
+    in half precision, for a model that samples in steps one step with the table of steps. The dashboard runs
+    it in the browser."""
     changes: Annotated[SamplingChanges, tyro.conf.arg(name="")] = field(default_factory=no_changes)
     output_dir: Path | None = None
     """Folder of results/ and checkpoints/ [$GENCORE_HOME, else the repository]."""

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from gencore.config.datasets import DatasetSpec
-from gencore.data.importing.entries import entry_of_file
+from gencore.data.importing.entries import Entry, entry_of_file
 from gencore.data.importing.pictures import UnreadableError, read_picture, to_square
 
 
@@ -22,13 +22,20 @@ def read_sources(paths: Sequence[Path], spec: DatasetSpec) -> Tensor:
     return torch.stack([_source(path, spec) for path in paths])
 
 
+def read_square(entry: Entry, channels: int, size: int) -> Tensor:
+    """The square in the middle of a picture, scaled: uint8 (channels, size, size), one or three channels.
+
+    Raises UnreadableError."""
+    picture = read_picture(entry).image
+    pixels = to_square(picture.convert("L" if channels == 1 else "RGB"), size, "crop")
+    channels_last = np.atleast_3d(pixels)  # grey pixels of a colour picture have one channel here
+    return torch.from_numpy(channels_last.copy()).permute(2, 0, 1).expand(channels, -1, -1)
+
+
 def _source(path: Path, spec: DatasetSpec) -> Tensor:
     try:
-        picture = read_picture(entry_of_file(path, path.name)).image
+        return read_square(entry_of_file(path, path.name), spec.source_channels, spec.size)
     except FileNotFoundError as error:
         raise ValueError(f"{path} does not exist; name a picture") from error
     except UnreadableError as error:
         raise ValueError(f"{path} cannot be read as a picture: {error}") from error
-    pixels = to_square(picture.convert("L" if spec.source_channels == 1 else "RGB"), spec.size, "crop")
-    channels_last = np.atleast_3d(pixels)  # grey pixels of a colour picture have one channel here
-    return torch.from_numpy(channels_last.copy()).permute(2, 0, 1).expand(spec.source_channels, -1, -1)

@@ -144,6 +144,28 @@ class Translates(Protocol):
         """How `translate` makes its images, in words."""
 
 
+@runtime_checkable
+class TranslatesInOnePass(Translates, Protocol):
+    """A model whose `translate` is one pass of a network with noise in it."""
+
+    def with_noise(self, rng: Generator) -> Callable[[Tensor], Tensor]:
+        """`translate` of one source (1, ...) with noise that is drawn from `rng` now: a function."""
+
+
+@runtime_checkable
+class TranslatesByTable(Translates, Protocol):
+    """A model whose `translate` is a loop over a table of numbers, so that another program can run it."""
+
+    def draw_noise(self, n: int, rng: Generator) -> Tensor:
+        """The x_T (n, C, H, W) from which `translate` starts."""
+
+    def step_table(self) -> list[tuple[float, ...]]:
+        """A row for each step. Raises ValueError for a sampler that has no such table."""
+
+    def step(self, x_t: Tensor, previous: Tensor, row: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+        """The next x_t and the predicted x_0, both (B, C, H, W); `previous` is the x_0 of the step before."""
+
+
 def sources_of(batch: Batch) -> Tensor:
     """The sources (B, source_channels, H, W) of a batch of pairs, which configs of translation ask for."""
     assert batch.sources is not None, "a translation model learns from pairs"

@@ -91,9 +91,29 @@ class Palette(Trainable):
 
     def translate(self, source: Tensor, rng: Generator) -> Tensor:
         """As in `Translates`: noise from `rng`, by the configured sampler."""
-        n, _, height, width = source.shape
-        x_T = torch.randn(n, self.spec.channels, height, width, device=self.device, generator=rng)
+        x_T = self.draw_noise(len(source), rng)
         return self.solver.sample(self.denoiser(source), x_T, rng).clamp(-1, 1)
+
+    def draw_noise(self, n: int, rng: Generator) -> Tensor:
+        """x_T (n, C, H, W), on the model's device."""
+        spec = self.spec
+        return torch.randn(n, spec.channels, spec.size, spec.size, device=self.device, generator=rng)
+
+    def step_table(self) -> list[tuple[float, ...]]:
+        """A row for each step of `translate`: t, alpha, sigma, and by_previous, keep and add of `SolverStep`.
+
+        Raises ValueError for the ancestral sampler, which adds noise at each step."""
+        if self.config.sampler == "ddpm":
+            raise ValueError("the ancestral sampler adds noise at each step, which is not in a table")
+        steps = self.solver.steps_of_decode()
+        return [(float(t), a**0.5, (1 - a) ** 0.5, *numbers) for t, a, *numbers in steps]
+
+    def step(self, x_t: Tensor, previous: Tensor, row: Tensor, source: Tensor) -> tuple[Tensor, Tensor]:
+        """As in `TranslatesByTable`: by a row of `step_table` (6,) as a tensor."""
+        t, alpha, sigma, by_previous, keep, add = row.unbind()
+        x_0 = alpha * x_t - sigma * self.network(x_t, t.long().expand(len(x_t)), source)
+        x_0 = x_0.clamp(-1, 1)
+        return keep * x_t + add * (x_0 + by_previous * (x_0 - previous)), x_0
 
     @property
     def translation(self) -> str:

@@ -6,6 +6,9 @@ be, which is blurred wherever the source leaves a choice."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor, nn
@@ -50,7 +53,10 @@ class Pix2Pix(Trainable):
 
     def generate(self, source: Tensor, rng: Generator) -> Tensor:
         """G(x, z), z the dropout masks: (B, Cs, H, W) -> (B, C, H, W), both in [-1, 1]."""
-        return torch.tanh(self.generator(source, rng).float())
+        return self._decode(source, self.generator.draw_masks(len(source), rng))
+
+    def _decode(self, source: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
+        return torch.tanh(self.generator(source, masks).float())
 
     def discriminate(self, source: Tensor, image: Tensor) -> Tensor:
         """D(x, y) of source (B, Cs, H, W) and image (B, C, H, W): a logit a patch, (B, h, w)."""
@@ -97,6 +103,10 @@ class Pix2Pix(Trainable):
     def translate(self, source: Tensor, rng: Generator) -> Tensor:
         """As in `Translates`: one pass of the generator, its dropout by `rng`."""
         return self.generate(source, rng)
+
+    def with_noise(self, rng: Generator) -> Callable[[Tensor], Tensor]:
+        """As in `TranslatesInOnePass`: with one draw of the dropout masks."""
+        return partial(self._decode, masks=self.generator.draw_masks(1, rng))
 
     @property
     def translation(self) -> str:

@@ -6,6 +6,8 @@ noise, in training and in sampling alike (section 3.2). The masks come from a ge
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Generator, Tensor, nn
 
@@ -54,6 +56,7 @@ class TranslationUNet(nn.Module):
             )
             for level in range(halvings)
         )
+        self._sides = sides
         self.decoder = nn.ModuleList(  # from the coarsest on
             _Up(
                 widths[level] if level == halvings - 1 else 2 * widths[level],
@@ -66,15 +69,25 @@ class TranslationUNet(nn.Module):
         )
         initialise(self)
 
-    def forward(self, source: Tensor, rng: Generator) -> Tensor:
-        """source (B, source_channels, H, W) in [-1, 1], `rng` on its device -> (B, channels, H, W)."""
+    def draw_masks(self, n: int, rng: Generator) -> list[Tensor | None]:
+        """What the dropout of each decoder block keeps of n images: bool (n, its channels, side, side), on
+        the device of `rng`; None for a block without dropout.
+        """
+        masks = []
+        for up, side in zip(self.decoder, reversed(self._sides[:-1]), strict=True):
+            assert isinstance(up, _Up), "the decoder has no others"
+            masks.append(up.draw_mask(n, side, rng))
+        return masks
+
+    def forward(self, source: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
+        """source (B, source_channels, H, W) in [-1, 1], `masks` of `draw_masks` -> (B, channels, H, W)."""
         h, skips = source, []
         for down in self.encoder:
             h = down(h)
             skips.append(h)
         skips.pop()  # the bottleneck itself
-        for up in self.decoder:
-            h = up(h, rng)
+        for up, kept in zip(self.decoder, masks, strict=True):
+            h = up(h, kept)
             if skips:
                 h = torch.cat([h, skips.pop()], dim=1)
         return h
@@ -101,7 +114,7 @@ class _Up(nn.Module):
         dropout: float,
     ) -> None:
         super().__init__()
-        self.dropout = dropout
+        self.dropout, self.channels_out = dropout, channels_out
         self.layers = nn.Sequential(
             nn.ReLU(),
             nn.ConvTranspose2d(
@@ -116,10 +129,14 @@ class _Up(nn.Module):
             *normalisation(norm or "none", channels_out),
         )
 
-    def forward(self, x: Tensor, rng: Generator) -> Tensor:
-        """x (B, channels_in, h, w), `rng` on its device -> (B, channels_out, H, W)."""
-        h = self.layers(x)
+    def draw_mask(self, n: int, side: int, rng: Generator) -> Tensor | None:
+        """bool (n, channels_out, side, side), on the device of `rng`; None without dropout."""
         if not self.dropout:
-            return h
-        kept = torch.rand(h.shape, device=h.device, generator=rng) >= self.dropout
-        return h * kept / (1 - self.dropout)
+            return None
+        shape = (n, self.channels_out, side, side)
+        return torch.rand(shape, device=rng.device, generator=rng) >= self.dropout
+
+    def forward(self, x: Tensor, kept: Tensor | None) -> Tensor:
+        """x (B, channels_in, h, w), `kept` of `draw_mask` -> (B, channels_out, H, W)."""
+        h = self.layers(x)
+        return h if kept is None else h * kept / (1 - self.dropout)

@@ -14,9 +14,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from gencore.models.base import FitsPrior, GenerativeModel, HasLatent, SamplesInSteps
+from gencore.models.base import FitsPrior, GenerativeModel, HasLatent, SamplesInSteps, Trainable
 from gencore.models.load import load_model
 from gencore.networks import spectral
+from gencore.store.checkpoints import Checkpoint
 from gencore.store.runs import Run
 
 TRACED_BATCH = 2  # torch takes a size of 1 for a constant
@@ -25,7 +26,7 @@ TRACED_BATCH = 2  # torch takes a size of 1 for a constant
 class _Graph(nn.Module):
     """What is exported: `function` on the inputs, in their order."""
 
-    def __init__(self, model: GenerativeModel, function: Callable[..., Tensor | tuple[Tensor, ...]]) -> None:
+    def __init__(self, model: Trainable, function: Callable[..., Tensor | tuple[Tensor, ...]]) -> None:
         super().__init__()
         self.model, self.function = model, function
 
@@ -48,15 +49,20 @@ def onnx(run: Run) -> bytes:
 
 def loaded(run: Run, changes: dict[str, object]) -> tuple[GenerativeModel, dict[str, str]]:
     """A run's model on the CPU as it is exported, and where it is from. Raises as `onnx`."""
-    config = run.config()
     model, checkpoint = load_model(run, torch.device("cpu"), changes=changes)
     spectral.bake(model.averaged)  # its weights as they are used, without how they are computed
-    origin = {"family": config.label, "dataset": config.data.dataset, "run": run.name}
-    return model, origin | {"sha256": checkpoint.digest}
+    return model, origin(run, checkpoint)
+
+
+def origin(run: Run, checkpoint: Checkpoint) -> dict[str, str]:
+    """Where a graph is from, for its metadata."""
+    config = run.config()
+    facts = {"family": config.label, "dataset": config.data.dataset, "run": run.name}
+    return facts | {"sha256": checkpoint.digest}
 
 
 def exported(
-    model: GenerativeModel,
+    model: Trainable,
     function: Callable[..., Tensor | tuple[Tensor, ...]],
     inputs: dict[str, Tensor],
     outputs: list[str],

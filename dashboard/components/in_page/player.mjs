@@ -35,16 +35,17 @@ export class Player {
     await ask({ graph: this.graph });
   }
 
-  // Calls `show(canvas)` with the image at a latent; where the next is asked for before that, only with the newest.
-  async draw(z, shape, condition, show) {
-    this.next = { z, shape, condition, show };
+  // Calls `show(canvas)` with the image of `inputs`, { name: { values, dims } } as the graph has them; where the next is
+  // asked for before that, only with the newest.
+  async draw(inputs, show) {
+    this.next = { inputs, show };
     if (this.busy) return;
     this.busy = true;
     try {
       while (this.next) {
-        const { show, ...latent } = this.next;
+        const { show, inputs } = this.next;
         this.next = undefined;
-        const image = await ask({ graph: this.graph, latent: { ...latent, steps: this.steps } });
+        const image = await ask({ graph: this.graph, asked: { inputs, steps: this.steps } });
         const canvas = Object.assign(document.createElement("canvas"), { width: image.width, height: image.height });
         canvas.getContext("2d").putImageData(new ImageData(image.bytes, image.width, image.height), 0, 0);
         show(canvas);

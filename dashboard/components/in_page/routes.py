@@ -17,6 +17,7 @@ _HERE = Path(__file__).parent
 _FILES = {
     "player.mjs": _HERE / "player.mjs",
     "worker.mjs": _HERE / "worker.mjs",
+    "thinning.mjs": _HERE / "thinning.mjs",
     SCRIPT: _HERE / "runtime" / SCRIPT,
     WEB_ASSEMBLY: _HERE / "runtime" / f"{WEB_ASSEMBLY}.gz",
 }

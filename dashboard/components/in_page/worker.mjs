@@ -19,12 +19,11 @@ function open(graph) {
   return sessions.get(graph);
 }
 
-async function decode(session, { z, shape, condition, steps }) {
+async function decode(session, { inputs, steps }) {
   const tensor = (values, dims) => new ort.Tensor("float32", values, dims);
-  const given = condition ? { condition: tensor(condition, [1, condition.length]) } : {};
-  let x = tensor(z, shape);
-  if (!steps) return (await session.run({ z: x, ...given })).images;
-  let previous = x;
+  const { z, ...given } = Object.fromEntries(Object.entries(inputs).map(([name, { values, dims }]) => [name, tensor(values, dims)]));
+  if (!steps) return (await session.run(z ? { z, ...given } : given)).images;
+  let x = z, previous = z;
   for (const row of steps)
     ({ next_z: x, x_0: previous } = await session.run({ z: x, previous, row: tensor(Float32Array.from(row), [row.length]), ...given }));
   return x;
@@ -40,10 +39,10 @@ function pixels({ data, dims: [, channels, height, width] }) {
   return { bytes, width, height };
 }
 
-self.onmessage = async ({ data: { number, graph, latent } }) => {
+self.onmessage = async ({ data: { number, graph, asked } }) => {
   try {
     const session = await open(graph);
-    const image = latent && pixels(await decode(session, latent));
+    const image = asked && pixels(await decode(session, asked));
     self.postMessage({ number, image }, image ? [image.bytes.buffer] : []);
   } catch (error) {
     self.postMessage({ number, error: String(error.message ?? error) });
