@@ -27,7 +27,18 @@ from tests.test_own_data import write_pictures
 from tests.visits import text_of, visit
 
 CPU = torch.device("cpu")
-PAGES = ("home", "live", "gallery", "latent", "performance", "diffusion", "quiz", "trust", "runs")
+PAGES = (
+    "home",
+    "live",
+    "gallery",
+    "latent",
+    "translate",
+    "performance",
+    "diffusion",
+    "quiz",
+    "trust",
+    "runs",
+)
 
 
 class Kind(NamedTuple):
