@@ -27,6 +27,7 @@ from pathlib import Path
 from gencore import devices
 from gencore.analysis.comparison import Comparison
 from gencore.cli.main import main as gencore
+from gencore.config.families import translates
 from gencore.config.options import EXTRACTORS, HasSamplers
 from gencore.evaluation import training_features
 from gencore.evaluation.records import BUDGETS_FILE, Budgets, Ladder, ReferenceFigures
@@ -147,7 +148,7 @@ def measure(target: Run, metrics: Sequence[str] = ()) -> None:
         assert isinstance(found, Results)
         origins = {kind: as_shipped(origin) for kind, origin in found.origins.items()}
         results.save(target.results_path, found.model_copy(update={"origins": origins}))
-        if not metrics:
+        if not metrics and not translates(target.config().model):
             keep_directions(target)
             if isinstance(target.config().model, HasSamplers):
                 measure_steps(target)
