@@ -138,4 +138,4 @@ def test_noise_of_another_device_is_found() -> None:
     with fake_cuda() as device:
         state, batches = state_of(CONFIGS["vae-mlp"], device)
         with pytest.raises(NoiseDeviceError, match="randn on cuda:0, its noise on cpu"):
-            train_two_steps(replace(state, rng=Generator()), batches)
+            train_two_steps(replace(state, rng=Generator(), captured=None), batches)

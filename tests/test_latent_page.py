@@ -73,7 +73,7 @@ def test_what_a_browser_says_of_its_sliders_is_checked(
 ) -> None:
     monkeypatch.setattr(st, "session_state", {"sliders": {"places": sent}})
     monkeypatch.setattr(st, "query_params", SimpleNamespace(to_dict=lambda: {"d1": "0.5"}))
-    assert latent_sliders.places([Slider("d1", "", 1.0, 0.05), Slider("d2", "", 1.0, 0.05)]) == stand
+    assert latent_sliders.places([Slider("d1", "", 1.0, 0.05, ""), Slider("d2", "", 1.0, 0.05, "")]) == stand
 
 
 def test_directions_are_kept_with_the_run_and_found_once(

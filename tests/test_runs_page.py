@@ -98,8 +98,9 @@ def test_resume_goes_on_with_the_run_and_stop_ends_it(home: Path, jobs: Jobs) ->
     wait_until(lambda: mine.process() is not None and "ready" in mine.log_path.read_text())
     assert "'--resume'" in mine.log_path.read_text()
     app.run()
-    app.main.button(key="runs.stop.mine").click().run()
-    assert checked(app) and mine.process() is None and mine.status() == "stopped"
+    checked(app.main.button(key="runs.stop.mine").click().run())
+    wait_until(lambda: mine.process() is None)
+    assert mine.status() == "stopped"
 
 
 def test_duplicate_puts_all_options_of_a_run_into_the_form(home: Path) -> None:
