@@ -24,6 +24,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from dashboard.data import page_models
 from gencore import devices
 from gencore.analysis.comparison import Comparison
 from gencore.cli.main import main as gencore
@@ -152,6 +153,7 @@ def measure(target: Run, metrics: Sequence[str] = ()) -> None:
             keep_directions(target)
             if isinstance(target.config().model, HasSamplers):
                 measure_steps(target)
+        page_models.decoder(target)  # for browsers, so that no visitor waits for it
     shutil.rmtree(target.checkpoints / FOLDER, ignore_errors=True)  # images generated to be measured
     for run in extractor_runs(target):
         shutil.rmtree((run.checkpoints / training_features.FILE).parent, ignore_errors=True)
