@@ -24,7 +24,6 @@ import statistics
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dashboard.data import page_models
 from gencore import devices
 from gencore.analysis.comparison import Comparison
 from gencore.cli.main import main as gencore
@@ -36,6 +35,7 @@ from gencore.evaluation.sampler_sweep import SamplerSweep
 from gencore.latent.directions import run_directions
 from gencore.models.feature_extractor import load_extractor
 from gencore.models.load import load_model
+from gencore.reports import page_decoders
 from gencore.sampling.cache import FOLDER
 from gencore.store import events, results, runs
 from gencore.store.checkpoints import load_checkpoint, save_checkpoint
@@ -153,7 +153,7 @@ def measure(target: Run, metrics: Sequence[str] = ()) -> None:
             keep_directions(target)
             if isinstance(target.config().model, HasSamplers):
                 measure_steps(target)
-        page_models.decoder(target)  # for browsers, so that no visitor waits for it
+        page_decoders.decoder(target)  # for browsers, so that no visitor waits for it
     shutil.rmtree(target.checkpoints / FOLDER, ignore_errors=True)  # images generated to be measured
     for run in extractor_runs(target):
         shutil.rmtree((run.checkpoints / training_features.FILE).parent, ignore_errors=True)

@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from dashboard.components.in_page.fetch_runtime import SCRIPT, WEB_ASSEMBLY
-from dashboard.data import page_models
+from gencore.reports import page_decoders
 from gencore.store import runs
 
 _HERE = Path(__file__).parent
@@ -36,7 +36,7 @@ async def _file(request: Request) -> Response:
 
 async def _decoder(request: Request) -> Response:
     try:
-        path = await run_in_threadpool(page_models.decoder, runs.run(request.path_params["run"]))
+        path = await run_in_threadpool(page_decoders.decoder, runs.run(request.path_params["run"]))
     except (ValueError, OSError) as error:
         return PlainTextResponse(str(error), 404)
     return FileResponse(path, media_type="application/octet-stream", headers=_KEPT)
