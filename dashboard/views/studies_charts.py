@@ -35,23 +35,17 @@ _CELL = 34
 def curve_points(study: Study, states: Sequence[TrialState]) -> pd.DataFrame:
     """A row a quick distance: `run`, `point`, `seed`, `kind` (of KINDS), `epoch`, `value`, `is_last`."""
     best = {one.trial.name for one in best_trials(study, states)}
-    parts = []
+    rows: list[tuple[object, ...]] = []
     for one in states:
         known = [(epoch, fd) for epoch, fd in one.distances if fd is not None and fd > 0]
-        if not known:
-            continue
-        part = downsample(pd.DataFrame(known, columns=["epoch", "value"]), MAX_POINTS)
+        if len(known) > MAX_POINTS:
+            thinned = downsample(pd.DataFrame(known, columns=["epoch", "value"]), MAX_POINTS)
+            known = [*zip(thinned["epoch"], thinned["value"], strict=True)]
         kind = "best" if one.trial.name in best else "cut" if one.status == "cut" else "other"
-        parts.append(
-            part.assign(
-                run=one.trial.name,
-                point=title_of(one.trial.point),
-                seed=one.trial.seed,
-                kind="no model" if one.is_lost else kind,
-                is_last=[*[False] * (len(part) - 1), True],
-            )
-        )
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+        kind = "no model" if one.is_lost else kind
+        about = one.trial.name, title_of(one.trial.point), one.trial.seed, kind
+        rows += [(*about, *each, place == len(known)) for place, each in enumerate(known, start=1)]
+    return pd.DataFrame(rows, columns=["run", "point", "seed", "kind", "epoch", "value", "is_last"])
 
 
 def curves_chart(points: pd.DataFrame) -> alt.LayerChart:
@@ -157,9 +151,7 @@ def heat_map(
     )
     shades = alt.Scale(domain=[0, 0.5, 1], range=[str(shade) for _, shade in SCALE])
     squares = base.mark_rect().encode(
-        color=alt.condition(
-            "isValid(datum.score)", alt.Color("score:Q", scale=shades, legend=None), alt.value(UNSCORED)
-        ),
+        color=alt.Color("score:Q", scale=shades, legend=None),
         tooltip=[
             alt.Tooltip("across:N", title=titles[0]),
             alt.Tooltip("down:N", title=titles[1]),
@@ -169,7 +161,9 @@ def heat_map(
         ],
     )
     text = base.mark_text(color=INK, fontSize=12).encode(text="text:N")
-    return (squares + text).properties(height=_CELL * len(orders[1]) + 60)
+    return alt.layer(base.mark_rect(color=UNSCORED), squares, text).properties(
+        height=_CELL * len(orders[1]) + 60
+    )
 
 
 def effect_rows(effect: AxisEffect, is_log: bool) -> pd.DataFrame:

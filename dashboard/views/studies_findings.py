@@ -17,7 +17,7 @@ from gencore.studies.records import TrialState
 
 _SHEET_SCALE = 3
 _MOST_CONTRASTS = 12
-"""Shown at once; the others are in a table below."""
+"""Of the tested ones, shown at once; all others are in a fold-out."""
 
 
 def show(content: StudyContent) -> None:
@@ -188,14 +188,13 @@ def _effects(found: StudyAnalysis, content: StudyContent) -> None:
 def _contrasts(found: StudyAnalysis) -> None:
     st.subheader("Which differences are more than chance", anchor=False)
     st.caption(plain(found.contrasts_note).capitalize() + ".")
-    if not found.contrasts:
-        return
-    ordered = sorted(found.contrasts, key=lambda one: (one.p is None, one.p or 0.0))
-    lines = [f"- {contrast(one, found)}" for one in ordered[:_MOST_CONTRASTS]]
-    st.markdown("\n".join(lines))
-    if len(ordered) > _MOST_CONTRASTS:
-        with st.expander(f"{len(ordered) - _MOST_CONTRASTS} more", icon=":material/table_rows:"):
-            st.markdown("\n".join(f"- {contrast(one, found)}" for one in ordered[_MOST_CONTRASTS:]))
+    tested = sorted((one for one in found.contrasts if one.p is not None), key=lambda one: one.p or 0.0)
+    st.markdown("\n".join(f"- {contrast(one, found)}" for one in tested[:_MOST_CONTRASTS]))
+    others = [*tested[_MOST_CONTRASTS:], *(one for one in found.contrasts if one.p is None)]
+    if others:
+        name = "more" if tested else "differences, not tested"
+        with st.expander(f"{len(others)} {name}", icon=":material/table_rows:"):
+            st.markdown("\n".join(f"- {contrast(one, found)}" for one in others))
 
 
 def _trials(content: StudyContent) -> None:

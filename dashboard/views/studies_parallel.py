@@ -21,7 +21,7 @@ BEST, OTHERS = "#D55E00", "#9AA5B1"
 SHARE_OF_BEST = 0.1
 """So many of the trials with a value are drawn in BEST, from one on."""
 _HEIGHT = 380
-_MOST_TICKS = 7
+_MOST_TICKS, _TEXTS = 7, 5
 LOST = "no model"
 
 
@@ -106,16 +106,17 @@ def _axis(title: str, levels: Sequence[Level]) -> _Axis:
 
 
 def _scale(title: str, values: Sequence[float], is_log: bool) -> _Axis:
-    low, high = min(values), max(values)
-    places = [low + (high - low) * step / 4 for step in range(5)]
-    if is_log:
-        places = [low * (high / low) ** (step / 4) for step in range(5)]
+    """Each value has a tick, because brushes snap to the middle between ticks; few ticks have a text."""
     on_scale = math.log10 if is_log else float
+    distinct = sorted({*values})
+    low, high = on_scale(distinct[0]), on_scale(distinct[-1])
+    places = [low + (high - low) * step / (_TEXTS - 1) for step in range(_TEXTS)]
+    named = {min(distinct, key=lambda value: abs(on_scale(value) - place)) for place in places}
     return _Axis(
         title,
         [on_scale(value) for value in values],
-        [on_scale(place) for place in places],
-        [figure(place, 2) for place in places],
+        [on_scale(value) for value in distinct],
+        [figure(value, 2) if value in named else "" for value in distinct],
     )
 
 
