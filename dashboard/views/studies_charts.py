@@ -161,9 +161,8 @@ def heat_map(
         ],
     )
     text = base.mark_text(color=INK, fontSize=12).encode(text="text:N")
-    return alt.layer(base.mark_rect(color=UNSCORED), squares, text).properties(
-        height=_CELL * len(orders[1]) + 60
-    )
+    background = base.mark_rect(color=UNSCORED)
+    return (background + squares + text).properties(height=_CELL * len(orders[1]) + 60)
 
 
 def effect_rows(effect: AxisEffect, is_log: bool) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from dashboard.components import parallel_coordinates
 from dashboard.data import run_catalog, sheets
 from dashboard.data.study_catalog import StudyContent
 from dashboard.views import studies_charts, studies_parallel, studies_table
@@ -37,23 +38,25 @@ def show(content: StudyContent) -> None:
 
 def _parallel(content: StudyContent) -> None:
     st.subheader("Which options lead where", anchor=False)
-    drawn = studies_parallel.parallel_coordinates(content.study, content.states)
-    if drawn is None:
+    found = studies_parallel.coordinates(content.study, content.states)
+    if found is None:
         st.caption("Appears when two trials have ended.")
         return
     best = studies_parallel.best_trials(content.study, content.states)
     points = "; ".join(dict.fromkeys(title_of(one.trial.point) for one in best[:3]))
-    st.plotly_chart(
-        drawn,
+    parallel_coordinates.show(
+        found.axes,
+        found.lines,
+        studies_parallel.BEST,
+        about="Parallel coordinates: an axis an option, a line a trial, up to its "
+        f"{objective_title(content.study)}. The best trials have {points or 'no value yet'}. The table of "
+        "trials below has the same figures.",
         key="studies.parallel",
-        config={"displayModeBar": False},
-        alt="Parallel coordinates: an axis an option, a line a trial, up to its "
-        f"{objective_title(content.study)}. The best trials have {points or 'no value yet'}.",
     )
     st.caption(
-        "Drag along an axis to keep only the trials in that range; click it to show all again. Orange: the "
-        "best tenth of the finished trials. The better end of the last axis is up. The table below has the "
-        "same figures."
+        "Drag along an axis to keep only the trials that pass there; click it to take that back. A click on "
+        "a line opens its run. Orange: the best tenth of the finished trials. The better end of the last "
+        "axis is on top."
     )
 
 
