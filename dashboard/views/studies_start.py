@@ -73,7 +73,7 @@ def _checked(text: str) -> tuple[Study, int]:
 def _begin(asked: Study, text: str) -> None:
     """What the study would take, asked for by a button, then the button that starts it."""
     of_text, probe = st.session_state.get(_PROBE, (None, None))
-    if of_text != text or not isinstance(probe, BudgetProbe):
+    if of_text != text:
         if st.button("What would it take?", icon=":material/timer:", key="studies.estimate"):
             st.session_state[_PROBE] = text, BudgetProbe(text, runs.home())
             st.rerun()
