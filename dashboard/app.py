@@ -40,6 +40,7 @@ pages = [
     st.Page("views/diffusion.py", title="Diffusion", icon=":material/blur_on:"),
     st.Page("views/quiz.py", title="Quiz", icon=":material/quiz:"),
     st.Page("views/trust.py", title="Trust", icon=":material/verified:"),
+    st.Page("views/studies.py", title="Studies", icon=":material/science:"),
     st.Page("views/runs.py", title="Runs", icon=":material/view_list:"),
 ]
 st.session_state["pages"] = pages  # Home links to all of them

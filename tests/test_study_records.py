@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from made_studies import begun, end
 from support import made_results
 
-from gencore.store import events, results
-from gencore.store.events import Ended, EndStatus, Progress, QuickDistance, Started
+from gencore.store import results
 from gencore.store.results import Metric
-from gencore.studies import plan, records, study
+from gencore.studies import records
 from gencore.studies.plan import Trial
-from gencore.studies.records import CUT, StudyRecord
+from gencore.studies.records import CUT
 
 GRID = """
 name: made
@@ -30,47 +29,6 @@ axes: {learning_rate: {lower: 1.0e-5, upper: 1.0e-1, scale: log}}
 search: {method: tpe, points: 40}
 seeds: 2
 """
-
-
-def begun(home: Path, text: str) -> StudyRecord:
-    asked = study.parse(text)
-    record = records.record(asked.name, home)
-    record.create(text.encode(), plan.expand(asked))
-    return record
-
-
-def end(
-    record: StudyRecord,
-    trial: Trial,
-    distances: Sequence[float | None],
-    status: EndStatus = "finished",
-    reason: str = "all steps done",
-) -> None:
-    """Give the trial a run with this log."""
-    run = record.run_of(trial)
-    if not run.exists:
-        run.create(trial.config)
-    log = run.events_path
-    events.append(
-        log,
-        Started(
-            total_steps=3,
-            steps_per_epoch=1,
-            device="cpu",
-            threads=1,
-            precision="float32",
-            parameters={},
-            versions={},
-        ),
-    )
-    for epoch, fd in enumerate(distances, start=1):
-        at = {"step": epoch, "epoch": epoch}
-        events.append(
-            log, Progress(**at, seconds=epoch, images_per_second=1.0, losses={"loss": 1.0}, gradient_norms={})
-        )
-        events.append(log, QuickDistance(**at, fd=fd, samples=256, extractor_digest="1"))
-    step = len(distances)
-    events.append(log, Ended(status=status, reason=reason, step=step, seconds=9.0, peak_memory_mib=1.0))
 
 
 def test_what_became_of_a_trial_is_read_from_its_run(home: Path) -> None:

@@ -28,7 +28,7 @@ class Machine(BaseModel):
     datasets: dict[str, str]
 
 
-class _BackgroundCommand(Generic[Answer]):
+class BackgroundCommand(Generic[Answer]):
     """A command that runs in the background, and what it printed once it has ended."""
 
     def __init__(
@@ -54,14 +54,14 @@ class _BackgroundCommand(Generic[Answer]):
             self.answer = f"{self._title} did not start: {error.strerror}"
 
 
-class Doctor(_BackgroundCommand[Machine]):
+class Doctor(BackgroundCommand[Machine]):
     """`gencore doctor`: device, threads, memory and data sets of this machine."""
 
     def __init__(self, command: Sequence[str] = (sys.executable, "-m", "gencore", "doctor", "--json")):
         super().__init__("gencore doctor", command, Machine.model_validate_json)
 
 
-class PaceProbe(_BackgroundCommand[float]):
+class PaceProbe(BackgroundCommand[float]):
     """Images per second that this machine trains `config` at, measured over a few steps."""
 
     def __init__(

@@ -13,12 +13,31 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from gencore.store import events
 from gencore.store.runs import Run, RunBusyError, all_runs
 
 MAX_RUNNING = 2
 """Trainings at once. They share the machine: a third would mostly slow the other two."""
+
+
+def start_detached(command: Sequence[str], log_path: Path, home: Path) -> subprocess.Popen[bytes]:
+    """Run `command` in a session of its own, what it prints appended to a log; it is reaped when it ends.
+
+    Raises OSError where the log's folder is not writable."""
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with log_path.open("ab") as log:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=os.environ | {"GENCORE_HOME": str(home), "PYTHONUNBUFFERED": "1"},
+        )
+    threading.Thread(target=process.wait, name=f"reap {process.pid}", daemon=True).start()
+    return process
 
 
 class TooManyRunsError(ValueError):
@@ -68,18 +87,8 @@ class Jobs:
         """
         with self._lock:
             self._refuse(run)
-            run.results.mkdir(parents=True, exist_ok=True)
-            with run.log_path.open("ab") as log:
-                process = subprocess.Popen(
-                    [*self._program, *words],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    env=os.environ | {"GENCORE_HOME": str(run.home), "PYTHONUNBUFFERED": "1"},
-                )
+            process = start_detached([*self._program, *words], run.log_path, run.home)
             self._jobs[run.name] = Job(run, process, time.time())
-        threading.Thread(target=process.wait, name=f"reap {run.name}", daemon=True).start()
 
     def delete(self, run: Run) -> None:
         """Remove all that `run` has on disk.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from gencore.analysis.comparison import MeanInterval
@@ -137,3 +138,37 @@ def _range(interval: MeanInterval | None, is_log: bool = False) -> str | None:
 def _in_words(interval: MeanInterval) -> str:
     ends = _range(interval)
     return f"{interval.mean:.4g}" + (f" ({ends})" if ends else "")
+
+
+def as_json(record: StudyRecord) -> str:
+    """A study with its analysis and its trials, as strict JSON."""
+    asked, states = record.study(), record.states()
+    found = analyse(asked, states)
+    return json.dumps(
+        {
+            "name": record.name,
+            "status": record.status(),
+            "study": asked.model_dump(mode="json"),
+            "analysis": found.model_dump(mode="json"),
+            "trials": [flat(one) for one in states],
+        },
+        indent=1,
+        allow_nan=False,
+    )
+
+
+def flat(state: TrialState) -> dict[str, object]:
+    """A trial as one row, by column."""
+    trial = state.trial
+    return {
+        "run": trial.name,
+        "phase": trial.phase,
+        **{f"axis {axis}": level for axis, level in trial.point.items()},
+        "seed": trial.seed,
+        "status": state.status,
+        "value": state.value,
+        "epoch": state.epoch,
+        "seconds": state.seconds,
+        "starts": state.starts,
+        "reason": state.reason,
+    }

@@ -7,7 +7,7 @@ run, an ordinary one in `results/`, and stored nowhere else. Loads no torch.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -179,12 +179,17 @@ class StudyRecord:
 
     def status(self) -> StudyStatus:
         """What the study is doing. Raises nothing."""
-        if self.claim.process():
-            return "stopping" if self.claim.is_stopping else "running"
+        if held := self._held_status():
+            return held
         try:
-            study, states = self.study(), self.states()
+            return self.status_of(self.study(), self.states())
         except (ValueError, OSError):
             return "unreadable"
+
+    def status_of(self, study: Study, states: Sequence[TrialState]) -> StudyStatus:
+        """What the study is doing, where its plan and the states of its trials have been read already."""
+        if held := self._held_status():
+            return held
         is_over = all(state.is_settled or state.status == "failed" for state in states)
         wanted = study.search.points if study.search.method == "tpe" else None
         is_whole = wanted is None or len(
@@ -197,14 +202,25 @@ class StudyRecord:
         )
         return "finished" if is_over and is_whole and is_confirmed else "stopped"
 
-    def stop(self, patience_seconds: float = 60.0) -> bool:
-        """Ask the study to stop, and wait for it: every trial saves a checkpoint. False where it is idle.
+    def _held_status(self) -> StudyStatus | None:
+        """What the process does that drives the study; None where there is none."""
+        if self.claim.process() is None:
+            return None
+        return "stopping" if self.claim.is_stopping else "running"
+
+    def request_stop(self) -> bool:
+        """Ask the study to stop, and return at once: every trial saves a checkpoint. False where it is idle.
 
         Trainings look for the mark once a second, on whatever machine they are."""
-        process = self.claim.process()
-        if process is None:
+        if self.claim.process() is None:
             return False
         self.claim.mark_as_stopping()
+        return True
+
+    def stop(self, patience_seconds: float = 60.0) -> bool:
+        """Ask the study to stop, and wait for it so long. False where it is idle."""
+        if not self.request_stop():
+            return False
         deadline = time.monotonic() + patience_seconds
         while self.claim.process() and time.monotonic() < deadline:
             time.sleep(0.1)

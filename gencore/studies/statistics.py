@@ -124,15 +124,20 @@ def _comparable(study: Study, searched: Sequence[TrialState], at_epoch: float | 
     have the worst."""
     found: dict[str, float] = {}
     for one in searched:
-        value = one.value if one.status == "finished" else None
-        if at_epoch is not None and one.status in ("finished", "cut"):
-            value = next((fd for epoch, fd in reversed(one.distances) if epoch <= at_epoch), None)
-        if value is not None:
+        if (value := value_at(one, at_epoch)) is not None:
             found[one.trial.name] = math.log10(max(value, 1e-12)) if study.is_on_log_scale else value
     if found:
         worst = max(found.values(), key=lambda value: _signed(study, value))
         found |= {one.trial.name: worst for one in searched if one.is_lost}
     return found
+
+
+def value_at(one: TrialState, at_epoch: float | None) -> float | None:
+    """The value by which a trial is compared: that at `at_epoch` where trials were cut (`StudyAnalysis`), else
+    that at its end; None where it has none."""
+    if at_epoch is not None and one.status in ("finished", "cut"):
+        return next((fd for epoch, fd in reversed(one.distances) if epoch <= at_epoch), None)
+    return one.value if one.status == "finished" else None
 
 
 def _signed(study: Study, value: float) -> float:
