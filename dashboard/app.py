@@ -30,18 +30,18 @@ st.set_page_config(
 )
 st.html(HERE / "style.css")
 st.logo(HERE / "icon.svg", size="large")
-pages = [
-    st.Page("views/home.py", title="Home", icon=":material/grid_view:", default=True),
-    st.Page("views/live.py", title="Live", icon=":material/show_chart:"),
-    st.Page("views/gallery.py", title="Gallery", icon=":material/photo_library:"),
-    st.Page("views/latent.py", title="Latent", icon=":material/explore:"),
-    st.Page("views/translate.py", title="Translate", icon=":material/brush:"),
-    st.Page("views/performance.py", title="Performance", icon=":material/leaderboard:"),
-    st.Page("views/diffusion.py", title="Diffusion", icon=":material/blur_on:"),
-    st.Page("views/quiz.py", title="Quiz", icon=":material/quiz:"),
-    st.Page("views/trust.py", title="Trust", icon=":material/verified:"),
-    st.Page("views/studies.py", title="Studies", icon=":material/science:"),
-    st.Page("views/runs.py", title="Runs", icon=":material/view_list:"),
+pages = [  # without icons, so that all fit beside each other on a screen of 1280 pixels
+    st.Page("views/home.py", title="Home", default=True),
+    st.Page("views/live.py", title="Live"),
+    st.Page("views/gallery.py", title="Gallery"),
+    st.Page("views/latent.py", title="Latent"),
+    st.Page("views/translate.py", title="Translate"),
+    st.Page("views/diffusion.py", title="Diffusion"),
+    st.Page("views/performance.py", title="Performance"),
+    st.Page("views/studies.py", title="Studies"),
+    st.Page("views/trust.py", title="Trust"),
+    st.Page("views/quiz.py", title="Quiz"),
+    st.Page("views/runs.py", title="Runs"),
 ]
 st.session_state["pages"] = pages  # Home links to all of them
 page = st.navigation(pages, position="top")

@@ -140,7 +140,7 @@ def test_a_new_family_is_a_config_a_model_and_a_row(checkout: Checkout) -> None:
 
 def test_a_new_page_is_a_file_and_a_line_in_the_list_of_pages(checkout: Checkout) -> None:
     checkout.write("dashboard/views/about.py", 'import streamlit as st\n\nst.title("About these models")\n')
-    last = '    st.Page("views/runs.py", title="Runs", icon=":material/view_list:"),\n'
+    last = '    st.Page("views/runs.py", title="Runs"),\n'
     checkout.replace(
         f"dashboard/{script(checkout)}", last, last + '    st.Page("views/about.py", title="About"),\n'
     )
