@@ -133,8 +133,8 @@ def _comparable(study: Study, searched: Sequence[TrialState], at_epoch: float | 
 
 
 def value_at(one: TrialState, at_epoch: float | None) -> float | None:
-    """The value by which a trial is compared: that at `at_epoch` where trials were cut (`StudyAnalysis`), else
-    that at its end; None where it has none."""
+    """The value by which a trial is compared, None where it has none: that at `at_epoch` where trials were
+    cut (`StudyAnalysis.at_epoch`), else that at its end."""
     if at_epoch is not None and one.status in ("finished", "cut"):
         return next((fd for epoch, fd in reversed(one.distances) if epoch <= at_epoch), None)
     return one.value if one.status == "finished" else None
