@@ -26,6 +26,7 @@ PAGES = {
     "diffusion": "/diffusion",
     "quiz": "/quiz",
     "trust": "/trust",
+    "studies": "/studies",
     "runs": "/runs",
 }
 

@@ -8,7 +8,7 @@ from dashboard.components import parallel_coordinates
 from dashboard.data import run_catalog, sheets
 from dashboard.data.study_catalog import StudyContent
 from dashboard.views import studies_charts, studies_parallel, studies_table
-from dashboard.views.studies_words import contrast, objective_title
+from dashboard.views.studies_words import contrast, objective_title, sentence
 from dashboard.widgets.sidebar import LIVE
 from dashboard.widgets.text import figure, plain
 from gencore.store import runs
@@ -160,7 +160,7 @@ def _effects(found: StudyAnalysis, content: StudyContent) -> None:
             key="studies.shares",
             alt=f"Share of the variance by option: {spoken}",
         )
-    st.caption(f"{plain(found.effects_note).capitalize()}{_when(found)}.")
+    st.caption(sentence(f"{found.effects_note}{_when(found)}"))
     rows = [studies_charts.effect_rows(one, found.is_on_log_scale) for one in found.effects if one.levels]
     if not rows:
         return
@@ -190,13 +190,13 @@ def _effects(found: StudyAnalysis, content: StudyContent) -> None:
 
 def _contrasts(found: StudyAnalysis) -> None:
     st.subheader("Which differences are more than chance", anchor=False)
-    st.caption(plain(found.contrasts_note).capitalize() + ".")
+    st.caption(sentence(found.contrasts_note))
     tested = sorted((one for one in found.contrasts if one.p is not None), key=lambda one: one.p or 0.0)
     st.markdown("\n".join(f"- {contrast(one, found)}" for one in tested[:_MOST_CONTRASTS]))
     others = [*tested[_MOST_CONTRASTS:], *(one for one in found.contrasts if one.p is None)]
     if others:
-        name = "more" if tested else "differences, not tested"
-        with st.expander(f"{len(others)} {name}", icon=":material/table_rows:"):
+        name = "More" if tested else "Differences that were not tested"
+        with st.expander(f"{name} ({len(others)})", icon=":material/table_rows:"):
             st.markdown("\n".join(f"- {contrast(one, found)}" for one in others))
 
 
