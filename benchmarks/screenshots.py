@@ -27,6 +27,7 @@ PAGES = {
     "diffusion": "/diffusion",
     "quiz": "/quiz",
     "trust": "/trust",
+    "studies": "/studies",
     "runs": "/runs",
 }
 

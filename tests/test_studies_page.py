@@ -255,3 +255,18 @@ def test_a_state_is_read_again_only_when_its_files_have_changed(home: Path) -> N
     start(record, record.trials()[0], [5.0])
     again = content_of(record)
     assert again is not first and again.states[0].distances[0].fd == 5.0
+
+
+def test_what_was_compared_is_compared_again_when_another_trial_has_ended(home: Path) -> None:
+    record = begun(home, GRID)
+    one, other, running, _ = record.trials()
+    end(record, one, [4.0])
+    end(record, other, [8.0])
+    first = content_of(record).analysis
+    with record.run_of(running).claim():
+        start(record, running, [6.0])
+        now = content_of(record)
+        assert now.states[2].status == "running" and now.analysis is first
+    end(record, running, [6.0, 5.0])
+    again = content_of(record).analysis
+    assert again is not first and sum(point.finished for point in again.points) == 3

@@ -157,3 +157,13 @@ def test_a_budget_is_said_and_nobody_to_ask_is_no_agreement(
     assert found.code == 2 and "add --yes" in lines[-1]
     assert lines[0].startswith("8 trials of about") and "a probe of this machine with" in lines[0]
     assert not records.record("small").exists
+
+
+def test_a_budget_can_be_asked_for_alone(
+    small: Path, gencore: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gencore.training.pace.images_per_second", lambda config, device: 1000.0)
+    found = gencore("study", "budget", small, "--json")
+    assert found.code == 0 and isinstance(found.json, dict)
+    assert found.json["trials"] == 8 and found.json["lines"][0].startswith("8 trials of about")
+    assert not records.record("small").folder.exists()

@@ -17,6 +17,10 @@ COMMITTED = Path(__file__).resolve().parents[2] / "studies"
 """Files of studies that come with the repository."""
 
 
+_analyses: dict[str, tuple[object, StudyAnalysis]] = {}
+"""By study the newest analysis, with what it was made of."""
+
+
 @dataclass(frozen=True, eq=False)
 class StudyContent:
     """What the files of a study say: what was asked for, and what has become of each trial."""
@@ -25,9 +29,27 @@ class StudyContent:
     states: tuple[TrialState, ...]
 
     @cached_property
+    def at_epoch(self) -> float | None:
+        """Where trials were cut: the epoch at which all are compared; None for their end."""
+        searched = [one for one in self.states if one.trial.phase == "search"]
+        return statistics.common_epoch(self.study, searched)
+
+    @property
     def analysis(self) -> StudyAnalysis:
-        """Means, effects and tests; a second or so for hundreds of trials."""
-        return statistics.analyse(self.study, self.states)
+        """Means, effects and tests. They take seconds for hundreds of trials of a random search, so they are
+        made anew only when another trial has ended."""
+        ended = tuple(
+            (one.trial.name, one.status, one.value)
+            for one in self.states
+            if one.is_lost or one.value is not None
+        )
+        known = _analyses.get(self.study.name)
+        if known is None or known[0] != (self.study, ended):
+            known = _analyses[self.study.name] = (
+                (self.study, ended),
+                statistics.analyse(self.study, self.states),
+            )
+        return known[1]
 
     @cached_property
     def winner(self) -> Winner | None:

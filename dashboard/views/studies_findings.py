@@ -8,7 +8,7 @@ from dashboard.components import parallel_coordinates
 from dashboard.data import run_catalog, sheets
 from dashboard.data.study_catalog import StudyContent
 from dashboard.views import studies_charts, studies_parallel, studies_table
-from dashboard.views.studies_words import contrast, objective_title
+from dashboard.views.studies_words import contrast, objective_title, sentence
 from dashboard.widgets.sidebar import LIVE
 from dashboard.widgets.text import figure, plain
 from gencore.store import runs
@@ -29,11 +29,13 @@ def show(content: StudyContent) -> None:
         _parallel(content)
         _curves(content)
         _samples(content)
-        found = content.analysis
-        _heat_map(content, found)
+        _heat_map(content)
+    _trials(content)
+    if any(one.value is not None for one in content.states):
+        with st.spinner("Comparing the trials …"):
+            found = content.analysis
         _effects(found, content)
         _contrasts(found)
-    _trials(content)
 
 
 def _parallel(content: StudyContent) -> None:
@@ -117,7 +119,7 @@ def _sheet(content: StudyContent, name: str, one: TrialState) -> None:
     )
 
 
-def _heat_map(content: StudyContent, found: StudyAnalysis) -> None:
+def _heat_map(content: StudyContent) -> None:
     axes = list(content.study.axes)
     if len(axes) < 2:
         return
@@ -126,7 +128,7 @@ def _heat_map(content: StudyContent, found: StudyAnalysis) -> None:
         across = st.selectbox("Across", axes, key="across", bind="query-params", width=240)
         others = [axis for axis in axes if axis != across]
         down = st.selectbox("Down", others, key="down", bind="query-params", width=240)
-    cells = studies_charts.cells(content.study, content.states, across, down, found.at_epoch)
+    cells = studies_charts.cells(content.study, content.states, across, down, content.at_epoch)
     if cells["value"].isna().all():
         st.caption("No trial has a value yet.")
         return
@@ -140,14 +142,16 @@ def _heat_map(content: StudyContent, found: StudyAnalysis) -> None:
         f"{best['across']} and {down} {best['down']}",
     )
     mean = "Geometric means" if content.study.is_on_log_scale else "Means"
-    st.caption(f"{mean} over seeds and all other options{_when(found)}. ▲ some trials diverged or failed.")
+    st.caption(
+        f"{mean} over seeds and all other options{_when(content.at_epoch)}. ▲ some trials diverged or failed."
+    )
 
 
-def _when(found: StudyAnalysis) -> str:
+def _when(at_epoch: float | None) -> str:
     """Where trials are compared, if that is not their end."""
-    if found.at_epoch is None:
+    if at_epoch is None:
         return ""
-    return f", all at epoch {found.at_epoch:g}, because later epochs were cut for some"
+    return f", all at epoch {at_epoch:g}, because later epochs were cut for some"
 
 
 def _effects(found: StudyAnalysis, content: StudyContent) -> None:
@@ -160,7 +164,7 @@ def _effects(found: StudyAnalysis, content: StudyContent) -> None:
             key="studies.shares",
             alt=f"Share of the variance by option: {spoken}",
         )
-    st.caption(f"{plain(found.effects_note).capitalize()}{_when(found)}.")
+    st.caption(sentence(f"{found.effects_note}{_when(found.at_epoch)}"))
     rows = [studies_charts.effect_rows(one, found.is_on_log_scale) for one in found.effects if one.levels]
     if not rows:
         return
@@ -190,13 +194,13 @@ def _effects(found: StudyAnalysis, content: StudyContent) -> None:
 
 def _contrasts(found: StudyAnalysis) -> None:
     st.subheader("Which differences are more than chance", anchor=False)
-    st.caption(plain(found.contrasts_note).capitalize() + ".")
+    st.caption(sentence(found.contrasts_note))
     tested = sorted((one for one in found.contrasts if one.p is not None), key=lambda one: one.p or 0.0)
     st.markdown("\n".join(f"- {contrast(one, found)}" for one in tested[:_MOST_CONTRASTS]))
     others = [*tested[_MOST_CONTRASTS:], *(one for one in found.contrasts if one.p is None)]
     if others:
-        name = "more" if tested else "differences, not tested"
-        with st.expander(f"{len(others)} {name}", icon=":material/table_rows:"):
+        name = "More" if tested else "Differences that were not tested"
+        with st.expander(f"{name} ({len(others)})", icon=":material/table_rows:"):
             st.markdown("\n".join(f"- {contrast(one, found)}" for one in others))
 
 

@@ -108,3 +108,8 @@ def contrast(one: Contrast, found: StudyAnalysis) -> str:
     if one.better is not None:
         return f"**{plain(one.better)} is better.** {plain(said)}"
     return plain(said)
+
+
+def sentence(note: str) -> str:
+    """A note of the statistics as a sentence, in Markdown."""
+    return plain(f"{note[0].upper()}{note[1:]}.")

@@ -17,6 +17,7 @@ from tyro.conf import AvoidSubcommands, OmitArgPrefixes, OmitSubcommandPrefixes
 from gencore.cli.data import Data
 from gencore.cli.latent import Interpolate, Reconstruct
 from gencore.cli.measuring import Evaluate, Export, Measure, MeasureBudgets, Report, Sample, SelfTest, Steps
+from gencore.cli.mirror import Mirror
 from gencore.cli.status import Doctor, Migrate, Runs, Schema, Stop
 from gencore.cli.study import Study
 from gencore.cli.training import Compare, Distill, Features, Train
@@ -47,6 +48,7 @@ COMMANDS: dict[str, type[Command]] = {
     "budgets": MeasureBudgets,
     "report": Report,
     "export": Export,
+    "mirror": Mirror,
     "schema": Schema,
     "migrate": Migrate,
 }

@@ -24,7 +24,7 @@ _FEWEST_FOR_A_FOREST = 10
 def analyse(study: Study, states: Sequence[TrialState]) -> StudyAnalysis:
     """What `states`, all trials of `study`, say so far."""
     searched = [state for state in states if state.trial.phase == "search"]
-    at_epoch = _common_epoch(study, searched)
+    at_epoch = common_epoch(study, searched)
     values = _comparable(study, searched, at_epoch)
     observations = [
         Observation(
@@ -63,7 +63,7 @@ _NOT_FACTORIAL = (
 def find_winner(study: Study, states: Sequence[TrialState]) -> Winner | None:
     """The best point of a search of several; None before one has finished, and for an ablation."""
     searched = [state for state in states if state.trial.phase == "search"]
-    points = _ordered(study, searched, _comparable(study, searched, _common_epoch(study, searched)))
+    points = _ordered(study, searched, _comparable(study, searched, common_epoch(study, searched)))
     selected = points[0].interval if points else None
     if not study.is_search or len(points) < 2 or selected is None:
         return None
@@ -109,8 +109,9 @@ def _counts(states: Sequence[TrialState]) -> dict[str, int]:
     return found
 
 
-def _common_epoch(study: Study, searched: Sequence[TrialState]) -> float | None:
-    """Where trials were cut: the last epoch at which all that were not lost have a distance."""
+def common_epoch(study: Study, searched: Sequence[TrialState]) -> float | None:
+    """Where trials were cut: the last epoch at which all that were not lost have a distance, so that they can
+    be compared there; else None. `searched` are the trials of the search, without confirmations."""
     reached = [
         one.distances[-1].epoch for one in searched if one.status in ("finished", "cut") and one.distances
     ]
@@ -133,9 +134,8 @@ def _comparable(study: Study, searched: Sequence[TrialState], at_epoch: float | 
 
 
 def value_at(one: TrialState, at_epoch: float | None) -> float | None:
-    """The value by which a trial is compared: that at `at_epoch` where trials were cut, else at its end.
-
-    None where it has none."""
+    """The value by which a trial is compared, None where it has none: that at `at_epoch` where trials were
+    cut (`StudyAnalysis.at_epoch`), else that at its end."""
     if at_epoch is not None and one.status in ("finished", "cut"):
         return next((fd for epoch, fd in reversed(one.distances) if epoch <= at_epoch), None)
     return one.value if one.status == "finished" else None
