@@ -101,19 +101,19 @@ def say(text: str) -> None:
 
 
 def groups_of(
-    run: Run, groups: tuple[MetricGroup, ...] | None, spaces: tuple[FeatureSpace, ...] = ("classifier",)
+    run: Run, groups: tuple[MetricGroup, ...], spaces: tuple[FeatureSpace, ...] = ("classifier",)
 ) -> tuple[MetricGroup, ...]:
     """The groups to measure of `run`: those asked for, or its model's usual ones.
 
     Raises ValueError for a group or features that do not apply to its model."""
     if not translates(run.config().model):
-        if "translation" in (groups or ()):
+        if "translation" in groups:
             raise ValueError(
                 f"run {run.name} generates images without a source, so it has no translation to measure; use "
                 f"other groups ({', '.join(DEFAULT_GROUPS)})"
             )
         return groups or DEFAULT_GROUPS
-    if others := set(groups or ()) - set(TRANSLATION_GROUPS):
+    if others := set(groups) - set(TRANSLATION_GROUPS):
         raise ValueError(
             f"run {run.name} translates images, of which {', '.join(sorted(others))} is not measured; its "
             f"groups are {', '.join(TRANSLATION_GROUPS)}"
@@ -132,7 +132,7 @@ def evaluate_run(
     samples: int | None = None,
     seed: int = 0,
     changes: dict[str, object] | None = None,
-    groups: tuple[MetricGroup, ...] | None = None,
+    groups: tuple[MetricGroup, ...] = (),
     spaces: tuple[FeatureSpace, ...] = ("classifier",),
 ) -> results.Results:
     """Measure `run` as `gencore.evaluation.evaluate` does, or `.translation` a model that translates, while

@@ -44,7 +44,7 @@ class Evaluate(CommonOptions):
     seed: int = 0
     """Seed of the generated images."""
     changes: Annotated[SamplingChanges, tyro.conf.arg(name="")] = field(default_factory=no_changes)
-    metrics: tuple[MetricGroup, ...] | None = None
+    metrics: tuple[MetricGroup, ...] = ()
     """Groups of metrics to measure; earlier results on the same images stay. `cas` is slow: it trains two
     classifiers [all but cas and translation; of a translation model distances, translation and cost]."""
     features: tuple[FeatureSpace, ...] = ("classifier",)
@@ -59,10 +59,8 @@ class Evaluate(CommonOptions):
         if not self.names:
             raise ValueError("name at least one run; `gencore runs` lists them")
         check_samples(self.samples)
-        if self.metrics == () or not self.features:
-            raise ValueError(
-                "--metrics and --features need at least one name each; `gencore evaluate --help` lists them"
-            )
+        if not self.features:
+            raise ValueError("--features needs at least one name; `gencore evaluate --help` lists them")
         if self.metrics and "classifier" not in self.features:
             raise ValueError(
                 "--metrics are measured in the classifier's features; add classifier to --features"
@@ -75,7 +73,7 @@ class Evaluate(CommonOptions):
             evaluate_run(run, self, self.samples, self.seed, changes, self.metrics, self.features)
             for run in members
         ]
-        is_usual = (self.metrics, self.features) == (None, ("classifier",))
+        is_usual = (self.metrics, self.features) == ((), ("classifier",))
         if self.as_json or (is_usual and not any(translates(run.config().model) for run in members)):
             print_results(found, self.as_json)
         else:
