@@ -267,7 +267,7 @@ def test_what_cannot_be_exported_is_refused_in_one_line(
 # the decoder for a browser
 
 
-@pytest.mark.parametrize("family", [*TINY, *MORE])
+@pytest.mark.parametrize("family", ["vae", "cgan", "cddpm", "standardised", "flow"])
 def test_a_decoder_makes_the_images_of_the_model_with_weights_of_half_the_size(
     home: Path, few_digits: ImageData, family: str
 ) -> None:
