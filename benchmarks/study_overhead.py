@@ -2,8 +2,8 @@
 
     python benchmarks/study_overhead.py                  a table on standard output; minutes, as trials sleep
 
-The workers are logical: a trial takes one of N CPUs that Ray is told of and sleeps, so that a small machine
-shows how the queue of a large cluster behaves. What it cannot show is the time that starting the processes of
+The workers are logical: Ray is started with N CPUs, and each trial takes one and sleeps, so that a small
+machine shows how the queue of a large cluster behaves. It cannot show the time that starting the processes of
 64 trials takes on 64 machines: here they share the cores of this one. So starts are also timed one by one.
 """
 
@@ -55,7 +55,7 @@ LOADS = (Load("alike"), Load("failures and stragglers", failing=0.2, straggling=
 
 
 class Waiting(tune.Trainable):
-    """A trial that sleeps as long as it is told, in STEPS parts; it keeps how far it came, as a run does."""
+    """A trial that sleeps for a given time, in STEPS parts, and can be resumed, as a run can."""
 
     def setup(self, config: Mapping[str, Any]) -> None:
         """Take up where the attempt before has failed."""

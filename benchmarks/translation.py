@@ -13,8 +13,6 @@ source itself, the mean training image and the nearest training pair as outputs,
 from __future__ import annotations
 
 import argparse
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -23,7 +21,6 @@ import torch
 
 from gencore import devices
 from gencore.config.datasets import in_file_names, original_name
-from gencore.config.options import EXTRACTORS
 from gencore.config.translation_families import PALETTE, PIX2PIX
 from gencore.data.sources import load
 from gencore.evaluation.paired_figures import ERRORS, IDENTITY, MEAN_PICTURE, NEAREST_PAIR
@@ -31,12 +28,14 @@ from gencore.models.load import load_translator
 from gencore.sampling.sheets import to_png
 from gencore.sampling.translate import translate, triptychs
 from gencore.store import runs
-from gencore.store.extractor_runs import features_run
 from gencore.store.files import write_atomically
 from gencore.store.results import Results
 from gencore.store.runs import Run
 
-FIRST_SEED = 42
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.seed_table import FIRST_SEED, bring_extractors, measured, row  # noqa: E402
+
 PAIRS_SHOWN, ENLARGED = 10, 2
 COLUMNS = {
     "L1": ("translation_l1", "{:.4f}"),
@@ -56,45 +55,8 @@ _PRESETS = {**PIX2PIX.presets, **PALETTE.presets}
 HEADLINE = [name for name, preset in _PRESETS.items() if preset.is_headline]
 
 
-def gencore(home: Path, *words: object) -> None:
-    """The command line in a process of its own: a training that diverges ends it with another code than 0."""
-    command = [sys.executable, "-m", "gencore", *map(str, words), "--output-dir", str(home), "--threads", "1"]
-    ended = subprocess.run(command, capture_output=True, text=True)
-    if ended.returncode:
-        print(f"{' '.join(command[2:])}: {ended.stderr.strip().splitlines()[-1]}", file=sys.stderr)
-
-
 def run_of(asked: argparse.Namespace, preset: str, seed: int) -> Run:
     return runs.run(f"{in_file_names(asked.dataset)}-{preset}-seed{seed}", asked.home)
-
-
-def measured(asked: argparse.Namespace, preset: str, seed: int) -> Results | None:
-    """The results of this preset and seed, trained to its end first; None where the training diverged."""
-    run = run_of(asked, preset, seed)
-    if run.status() not in ("finished", "diverged"):
-        resume = ["--resume"] if run.exists else []
-        epochs = ["--epochs", asked.epochs] if asked.epochs else []
-        settings = ["--dataset", asked.dataset, "--seed", seed, "--name", run.name, *epochs]
-        gencore(asked.home, "train", preset, *settings, *resume)
-    if run.status() != "finished":
-        return None
-    if run.load_results() is None:
-        samples = ["--samples", asked.samples] if asked.samples else []
-        gencore(asked.home, "evaluate", run.name, *samples)
-    return run.load_results()
-
-
-def row(preset: str, found: Sequence[Results | None]) -> str:
-    """A Markdown row: the mean of each column with its range over the seeds that were measured."""
-    cells = [f"`{preset}`", f"{sum(one is not None for one in found)} of {len(found)}"]
-    for metric, form in COLUMNS.values():
-        values = [value for one in found if one and (value := one.value(metric)) is not None]
-        if not values:
-            cells.append("–")
-            continue
-        mean, low, high = (form.format(x) for x in (sum(values) / len(values), min(values), max(values)))
-        cells.append(f"{mean} ({low} to {high})")
-    return f"| {' | '.join(cells)} |"
 
 
 def rows_without_model(one: Results) -> Iterator[str]:
@@ -137,19 +99,19 @@ def main() -> None:
     parser.add_argument("--samples", type=int, help="test pairs [as `gencore evaluate`]")
     parser.add_argument("--triptychs", type=Path)
     asked = parser.parse_args()
-    original = original_name(asked.dataset)
-    for name in EXTRACTORS:  # measured by those of this checkout
-        ours, theirs = features_run(original, runs.home(), name), features_run(original, asked.home, name)
-        for source, target in ((ours.results, theirs.results), (ours.checkpoints, theirs.checkpoints)):
-            if not target.exists():
-                shutil.copytree(source, target)
+    bring_extractors(original_name(asked.dataset), asked.home)
+    settings = ["--dataset", asked.dataset, *(["--epochs", asked.epochs] if asked.epochs else [])]
+    measuring = ["--samples", asked.samples] if asked.samples else []
     print(f"{asked.dataset}, {devices.describe(torch.device('cpu'))}, torch {torch.__version__}, 1 thread")
     print(f"| preset | finished | {' | '.join(COLUMNS)} |\n|{' --- |' * (len(COLUMNS) + 2)}")
     presets, first = asked.presets or HEADLINE, None
     for preset in presets:
-        found = [measured(asked, preset, seed) for seed in range(FIRST_SEED, FIRST_SEED + asked.seeds)]
+        found = [
+            measured(run_of(asked, preset, seed), preset, seed, settings, measuring)
+            for seed in range(FIRST_SEED, FIRST_SEED + asked.seeds)
+        ]
         first = first or next((one for one in found if one), None)
-        print(row(preset, found), flush=True)
+        print(row(preset, found, COLUMNS), flush=True)
     if first is None:
         return
     print(*rows_without_model(first), sep="\n")

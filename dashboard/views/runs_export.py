@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,10 +13,8 @@ from dashboard.data.run_catalog import Entry
 from dashboard.views.runs_table import MIB
 from dashboard.widgets.text import figure, plain
 from gencore.analysis import measured_models
-from gencore.reports import bundle, model_card
+from gencore.reports import bundle, model_card, page_decoders
 from gencore.store.runs import Run, run
-
-ONNX_TIMEOUT_SECONDS = 300
 
 
 class Export(NamedTuple):
@@ -143,20 +139,5 @@ def _onnx(source: Run) -> bytes:
     """Exported by another process, because that loads torch. Raises ValueError with its error message."""
     with TemporaryDirectory() as folder:
         out = Path(folder) / f"{source.name}.onnx"
-        arguments = ["export", source.name, "--out", str(out), "--output-dir", str(source.home)]
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "gencore", *arguments],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                timeout=ONNX_TIMEOUT_SECONDS,
-            )
-        except subprocess.TimeoutExpired:
-            raise ValueError(
-                f"the export took more than {ONNX_TIMEOUT_SECONDS} s; the machine is busy, try again"
-            ) from None
-        if done.returncode:
-            lines = done.stderr.strip().splitlines()
-            raise ValueError(lines[-1] if lines else f"the export ended with code {done.returncode}")
+        page_decoders.export_apart(source, out)
         return out.read_bytes()

@@ -32,15 +32,17 @@ def decoder(run: Run) -> Path:
     with _locks[path]:  # a second visitor waits for the file that the first one makes
         if not path.exists():
             folder.mkdir(exist_ok=True)
-            _export(run, path)
+            export_apart(run, path, "--decoder")
             for old in sorted(folder.glob("*.onnx"), key=lambda one: one.stat().st_mtime)[:-_KEPT]:
                 old.unlink(missing_ok=True)
     return path
 
 
-def _export(run: Run, path: Path) -> None:
-    """By a process of its own, because it takes seconds in which this one could answer nothing."""
-    words = ["export", run.name, "--decoder", "--out", str(path), "--output-dir", str(run.home)]
+def export_apart(run: Run, out: Path, *flags: str) -> None:
+    """`gencore export` of `run` in a process of its own: it loads torch, and works for seconds.
+
+    Raises ValueError with its error message."""
+    words = ["export", run.name, *flags, "--out", str(out), "--output-dir", str(run.home)]
     try:
         done = subprocess.run(
             [sys.executable, "-m", "gencore", *words],
@@ -50,7 +52,9 @@ def _export(run: Run, path: Path) -> None:
             timeout=TIMEOUT_SECONDS,
         )
     except subprocess.TimeoutExpired:
-        raise ValueError(f"the export took more than {TIMEOUT_SECONDS} s; the machine is busy") from None
+        raise ValueError(
+            f"the export took more than {TIMEOUT_SECONDS} s; the machine is busy, try again"
+        ) from None
     if done.returncode:
         lines = done.stderr.strip().splitlines()
         raise ValueError(lines[-1] if lines else f"the export ended with code {done.returncode}")
