@@ -1,4 +1,4 @@
-"""What benchmarks share that train a preset on several seeds: ordinary runs, measured alike, a Markdown row."""
+"""What benchmarks share that train a preset on several seeds: ordinary runs, measured alike, in a table."""
 
 from __future__ import annotations
 
